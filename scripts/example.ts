@@ -1,0 +1,59 @@
+/** `npm run example -- NAME [--on node|bun|deno]`: runs one example; without a name, lists them. */
+import { parseArgs } from "node:util"
+import * as Databases from "./internal/database.ts"
+import { type Example, examples } from "./internal/examples.ts"
+import { main, run, UsageError } from "./internal/processes.ts"
+import { at } from "./internal/repository.ts"
+import * as Runtimes from "./internal/runtimes.ts"
+import { table } from "./internal/table.ts"
+
+// Long enough for somebody who is trying things out, short enough to be noticed when forgotten.
+const LIMIT_SECONDS = 24 * 60 * 60
+
+const list = () => {
+  const rows = examples().map((example) => [example.name, example.about])
+  console.log(rows.length === 0 ? "There are no examples yet." : table(["example", "shows"], rows))
+  console.log("\nRun one: npm run example -- NAME [--on node|bun|deno]")
+  return 0
+}
+
+const find = (name: string): Example => {
+  const found = examples().filter((example) => example.name.startsWith(name))
+  const exact = found.find((example) => example.name === name)
+  const only = exact ?? (found.length === 1 ? found[0] : undefined)
+  if (only !== undefined) return only
+  const known = (found.length === 0 ? examples() : found).map((example) => example.name).join(", ")
+  throw new UsageError(found.length === 0 ? `No example ${name}. There are: ${known}` : `${name} could be ${known}`)
+}
+
+const runExample = async (example: Example, runtime: Runtimes.Runtime, args: ReadonlyArray<string>) => {
+  const databases = Databases.make()
+  try {
+    let url: string | undefined
+    if (example.needsDatabase) {
+      console.error("[breakwater] starting a Postgres of its own for this example")
+      const database = await databases.fresh()
+      if ("missing" in database) throw new UsageError(database.missing)
+      url = database.url
+    }
+    const [program, ...before] = Runtimes.script(runtime, at(example.file))
+    const result = await run(program, [...before, ...args], {
+      cwd: at("examples"),
+      env: Runtimes.environment(runtime, url),
+      limitSeconds: LIMIT_SECONDS,
+      output: "inherit"
+    })
+    return result.code
+  } finally {
+    await databases.close()
+  }
+}
+
+await main(async () => {
+  const { positionals, values } = parseArgs({
+    allowPositionals: true,
+    options: { on: { type: "string", default: "node" } }
+  })
+  const [name, ...args] = positionals
+  return name === undefined ? list() : runExample(find(name), Runtimes.parse(values.on), args)
+})

@@ -1,0 +1,179 @@
+/** `npm test -- [PATTERN] [--on node|bun|deno]`: unit tests, integration tests and examples, and one table of them all. */
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import { parseArgs, stripVTControlCharacters } from "node:util"
+import * as Databases from "./internal/database.ts"
+import { type Example, examples } from "./internal/examples.ts"
+import { main, run, UsageError } from "./internal/processes.ts"
+import { at, files } from "./internal/repository.ts"
+import * as Runtimes from "./internal/runtimes.ts"
+import { seconds, table } from "./internal/table.ts"
+import { countTests, type Counts } from "./internal/vitestReport.ts"
+
+const VITEST_LIMIT_SECONDS = 480
+const EXAMPLE_LIMIT_SECONDS = 60
+
+type Project = "unit" | "integration"
+
+interface Outcome extends Counts {
+  readonly part: Project | "examples"
+  readonly runtime: Runtimes.Runtime
+  readonly seconds: number
+  /** Why something was skipped, as the part itself said it. */
+  readonly reasons: ReadonlyArray<string>
+}
+
+const integrationPatterns = ["packages/*/test/integration/**/*.test.ts", "examples/**/test/*.test.ts"]
+
+const testFiles = (project: Project): Array<string> => {
+  const integration = files(...integrationPatterns)
+  if (project === "integration") return integration
+  return files("packages/*/test/**/*.test.ts").filter((file) => !integration.includes(file))
+}
+
+const skipReasons = (output: string) =>
+  [...stripVTControlCharacters(output).matchAll(/^\[skipped\] (.+)$/gm)].map(([, reason = ""]) => reason.trim())
+
+const title = (text: string) => console.log(`\n=== ${text}`)
+
+const runVitest = async (
+  project: Project,
+  runtime: Runtimes.Runtime,
+  chosen: ReadonlyArray<string>,
+  everything: boolean
+): Promise<Outcome> => {
+  title(`${project} tests on ${runtime}`)
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "breakwater-test-"))
+  const report = path.join(folder, "report.json")
+  try {
+    const [program, ...args] = Runtimes.tests(runtime)
+    const result = await run(
+      program,
+      [
+        ...args,
+        `--project=${project}`,
+        "--reporter=default",
+        "--reporter=json",
+        `--outputFile.json=${report}`,
+        ...(everything ? [] : chosen)
+      ],
+      { cwd: at(), env: Runtimes.environment(runtime), limitSeconds: VITEST_LIMIT_SECONDS, output: "tee" }
+    )
+    if (!result.ok) console.log(`${project} tests on ${runtime}: ${result.ending}`)
+    return {
+      part: project,
+      runtime,
+      seconds: result.seconds,
+      reasons: skipReasons(result.output),
+      ...countTests(report, result.ok)
+    }
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+type ExampleOutcome = { readonly state: "passed" | "failed" | "skipped"; readonly reasons: ReadonlyArray<string> }
+
+const runExample = async (
+  example: Example,
+  runtime: Runtimes.Runtime,
+  databases: Databases.Databases
+): Promise<ExampleOutcome> => {
+  const database = example.needsDatabase ? await databases.fresh() : undefined
+  if (database !== undefined && "missing" in database) {
+    console.log(`  skipped  ${example.name}`)
+    return { state: "skipped", reasons: [`${example.name}: ${database.missing}`] }
+  }
+  const [program, ...args] = Runtimes.script(runtime, at(example.file))
+  const result = await run(program, args, {
+    cwd: at("examples"),
+    env: Runtimes.environment(runtime, database?.url),
+    limitSeconds: EXAMPLE_LIMIT_SECONDS,
+    output: "capture"
+  })
+  const reasons = skipReasons(result.output)
+  const state = !result.ok ? "failed" : reasons.length > 0 ? "skipped" : "passed"
+  console.log(`  ${state.padEnd(7)}  ${example.name}  ${seconds(result.seconds)} s`)
+  if (!result.ok) console.log(`${result.output.trimEnd()}\n  ${example.name} on ${runtime}: ${result.ending}`)
+  return { state, reasons }
+}
+
+const runExamples = async (
+  chosen: ReadonlyArray<Example>,
+  runtime: Runtimes.Runtime,
+  databases: Databases.Databases
+): Promise<Outcome> => {
+  title(`examples on ${runtime}`)
+  const began = performance.now()
+  const outcomes: Array<ExampleOutcome> = []
+  for (const example of chosen) {
+    // One after the other: on a small machine examples in parallel would time each other out.
+    // oxlint-disable-next-line no-await-in-loop
+    outcomes.push(await runExample(example, runtime, databases))
+  }
+  const count = (state: ExampleOutcome["state"]) => outcomes.filter((outcome) => outcome.state === state).length
+  return {
+    part: "examples",
+    runtime,
+    passed: count("passed"),
+    failed: count("failed"),
+    skipped: count("skipped"),
+    seconds: (performance.now() - began) / 1000,
+    reasons: outcomes.flatMap((outcome) => outcome.reasons)
+  }
+}
+
+const conclude = (outcomes: ReadonlyArray<Outcome>): number => {
+  const total = (key: keyof Counts) => outcomes.reduce((sum, outcome) => sum + outcome[key], 0)
+  const rows = outcomes.map((outcome) => [
+    outcome.part,
+    outcome.runtime,
+    outcome.passed,
+    outcome.failed,
+    outcome.skipped,
+    seconds(outcome.seconds)
+  ])
+  console.log(`\n${table(["part", "runtime", "passed", "failed", "skipped", "seconds"], rows)}`)
+  const skipped = outcomes.flatMap(({ part, reasons, runtime }) =>
+    [...new Set(reasons)].map((reason) => `  ${part} on ${runtime}: ${reason}`)
+  )
+  if (skipped.length > 0) console.log(`\nskipped:\n${skipped.join("\n")}`)
+  console.log(`\n${total("passed")} passed, ${total("failed")} failed, ${total("skipped")} skipped`)
+  return total("failed") === 0 ? 0 : 1
+}
+
+const runAll = async (pattern: string | undefined, on: Runtimes.Runtime | undefined) => {
+  const matches = (name: string) => pattern === undefined || name.toLowerCase().includes(pattern.toLowerCase())
+  const unit = testFiles("unit").filter(matches)
+  const integration = testFiles("integration").filter(matches)
+  const shown = examples().filter((example) => !example.tested && matches(example.name))
+  if (unit.length + integration.length + shown.length === 0) {
+    throw new UsageError(`No test file and no example has a name that contains ${pattern ?? "anything"}.`)
+  }
+  const everywhere = on === undefined ? Runtimes.runtimes : [on]
+  const databases = Databases.make()
+  const steps = [
+    ...(unit.length === 0 ? [] : [() => runVitest("unit", on ?? "node", unit, pattern === undefined)]),
+    ...(integration.length === 0 ? [] : everywhere.map((runtime) => () =>
+      runVitest("integration", runtime, integration, pattern === undefined)
+    )),
+    ...(shown.length === 0 ? [] : everywhere.map((runtime) => () =>
+      runExamples(shown, runtime, databases)
+    ))
+  ]
+  try {
+    const outcomes: Array<Outcome> = []
+    // oxlint-disable-next-line no-await-in-loop
+    for (const step of steps) outcomes.push(await step())
+    return conclude(outcomes)
+  } finally {
+    await databases.close()
+  }
+}
+
+await main(async () => {
+  const { positionals, values } = parseArgs({ allowPositionals: true, options: { on: { type: "string" } } })
+  if (positionals.length > 1) throw new UsageError(`One pattern, please, not ${positionals.length}.`)
+  return runAll(positionals[0], values.on === undefined ? undefined : Runtimes.parse(values.on))
+})
