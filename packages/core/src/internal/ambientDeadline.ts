@@ -1,0 +1,30 @@
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+
+/**
+ * The instant at which the caller stops waiting, in milliseconds of the monotonic clock; `Infinity` when nobody set one.
+ * A policy writes it and a pool reads it: this reference is all that the two share.
+ *
+ * @internal
+ */
+export const AmbientDeadline: Context.Reference<number> = Context.Reference<number>(
+  "@breakwater/core/AmbientDeadline",
+  { defaultValue: () => Infinity }
+)
+
+/**
+ * The monotonic clock in milliseconds, the hand on which every deadline is set: the wall clock jumps.
+ *
+ * @internal
+ */
+export const monotonicMillis = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+
+/**
+ * Milliseconds until the ambient deadline of a context: `Infinity` without one, 0 or less when it has passed.
+ *
+ * @internal
+ */
+export const remainingMillis = (context: Context.Context<never>): number => {
+  const at = Context.get(context, AmbientDeadline)
+  return at === Infinity ? Infinity : at - monotonicMillis(Context.get(context, Clock.Clock))
+}

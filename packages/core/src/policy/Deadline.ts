@@ -1,0 +1,88 @@
+/**
+ * Bounds a whole call: its waits for a connection, its attempts and the delays between them.
+ *
+ * The deadline travels in the context. What is called within inherits it, nested deadlines take the minimum, and a pool
+ * bounds its own waits by it. When it passes, the work is interrupted and its interruption awaited, so that nothing is
+ * left holding a connection; making that prompt is left to the backends.
+ *
+ * Work that outlives the call, such as a fiber forked as a daemon, inherits the deadline too: fork it in
+ * `Policy.detached`.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { AmbientDeadline, remainingMillis } from "../internal/ambientDeadline.ts"
+import { type Call, fromStages, type Policy, type Stage } from "./internal/policy.ts"
+import * as validate from "./internal/validate.ts"
+import type { Operation } from "./Operation.ts"
+import { type DeadlineExceeded, PolicyError } from "./PolicyError.ts"
+
+const exceeded = (call: Call, startedAt: number, granted: Duration.Duration, attempts: number) => {
+  const error = new PolicyError<DeadlineExceeded>({
+    _tag: "DeadlineExceeded",
+    operation: call.operation.name,
+    deadline: granted,
+    elapsed: Duration.millis(call.now() - startedAt),
+    attempts,
+    sent: call.sent,
+    ...call.lastFailure && { cause: call.lastFailure.error }
+  })
+  const recorded = call.record("deadlinesExceeded", (common) => ({
+    ...common,
+    _tag: "DeadlineExceeded",
+    deadline: granted,
+    attempts
+  }))
+  return Effect.andThen(recorded, Effect.fail(error))
+}
+
+const stage = (limit: Duration.Duration): Stage => {
+  const millis = Duration.toMillis(limit)
+  return {
+    kind: "Deadline",
+    limit,
+    around: (effect, call) =>
+      Effect.withFiber((fiber) => {
+        const now = call.now()
+        const inherited = Context.get(fiber.context, AmbientDeadline)
+        if (inherited <= now) {
+          call.policy.counts.unstarted++
+          return exceeded(call, now, Duration.zero, 0)
+        }
+        const own = now + millis <= inherited
+        const at = own ? now + millis : inherited
+        // Timers count whole milliseconds: rounded down, one would fire before the instant it stands for.
+        const granted = own ? limit : Duration.millis(Math.ceil(inherited - now))
+        return Effect.timeoutOrElse(Effect.provideService(effect, AmbientDeadline, at), {
+          duration: granted,
+          orElse: () => exceeded(call, now, granted, call.attempts)
+        })
+      })
+  }
+}
+
+/**
+ * Fails a call that has not ended within `duration` as `DeadlineExceeded`, or earlier where the context holds an earlier
+ * deadline. A deadline already past fails the call before its first attempt.
+ *
+ * Throws a `RangeError` unless `duration` is finite and longer than zero.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (duration: Duration.Input): Policy<PolicyError<DeadlineExceeded>, Operation, false> =>
+  fromStages("deadline", [stage(validate.duration("deadline", duration))])
+
+/**
+ * What is left of the deadline of the context: zero when it has passed, infinite when there is none. For what bounds work
+ * elsewhere, such as a statement timeout at a server or a header of a request.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const remaining: Effect.Effect<Duration.Duration> = Effect.withFiber((fiber) => {
+  const millis = remainingMillis(fiber.context)
+  return Effect.succeed(millis === Infinity ? Duration.infinity : Duration.millis(Math.max(0, millis)))
+})

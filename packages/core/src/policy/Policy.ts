@@ -1,0 +1,293 @@
+/**
+ * What is done around a call to a backend so that it bears failures: a deadline, retries, a timeout of each attempt.
+ *
+ * `make` assembles policies in the right order, `compose` in an order of your own, and `run` applies one. `run` is given
+ * the call as a function of `attempt`: what is written inside `attempt` is the work of one attempt, and what is around
+ * it, such as borrowing a connection, lies outside of it.
+ *
+ * ```ts
+ * Policy.run(policy, operation, (attempt) => Pool.use(pool, (connection) => attempt(work(connection))))
+ * ```
+ *
+ * Policies know no pool. What an error means comes from the backend, as a classifier or carried by the error.
+ *
+ * @since 0.1.0
+ */
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { dual, identity } from "effect/Function"
+import * as Predicate from "effect/Predicate"
+import * as PubSub from "effect/PubSub"
+import * as Stream from "effect/Stream"
+import { AmbientDeadline } from "../internal/ambientDeadline.ts"
+import * as Deadline from "./Deadline.ts"
+import { Call, fromStages, implOf, type Policy, type PolicyImpl, RetryScope, TypeId } from "./internal/policy.ts"
+import type { Operation } from "./Operation.ts"
+import type * as Outcome from "./Outcome.ts"
+import type { AttemptTimeout, DeadlineExceeded, PolicyError } from "./PolicyError.ts"
+import type { PolicyEvent } from "./PolicyEvent.ts"
+import * as Retry from "./Retry.ts"
+import * as Timeout from "./Timeout.ts"
+
+export type { Policy } from "./internal/policy.ts"
+
+/**
+ * Settings of `make`. What is left out is not done.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** Names the policy in its events. Default: `"policy"`. */
+  readonly name?: string | undefined
+  /** Bounds the whole call: its waits, its attempts and the delays between them. */
+  readonly deadline?: Duration.Input | undefined
+  /** Bounds one attempt, from the moment its work begins. Shorter than `deadline`. */
+  readonly timeout?: Duration.Input | undefined
+  /** Repeats failed attempts where that is safe: see `Retry.whenSafe`. */
+  readonly retry?: Omit<Retry.Options, "classify"> | undefined
+  /** How the exit of an attempt counts. Default: `Outcome.fromExit`. */
+  readonly classify?: Outcome.Classifier | undefined
+}
+
+/**
+ * What a policy with these settings may fail with of its own.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ErrorOf<O extends Options> =
+  | (O extends { readonly deadline?: undefined } ? never : PolicyError<DeadlineExceeded>)
+  | (O extends { readonly timeout?: undefined } ? never : PolicyError<AttemptTimeout>)
+
+/**
+ * Wraps the work of one attempt. `E` is what the policy may add to its errors.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Attempt<out E> {
+  <A, E2, R>(work: Effect.Effect<A, E2, R>): Effect.Effect<A, E2 | E, R>
+}
+
+/**
+ * The part of a policy's errors that arises within an attempt.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type WithinAttempt<E> = Extract<E, PolicyError<AttemptTimeout>>
+
+/**
+ * The part of a policy's errors that arises around the attempts.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type AroundAttempts<E> = Exclude<E, PolicyError<AttemptTimeout>>
+
+/**
+ * Refuses an operation that a policy must not be applied to, with what to do about it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Accepted<Op extends Operation, Given extends Operation> = Given extends Op ? unknown
+  : "this retry may repeat the call, and the operation is not known to be idempotent: use Retry.whenSafe, or Retry.anyOperation if it may take effect twice"
+
+/**
+ * Refuses two policies that both repeat, with what to do about it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type RepeatsOnce<Outer extends boolean, Inner extends boolean> = [Outer, Inner] extends [true, true]
+  ? "a retry inside a retry multiplies the attempts: keep one of them"
+  : unknown
+
+/**
+ * Whether a value is a policy.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isPolicy = (u: unknown): u is Policy<unknown, never, boolean> => Predicate.hasProperty(u, TypeId)
+
+const fromParts = <E, Op extends Operation, Repeats extends boolean>(
+  name: string,
+  parts: ReadonlyArray<PolicyImpl>
+): Policy<E, Op, Repeats> => fromStages(name, parts.flatMap((part) => part.stages))
+
+/**
+ * Assembles a policy, outermost first: deadline, retry, and within the attempt its timeout. Accepts every operation: one
+ * that is not idempotent is repeated only when it was surely not sent.
+ *
+ * Throws a `RangeError` for an option out of range, and for a timeout that is not shorter than the deadline.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <const O extends Options>(
+  options: O
+): Policy<ErrorOf<O>, Operation, O extends { readonly retry?: undefined } ? false : true> => {
+  const { classify, deadline, name, retry, timeout } = options
+  const parts: Array<PolicyImpl> = []
+  if (deadline !== undefined) parts.push(implOf(Deadline.make(deadline)))
+  if (retry !== undefined) parts.push(implOf(Retry.whenSafe({ ...retry, classify })))
+  if (timeout !== undefined) parts.push(implOf(Timeout.make(timeout)))
+  return fromParts(name ?? "policy", parts)
+}
+
+/**
+ * Puts one policy around another. The result has events and a snapshot of its own; state that a policy holds is shared.
+ *
+ * Types refuse a retry inside a retry. Throws a `RangeError` where a timeout is not shorter than a deadline.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const compose: {
+  <E2, Op2 extends Operation, Repeats2 extends boolean, Repeats extends boolean>(
+    inner: Policy<E2, Op2, Repeats2> & RepeatsOnce<Repeats, Repeats2>
+  ): <E, Op extends Operation>(
+    outer: Policy<E, Op, Repeats>
+  ) => Policy<E | E2, Op & Op2, Repeats extends true ? true : Repeats2>
+  <E, Op extends Operation, Repeats extends boolean, E2, Op2 extends Operation, Repeats2 extends boolean>(
+    outer: Policy<E, Op, Repeats>,
+    inner: Policy<E2, Op2, Repeats2> & RepeatsOnce<Repeats, Repeats2>
+  ): Policy<E | E2, Op & Op2, Repeats extends true ? true : Repeats2>
+} = dual(
+  2,
+  (outer: Policy<unknown, never, boolean>, inner: Policy<unknown, never, boolean>) =>
+    fromParts(`${outer.name}+${inner.name}`, [implOf(outer), implOf(inner)])
+)
+
+const begun = <A, E, R>(call: Call, work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.suspend(() => {
+    call.begin()
+    return work
+  })
+
+const attemptOf =
+  (policy: PolicyImpl, call: Call): Attempt<PolicyError> =>
+  <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | PolicyError, R> => {
+    let effect: Effect.Effect<A, E | PolicyError, R> = work
+    for (let i = policy.stages.length - 1; i >= 0; i--) effect = policy.stages[i]!.inside?.(effect, call) ?? effect
+    return begun(call, effect)
+  }
+
+/**
+ * Applies a policy to one call. What stands around `attempt` in the call, such as a borrow, is bounded by the deadline
+ * and repeated by the retry; what stands inside it is also bounded by the timeout, and counts as sent once it has begun.
+ * A call that takes no `attempt` counts as sent from its start.
+ *
+ * A policy without parts adds nothing.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const run = <E, Op extends Operation, Repeats extends boolean, Given extends Operation, A, E2, R>(
+  policy: Policy<E, Op, Repeats>,
+  operation: Given & Accepted<Op, Given>,
+  call: (attempt: Attempt<WithinAttempt<E>>) => Effect.Effect<A, E2, R>
+): Effect.Effect<A, E2 | AroundAttempts<E>, R> => {
+  const impl = implOf(policy)
+  if (impl.stages.length === 0) return call(identity)
+  return Effect.withFiber((fiber) => {
+    const state = new Call(impl, operation, fiber)
+    impl.counts.calls++
+    const work = call(attemptOf(impl, state) as Attempt<WithinAttempt<E>>)
+    // Stages are typed by all that a policy can fail with, the policy by what those it has do fail with.
+    let effect = (call.length === 0 ? begun(state, work) : work) as Effect.Effect<A, E2 | AroundAttempts<E>, R>
+    for (let i = impl.stages.length - 1; i >= 0; i--) {
+      effect = (impl.stages[i]!.around?.(effect, state) ?? effect) as typeof effect
+    }
+    return effect
+  })
+}
+
+/**
+ * Applies a policy to an effect, all of which is the attempt: for what needs no borrow.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const apply: {
+  <E, Op extends Operation, Repeats extends boolean, Given extends Operation>(
+    policy: Policy<E, Op, Repeats>,
+    operation: Given & Accepted<Op, Given>
+  ): <A, E2, R>(self: Effect.Effect<A, E2, R>) => Effect.Effect<A, E2 | E, R>
+  <A, E2, R, E, Op extends Operation, Repeats extends boolean, Given extends Operation>(
+    self: Effect.Effect<A, E2, R>,
+    policy: Policy<E, Op, Repeats>,
+    operation: Given & Accepted<Op, Given>
+  ): Effect.Effect<A, E2 | E, R>
+} = dual(
+  3,
+  <A, E2, R, E>(self: Effect.Effect<A, E2, R>, policy: Policy<E>, operation: Operation): Effect.Effect<A, E2 | E, R> =>
+    run(policy, operation, (attempt) => attempt(self)) as Effect.Effect<A, E2 | E, R>
+)
+
+/**
+ * Frees a piece of program from the deadline and the attempt count of the call it stands in: for work that outlives the
+ * call, such as a fiber forked as a daemon.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const detached = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  self.pipe(Effect.provideService(AmbientDeadline, Infinity), Effect.provideService(RetryScope, undefined))
+
+/**
+ * How much a policy has done since it was made. A policy without parts counts nothing.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Snapshot {
+  readonly name: string
+  /** Calls begun. */
+  readonly calls: number
+  /** Attempts begun; above `calls` by the repetitions, below by calls whose deadline had passed before they began. */
+  readonly attempts: number
+  /** Retries scheduled. */
+  readonly retries: number
+  /** Failures not repeated since that would not have been right. */
+  readonly retriesSkipped: number
+  /** Failures not repeated since no attempt was left. */
+  readonly retriesExhausted: number
+  readonly attemptTimeouts: number
+  readonly deadlinesExceeded: number
+}
+
+/**
+ * Reads the counts, for health and metrics. Constant time.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const snapshot = <E, Op extends Operation, Repeats extends boolean>(
+  policy: Policy<E, Op, Repeats>
+): Snapshot => {
+  const { calls, repeats, unstarted, ...counts } = implOf(policy).counts
+  return { name: policy.name, calls, attempts: calls - unstarted + repeats, ...counts }
+}
+
+// Enough for a listener to miss nothing while it handles one event; a slower one loses the oldest, and slows nobody.
+const bufferSize = 128
+
+/**
+ * What the policy does, from the moment of listening on. A listener that is slower than the events loses the oldest of
+ * them. The stream does not end by itself.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const events = <E, Op extends Operation, Repeats extends boolean>(
+  policy: Policy<E, Op, Repeats>
+): Stream.Stream<PolicyEvent> =>
+  Stream.unwrap(Effect.map(PubSub.sliding<PolicyEvent>(bufferSize), (fresh) => {
+    const impl = implOf(policy)
+    impl.hub ??= fresh
+    return Stream.fromPubSub(impl.hub)
+  }))

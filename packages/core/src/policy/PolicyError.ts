@@ -1,0 +1,153 @@
+/**
+ * The one error of the policies. Its `reason` says which policy ended the call, and its type parameter which reasons are
+ * possible, so that `Effect.catchReason("PolicyError", "DeadlineExceeded", …)` is exact.
+ *
+ * What the work itself fails with passes through policies unchanged; this error is only for what a policy decided.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Outcome from "./Outcome.ts"
+
+const TypeId = "~@breakwater/core/PolicyError"
+
+/**
+ * The whole call, with its waits and retries, took longer than its deadline.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DeadlineExceeded {
+  readonly _tag: "DeadlineExceeded"
+  /** Name of the operation. */
+  readonly operation: string
+  /** The time that the call was given: that of its policy, or what an outer deadline had left of it. */
+  readonly deadline: Duration.Duration
+  readonly elapsed: Duration.Duration
+  /** Attempts begun; 0 when the deadline had passed before the first. */
+  readonly attempts: number
+  /** Whether any attempt may have reached the backend. */
+  readonly sent: Outcome.Sent
+  /** What the last attempt that ended failed with. */
+  readonly cause?: unknown
+}
+
+/**
+ * One attempt took longer than its timeout, counted from the start of its work: time spent in queues is not in it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AttemptTimeout {
+  readonly _tag: "AttemptTimeout"
+  /** Name of the operation. */
+  readonly operation: string
+  readonly timeout: Duration.Duration
+  /** Which attempt it was; the first is 1. */
+  readonly attempt: number
+  readonly sent: "unknown"
+}
+
+/**
+ * Why a policy ended a call.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Reason = DeadlineExceeded | AttemptTimeout
+
+const plural = (count: number, noun: string): string => count === 1 ? `1 ${noun}` : `${count} ${noun}s`
+
+const messageOf = (reason: Reason): string => {
+  switch (reason._tag) {
+    case "DeadlineExceeded":
+      return `"${reason.operation}" did not end within its deadline of ${Duration.format(reason.deadline)} ` +
+        `(${plural(reason.attempts, "attempt")}). ` +
+        (reason.attempts === 0
+          ? "The caller's own deadline had passed: give it more time, or do less before this call."
+          : "Find what is slow, in the cause or in the pool's wait times, or raise the deadline.")
+    case "AttemptTimeout":
+      return `Attempt ${reason.attempt} of "${reason.operation}" took longer than its timeout of ` +
+        Duration.format(reason.timeout) +
+        ". It may have taken effect: repeat it only if that is safe, or raise the timeout."
+  }
+}
+
+/**
+ * A policy ended the call. `R` holds the possible reasons.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class PolicyError<out R extends Reason = Reason> extends Data.TaggedError("PolicyError")<{
+  readonly reason: Reason
+  readonly cause?: unknown
+}> implements Outcome.Carrier {
+  declare readonly reason: R
+
+  /**
+   * Marks the value for `isPolicyError`.
+   *
+   * @since 0.1.0
+   */
+  readonly [TypeId] = TypeId
+
+  constructor(reason: R) {
+    // The stack shows the runtime only, never the caller, and capturing it is most of what an error costs. Reflect.set,
+    // since an assignment throws where Error is frozen.
+    const limit: unknown = Reflect.get(Error, "stackTraceLimit")
+    Reflect.set(Error, "stackTraceLimit", 0)
+    super("cause" in reason ? { reason, cause: reason.cause } : { reason })
+    Reflect.set(Error, "stackTraceLimit", limit)
+  }
+
+  /**
+   * What happened, and what to do about it.
+   *
+   * @since 0.1.0
+   */
+  override get message(): string {
+    return messageOf(this.reason)
+  }
+
+  /**
+   * How it counts: a deadline is the caller's (`Ignored`), a timeout the backend's (`Failure`).
+   *
+   * @since 0.1.0
+   */
+  get outcome(): Outcome.Outcome {
+    return this.reason._tag === "DeadlineExceeded"
+      ? Outcome.ignored(this.reason.sent)
+      : Outcome.failure(this.reason.sent)
+  }
+}
+
+/**
+ * Whether a value is a `PolicyError`.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isPolicyError = (u: unknown): u is PolicyError => Predicate.hasProperty(u, TypeId)
+
+// Deeper chains are cycles or accidents.
+const maxDepth = 32
+
+/**
+ * The first `PolicyError` in an error's chain of causes: drivers and clients wrap it in errors of their own.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const find = (error: unknown): Option.Option<PolicyError> => {
+  let current = error
+  for (let depth = 0; depth < maxDepth; depth++) {
+    if (isPolicyError(current)) return Option.some(current)
+    if (!Predicate.hasProperty(current, "cause")) return Option.none()
+    current = current.cause
+  }
+  return Option.none()
+}

@@ -1,0 +1,116 @@
+/**
+ * What a policy did to a call. Events are published, never logged, and cost nothing while nobody listens.
+ *
+ * Each names its policy and operation. A call that fails and is not repeated gives at most one of `RetrySkipped`,
+ * `RetriesExhausted` and `DeadlineExceeded`.
+ *
+ * @since 0.1.0
+ */
+import type * as Duration from "effect/Duration"
+
+/**
+ * What every event carries.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Common {
+  /** Name of the policy. */
+  readonly policy: string
+  /** Name of the operation. */
+  readonly operation: string
+  /** Time since the call began. */
+  readonly elapsed: Duration.Duration
+}
+
+/**
+ * An attempt failed, and the next begins after `delay`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RetryScheduled extends Common {
+  readonly _tag: "RetryScheduled"
+  /** The attempt that failed; the first is 1. */
+  readonly attempt: number
+  /** How many attempts there may be. */
+  readonly of: number
+  readonly delay: Duration.Duration
+  /** What the attempt failed with. */
+  readonly cause: unknown
+}
+
+/**
+ * An attempt failed and is not repeated, since that would not be right:
+ * - `NotIdempotent`: it may have taken effect, and repeating it is not safe
+ * - `Nested`: a policy further out repeats the call already
+ * - `NoPushback`: the backend is overloaded and did not say when to come back
+ * - `PushbackTooLong`: it did, and that is longer than the policy waits
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RetrySkipped extends Common {
+  readonly _tag: "RetrySkipped"
+  readonly why: "NotIdempotent" | "Nested" | "NoPushback" | "PushbackTooLong"
+  /** The attempt that failed; the first is 1. */
+  readonly attempt: number
+  /** How many attempts there might have been. */
+  readonly of: number
+  /** What the attempt failed with. */
+  readonly cause: unknown
+}
+
+/**
+ * An attempt failed and no further one is left:
+ * - `Times`: it was the last that the policy allows
+ * - `Schedule`: the schedule of the policy ended
+ * - `Deadline`: the next delay is longer than the time left
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RetriesExhausted extends Common {
+  readonly _tag: "RetriesExhausted"
+  readonly why: "Times" | "Schedule" | "Deadline"
+  /** The attempt that failed; the first is 1. */
+  readonly attempt: number
+  /** How many attempts there might have been. */
+  readonly of: number
+  /** What the attempt failed with; the call fails with it too. */
+  readonly cause: unknown
+}
+
+/**
+ * An attempt took longer than its timeout.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AttemptTimedOut extends Common {
+  readonly _tag: "AttemptTimedOut"
+  /** The attempt that was cut; the first is 1. */
+  readonly attempt: number
+  readonly timeout: Duration.Duration
+}
+
+/**
+ * The call took longer than its deadline.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DeadlineExceeded extends Common {
+  readonly _tag: "DeadlineExceeded"
+  readonly deadline: Duration.Duration
+  /** Attempts begun. */
+  readonly attempts: number
+}
+
+/**
+ * What a policy did to a call.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type PolicyEvent = RetryScheduled | RetrySkipped | RetriesExhausted | AttemptTimedOut | DeadlineExceeded

@@ -1,0 +1,53 @@
+/**
+ * Bounds one attempt, from the moment its work begins: in a pooled backend from after the borrow, so that time spent in
+ * the queue does not count.
+ *
+ * When it passes, the work is interrupted and its interruption awaited. Whether the backend acted on it is unknown then,
+ * hence a retry repeats it only when the operation is idempotent.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { type Call, fromStages, type Policy, RetryScope, type Stage } from "./internal/policy.ts"
+import * as validate from "./internal/validate.ts"
+import type { Operation } from "./Operation.ts"
+import { type AttemptTimeout, PolicyError } from "./PolicyError.ts"
+
+const timedOut = (call: Call, timeout: Duration.Duration) =>
+  Effect.withFiber((fiber) => {
+    const attempt = Context.get(fiber.context, RetryScope)?.attempt ?? 1
+    const error = new PolicyError<AttemptTimeout>({
+      _tag: "AttemptTimeout",
+      operation: call.operation.name,
+      timeout,
+      attempt,
+      sent: "unknown"
+    })
+    const recorded = call.record("attemptTimeouts", (common) => ({
+      ...common,
+      _tag: "AttemptTimedOut",
+      attempt,
+      timeout
+    }))
+    return Effect.andThen(recorded, Effect.fail(error))
+  })
+
+const stage = (limit: Duration.Duration): Stage => ({
+  kind: "Timeout",
+  limit,
+  inside: (work, call) => Effect.timeoutOrElse(work, { duration: limit, orElse: () => timedOut(call, limit) })
+})
+
+/**
+ * Fails an attempt that has not ended within `duration` as `AttemptTimeout`.
+ *
+ * Throws a `RangeError` unless `duration` is finite and longer than zero, and shorter than the deadline that it is
+ * composed with.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (duration: Duration.Input): Policy<PolicyError<AttemptTimeout>, Operation, false> =>
+  fromStages("timeout", [stage(validate.duration("timeout", duration))])

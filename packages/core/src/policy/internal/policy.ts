@@ -1,0 +1,198 @@
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import { identity } from "effect/Function"
+import { type Pipeable, pipeArguments } from "effect/Pipeable"
+import * as PubSub from "effect/PubSub"
+import type * as Types from "effect/Types"
+import { monotonicMillis } from "../../internal/ambientDeadline.ts"
+import type { Operation } from "../Operation.ts"
+import type * as Outcome from "../Outcome.ts"
+import type { PolicyError } from "../PolicyError.ts"
+import type { Common, PolicyEvent } from "../PolicyEvent.ts"
+import { refuse } from "./validate.ts"
+
+/** @internal */
+export const TypeId = "~@breakwater/core/Policy"
+
+/**
+ * What is done around a call to make it bear failures of its backend. A value: it may be kept, composed, and run any
+ * number of times, concurrently too.
+ *
+ * `E` is what it may fail with of its own, `Op` which operations it accepts, and `Repeats` whether it may run a call more
+ * than once.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Policy<out E, in Op extends Operation = Operation, out Repeats extends boolean = boolean>
+  extends Pipeable
+{
+  readonly [TypeId]: {
+    readonly _E: Types.Covariant<E>
+    readonly _Op: Types.Contravariant<Op>
+    readonly _Repeats: Types.Covariant<Repeats>
+  }
+  /** Names the policy in its events. */
+  readonly name: string
+}
+
+/** @internal */
+export interface Counts {
+  calls: number
+  unstarted: number
+  repeats: number
+  retries: number
+  retriesSkipped: number
+  retriesExhausted: number
+  attemptTimeouts: number
+  deadlinesExceeded: number
+}
+
+/**
+ * One policy as it takes part in a run: `around` is outside the lease, `inside` within it.
+ *
+ * @internal
+ */
+export interface Stage {
+  readonly kind: "Deadline" | "Retry" | "Timeout"
+  /** What time-bound stages are set to, for comparing them. */
+  readonly limit?: Duration.Duration
+  readonly around?: <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call) => Effect.Effect<A, E | PolicyError, R>
+  readonly inside?: <A, E, R>(work: Effect.Effect<A, E, R>, call: Call) => Effect.Effect<A, E | PolicyError, R>
+}
+
+/** @internal */
+export interface PolicyImpl extends Policy<unknown, never, boolean> {
+  readonly stages: ReadonlyArray<Stage>
+  readonly counts: Counts
+  /** Created by the first listener: without one, no event is even made. */
+  hub: PubSub.PubSub<PolicyEvent> | undefined
+}
+
+/**
+ * What the stages of one run share.
+ *
+ * @internal
+ */
+export class Call {
+  readonly policy: PolicyImpl
+  readonly operation: Operation
+  readonly clock: Clock.Clock
+  readonly startedAt: number
+  attempts = 1
+  lastFailure: { readonly error: unknown } | undefined
+  private inFlight = false
+  private settled: Outcome.Sent = "no"
+
+  constructor(policy: PolicyImpl, operation: Operation, fiber: Fiber.Fiber<unknown, unknown>) {
+    this.policy = policy
+    this.operation = operation
+    this.clock = Context.get(fiber.context, Clock.Clock)
+    this.startedAt = monotonicMillis(this.clock)
+  }
+
+  now(): number {
+    return monotonicMillis(this.clock)
+  }
+
+  /** From here on the request may have been sent. */
+  begin(): void {
+    this.inFlight = true
+  }
+
+  /** One attempt failed; what is known of it replaces the doubt of an attempt in flight. */
+  attemptFailed(error: unknown, outcome: Outcome.Outcome): void {
+    this.lastFailure = { error }
+    this.inFlight = false
+    const sent = outcome._tag === "Success" ? "yes" : outcome.sent
+    if (sent !== "no" && this.settled !== "yes") this.settled = sent
+  }
+
+  get sent(): Outcome.Sent {
+    return this.inFlight && this.settled === "no" ? "unknown" : this.settled
+  }
+
+  /** Counts and publishes in one step, so that the snapshot and the events agree whenever an interruption comes. */
+  record(count: keyof Counts, event: (common: Common) => PolicyEvent): Effect.Effect<void> {
+    return Effect.uninterruptible(Effect.suspend(() => {
+      const { policy } = this
+      policy.counts[count]++
+      if (policy.hub === undefined) return Effect.void
+      return Effect.asVoid(PubSub.publish(
+        policy.hub,
+        event({
+          policy: policy.name,
+          operation: this.operation.name,
+          elapsed: Duration.millis(this.now() - this.startedAt)
+        })
+      ))
+    }))
+  }
+}
+
+const Proto = {
+  [TypeId]: { _E: identity, _Op: identity, _Repeats: identity },
+  pipe() {
+    return pipeArguments(this, arguments)
+  }
+}
+
+const zeroCounts = (): Counts => ({
+  calls: 0,
+  unstarted: 0,
+  repeats: 0,
+  retries: 0,
+  retriesSkipped: 0,
+  retriesExhausted: 0,
+  attemptTimeouts: 0,
+  deadlinesExceeded: 0
+})
+
+const limitsOf = (stages: ReadonlyArray<Stage>, kind: Stage["kind"]): ReadonlyArray<Duration.Duration> =>
+  stages.flatMap((stage) => stage.kind === kind && stage.limit !== undefined ? [stage.limit] : [])
+
+const refuseLongTimeouts = (stages: ReadonlyArray<Stage>): void => {
+  for (const timeout of limitsOf(stages, "Timeout")) {
+    for (const deadline of limitsOf(stages, "Deadline")) {
+      if (Duration.isGreaterThanOrEqualTo(timeout, deadline)) {
+        refuse("timeout", timeout, `less than the deadline, which is ${Duration.format(deadline)}`)
+      }
+    }
+  }
+}
+
+/** @internal */
+export const fromStages = <E, Op extends Operation, Repeats extends boolean>(
+  name: string,
+  stages: ReadonlyArray<Stage>
+): Policy<E, Op, Repeats> => {
+  refuseLongTimeouts(stages)
+  return Object.assign(Object.create(Proto), { name, stages, counts: zeroCounts(), hub: undefined })
+}
+
+/**
+ * Every policy is made by `fromStages`; the public type hides what only this folder may touch.
+ *
+ * @internal
+ */
+export const implOf = <E, Op extends Operation, Repeats extends boolean>(policy: Policy<E, Op, Repeats>): PolicyImpl =>
+  policy as unknown as PolicyImpl
+
+/** @internal */
+export interface AttemptOf {
+  readonly attempt: number
+  readonly of: number
+}
+
+/**
+ * Which attempt of an enclosing retry the program is in; `undefined` outside of one.
+ *
+ * @internal
+ */
+export const RetryScope: Context.Reference<AttemptOf | undefined> = Context.Reference<AttemptOf | undefined>(
+  "@breakwater/core/RetryScope",
+  { defaultValue: () => undefined }
+)
