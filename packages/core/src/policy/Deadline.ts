@@ -49,7 +49,7 @@ const stage = (limit: Duration.Duration): Stage => {
         const inherited = Context.get(fiber.context, AmbientDeadline)
         if (inherited <= now) {
           call.policy.counts.unstarted++
-          return exceeded(call, now, Duration.zero, 0)
+          return exceeded(call, now, Duration.zero, call.attempts - 1)
         }
         const own = now + millis <= inherited
         const at = own ? now + millis : inherited

@@ -50,6 +50,18 @@ export interface Options {
   readonly classify?: Outcome.Classifier | undefined
 }
 
+type Known<T, Shape> = { readonly [K in keyof T]: K extends keyof Shape ? unknown : never }
+
+/**
+ * Refuses settings that do not exist, a misspelt one for instance.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type KnownOptions<O extends Options> = Known<O, Options> & {
+  readonly retry?: Known<O["retry"], Retry.Options> | undefined
+}
+
 /**
  * What a policy with these settings may fail with of its own.
  *
@@ -128,9 +140,9 @@ const fromParts = <E, Op extends Operation, Repeats extends boolean>(
  * @since 0.1.0
  */
 export const make = <const O extends Options>(
-  options: O
+  options: O & KnownOptions<O>
 ): Policy<ErrorOf<O>, Operation, O extends { readonly retry?: undefined } ? false : true> => {
-  const { classify, deadline, name, retry, timeout } = options
+  const { classify, deadline, name, retry, timeout }: Options = options
   const parts: Array<PolicyImpl> = []
   if (deadline !== undefined) parts.push(implOf(Deadline.make(deadline)))
   if (retry !== undefined) parts.push(implOf(Retry.whenSafe({ ...retry, classify })))
@@ -147,10 +159,10 @@ export const make = <const O extends Options>(
  * @since 0.1.0
  */
 export const compose: {
-  <E2, Op2 extends Operation, Repeats2 extends boolean, Repeats extends boolean>(
-    inner: Policy<E2, Op2, Repeats2> & RepeatsOnce<Repeats, Repeats2>
-  ): <E, Op extends Operation>(
-    outer: Policy<E, Op, Repeats>
+  <E2, Op2 extends Operation, Repeats2 extends boolean>(
+    inner: Policy<E2, Op2, Repeats2>
+  ): <E, Op extends Operation, Repeats extends boolean>(
+    outer: Policy<E, Op, Repeats> & RepeatsOnce<Repeats, Repeats2>
   ) => Policy<E | E2, Op & Op2, Repeats extends true ? true : Repeats2>
   <E, Op extends Operation, Repeats extends boolean, E2, Op2 extends Operation, Repeats2 extends boolean>(
     outer: Policy<E, Op, Repeats>,
@@ -172,7 +184,7 @@ const attemptOf =
   (policy: PolicyImpl, call: Call): Attempt<PolicyError> =>
   <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | PolicyError, R> => {
     let effect: Effect.Effect<A, E | PolicyError, R> = work
-    for (let i = policy.stages.length - 1; i >= 0; i--) effect = policy.stages[i]!.inside?.(effect, call) ?? effect
+    for (const inside of policy.insides) effect = inside(effect, call)
     return begun(call, effect)
   }
 
@@ -199,9 +211,7 @@ export const run = <E, Op extends Operation, Repeats extends boolean, Given exte
     const work = call(attemptOf(impl, state) as Attempt<WithinAttempt<E>>)
     // Stages are typed by all that a policy can fail with, the policy by what those it has do fail with.
     let effect = (call.length === 0 ? begun(state, work) : work) as Effect.Effect<A, E2 | AroundAttempts<E>, R>
-    for (let i = impl.stages.length - 1; i >= 0; i--) {
-      effect = (impl.stages[i]!.around?.(effect, state) ?? effect) as typeof effect
-    }
+    for (const around of impl.arounds) effect = around(effect, state) as typeof effect
     return effect
   })
 }

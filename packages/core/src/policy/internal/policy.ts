@@ -67,6 +67,9 @@ export interface Stage {
 /** @internal */
 export interface PolicyImpl extends Policy<unknown, never, boolean> {
   readonly stages: ReadonlyArray<Stage>
+  /** What the stages do, innermost first: the order in which a run applies it. */
+  readonly arounds: ReadonlyArray<NonNullable<Stage["around"]>>
+  readonly insides: ReadonlyArray<NonNullable<Stage["inside"]>>
   readonly counts: Counts
   /** Created by the first listener: without one, no event is even made. */
   hub: PubSub.PubSub<PolicyEvent> | undefined
@@ -170,7 +173,15 @@ export const fromStages = <E, Op extends Operation, Repeats extends boolean>(
   stages: ReadonlyArray<Stage>
 ): Policy<E, Op, Repeats> => {
   refuseLongTimeouts(stages)
-  return Object.assign(Object.create(Proto), { name, stages, counts: zeroCounts(), hub: undefined })
+  const innermostFirst = stages.toReversed()
+  return Object.assign(Object.create(Proto), {
+    name,
+    stages,
+    arounds: innermostFirst.flatMap((stage) => stage.around ?? []),
+    insides: innermostFirst.flatMap((stage) => stage.inside ?? []),
+    counts: zeroCounts(),
+    hub: undefined
+  })
 }
 
 /**
