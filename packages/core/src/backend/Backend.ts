@@ -1,0 +1,46 @@
+/**
+ * What every pooled backend shows to those who watch and steer it: health checks, dashboards, the shutdown of the
+ * process. The backend packages make one each and register it in `Backends`.
+ *
+ * @since 0.1.0
+ */
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as Stream from "effect/Stream"
+import type * as Policy from "../policy/Policy.ts"
+import type { PolicyEvent } from "../policy/PolicyEvent.ts"
+import type * as Pool from "../pool/Pool.ts"
+import type { PoolError } from "../pool/PoolError.ts"
+import type { PoolEvent } from "../pool/PoolEvent.ts"
+
+/**
+ * The answer of one round trip to the server. `error` is why there was none.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Health =
+  | { readonly status: "healthy"; readonly latency: Duration.Duration }
+  | { readonly status: "unhealthy"; readonly latency: Duration.Duration; readonly error: unknown }
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Backend {
+  /** The name its owner gave it; two backends may have the same. */
+  readonly name: string
+  /** What it is a backend of: `postgres`, `redis`, … */
+  readonly kind: string
+  /** Whether the process is not ready without it. */
+  readonly critical: boolean
+  readonly stats: Effect.Effect<Pool.Stats>
+  /** Makes a round trip, bounded in time. Never fails: what went wrong is in the answer. */
+  readonly health: Effect.Effect<Health>
+  readonly policy: Effect.Effect<Policy.Snapshot>
+  readonly events: Stream.Stream<PoolEvent | PolicyEvent>
+  /** As `Pool.warm`, `Pool.clear` and `Pool.drain`. */
+  readonly warm: Effect.Effect<void, PoolError>
+  readonly clear: (options?: { readonly interrupt?: boolean | undefined }) => Effect.Effect<void>
+  readonly drain: (deadline: Duration.Input) => Effect.Effect<Pool.DrainReport>
+}

@@ -1,0 +1,257 @@
+/**
+ * A pool of connections, or of anything that is dear to open: a hard cap, one deadline over queue, dial and check, a
+ * bounded queue in order of arrival, checks of what has been idle, and an end that leaves nothing open.
+ *
+ * The pool knows when to open, lend, check and close. It leaves to others what a connection is (`acquire`), whether
+ * the work on it should be tried again (policies), and which of its failures mean that it is broken (backends, through
+ * `invalidate` or `check.isAlive`).
+ *
+ * Gotchas: a borrow inside a borrow of the same pool needs two connections, and many of them can wait for one another
+ * until `wait.timeout`. `use` returns the connection as soon as its effect ends, so nothing that uses it may be
+ * forked and left behind.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
+import * as Predicate from "effect/Predicate"
+import * as Scheduler from "effect/Scheduler"
+import * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import { AmbientDeadline } from "../internal/ambientDeadline.ts"
+import { Deadlines } from "../internal/deadlines.ts"
+import { EventHub } from "../internal/eventHub.ts"
+import { Outbox } from "../internal/outbox.ts"
+import { boundedMillis, finiteMillis } from "../internal/validate.ts"
+import { Borrow } from "./internal/borrow.ts"
+import { Dialer } from "./internal/dialer.ts"
+import { type Fork, PoolEdges } from "./internal/edges.ts"
+import { type Options, resolve, type UseOptions } from "./internal/options.ts"
+import { PoolState } from "./internal/poolState.ts"
+import type { Stats } from "./internal/stats.ts"
+import { awaitDrained, awaitWarm, type DrainReport } from "./internal/whole.ts"
+import type { PoolError } from "./PoolError.ts"
+import type { CloseReason, PoolEvent } from "./PoolEvent.ts"
+
+export type { Options, Start, UseOptions } from "./internal/options.ts"
+export type { Stats } from "./internal/stats.ts"
+export type { DrainReport } from "./internal/whole.ts"
+
+const TypeId = "~@breakwater/core/Pool"
+
+/**
+ * A pool of `A`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Pool<in out A> {
+  readonly [TypeId]: PoolState<A>
+  readonly name: string
+}
+
+/**
+ * @since 0.1.0
+ * @category guards
+ */
+export const isPool = (u: unknown): u is Pool<unknown> => Predicate.hasProperty(u, TypeId)
+
+/** How long the end of a pool's scope waits for borrows to finish, in milliseconds, unless it was drained before. */
+const CLOSE_GRACE = 5000
+
+/**
+ * Makes a pool that lives as long as the scope. The scope's end drains it with a deadline of five seconds.
+ *
+ * Throws a `RangeError` for an option that is not allowed. Fails only with `start: "fail-fast"`, as `Unavailable` or
+ * `AcquireTimeout`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = <A, E, R>(options: Options<A, E, R>): Effect.Effect<Pool<A>, PoolError, R | Scope.Scope> => {
+  const settings = resolve(options)
+  return Effect.gen(function*() {
+    const context = Context.add(yield* Effect.context<R | Scope.Scope>(), AmbientDeadline, Infinity)
+    const events = yield* EventHub.make<PoolEvent>()
+    const runFork = Effect.runForkWith(context)
+    const fork: Fork = (effect) => runFork(effect)
+    const deadlines = new Deadlines(Context.get(context, Clock.Clock), fork)
+    const outbox = new Outbox(Context.get(context, Scheduler.Scheduler).makeDispatcher())
+    const dialer = new Dialer(settings.dialConcurrency, settings.backoff, deadlines)
+    const open = (scope: Scope.Scope) => runFork(Scope.provide(options.acquire, scope))
+    const edges = new PoolEdges<A>(settings, open, fork, deadlines, dialer)
+    const state = new PoolState(settings, edges, dialer, deadlines, outbox, events)
+    edges.state = state
+    const pool: Pool<A> = { [TypeId]: state, name: settings.name }
+    yield* Effect.addFinalizer(() => Effect.andThen(drain(pool, CLOSE_GRACE), events.end))
+    if (settings.start === "fail-fast") yield* warm(pool)
+    state.start()
+    return pool
+  })
+}
+
+/**
+ * Borrows a connection for one effect. It comes back when the effect ends, however it ends.
+ *
+ * Fails as `AcquireTimeout`, `QueueFull`, `Unavailable` or `Closed` when no connection was lent, and as `Revoked` when
+ * it was cut under the effect. Interruption of the caller while it waits leaves the queue at once.
+ *
+ * @since 0.1.0
+ * @category borrowing
+ */
+export const use: {
+  <A, B, E, R>(
+    f: (item: A) => Effect.Effect<B, E, R>,
+    options?: UseOptions
+  ): (self: Pool<A>) => Effect.Effect<B, E | PoolError, R>
+  <A, B, E, R>(
+    self: Pool<A>,
+    f: (item: A) => Effect.Effect<B, E, R>,
+    options?: UseOptions
+  ): Effect.Effect<B, E | PoolError, R>
+} = dual((args) => isPool(args[0]), <A, B, E, R>(
+  self: Pool<A>,
+  f: (item: A) => Effect.Effect<B, E, R>,
+  options?: UseOptions
+): Effect.Effect<B, E | PoolError, R> => {
+  const state = self[TypeId]
+  return Effect.withFiber((fiber) => {
+    const borrow = new Borrow(state, fiber.context, options)
+    // The finalizer goes on the stack before the take: the scheduler may yield between any two operations, and an
+    // interrupt that lands there must find it.
+    return Effect.onExitPrimitive(
+      Effect.withFiber(() =>
+        state.tryLend(borrow)
+          ? work(borrow, f)
+          : Effect.flatMap(wait(state, borrow, options), () => work(borrow, f))
+      ),
+      () => {
+        state.release(borrow)
+        return undefined
+      }
+    )
+  })
+})
+
+/**
+ * Borrows a connection until the scope closes. Errors as for `use`, except that work whose connection is cut fails
+ * with the error of its own driver.
+ *
+ * @since 0.1.0
+ * @category borrowing
+ */
+export const get: {
+  (options?: UseOptions): <A>(self: Pool<A>) => Effect.Effect<A, PoolError, Scope.Scope>
+  <A>(self: Pool<A>, options?: UseOptions): Effect.Effect<A, PoolError, Scope.Scope>
+} = dual((args) => isPool(args[0]), <A>(self: Pool<A>, options?: UseOptions): Effect.Effect<A, PoolError, Scope.Scope> => {
+  const state = self[TypeId]
+  return Effect.withFiber((fiber) => {
+    const borrow = new Borrow(state, fiber.context, options)
+    return Effect.addFinalizer(() => Effect.sync(() => state.release(borrow))).pipe(
+      Effect.andThen(Effect.suspend(() => state.tryLend(borrow) ? Effect.void : wait(state, borrow, options))),
+      Effect.map(() => itemOf(borrow))
+    )
+  })
+})
+
+const wait = <A>(
+  state: PoolState<A>,
+  borrow: Borrow<A>,
+  options: UseOptions | undefined
+): Effect.Effect<void, PoolError> => {
+  const timeout = options?.timeout === undefined
+    ? state.settings.waitTimeout
+    : boundedMillis("timeout", options.timeout)
+  return Effect.withFiber((fiber) => {
+    const ambient = Context.get(fiber.context, AmbientDeadline)
+    return Effect.callback((resume) => {
+      borrow.resume = resume
+      state.request(borrow, timeout, ambient)
+      return Effect.sync(() => state.cancel(borrow))
+    })
+  })
+}
+
+const work = <A, B, E, R>(borrow: Borrow<A>, f: (item: A) => Effect.Effect<B, E, R>): Effect.Effect<B, E | PoolError, R> =>
+  Effect.catchCause(f(itemOf(borrow)), (cause) => borrow.failure(cause))
+
+/** Served borrows have a connection: it leaves only with the release. */
+const itemOf = <A>(borrow: Borrow<A>): A => borrow.connection!.item
+
+/**
+ * Marks a connection as not to be lent again: an idle one closes now, a borrowed one when it comes back. Without
+ * effect on what is not of this pool. `reason` appears in events.
+ *
+ * @since 0.1.0
+ * @category borrowing
+ */
+export const invalidate: {
+  <A>(item: A, reason?: CloseReason): (self: Pool<A>) => Effect.Effect<void>
+  <A>(self: Pool<A>, item: A, reason?: CloseReason): Effect.Effect<void>
+} = dual(
+  (args) => isPool(args[0]),
+  <A>(self: Pool<A>, item: A, reason: CloseReason = "Invalidated"): Effect.Effect<void> =>
+    Effect.sync(() => self[TypeId].invalidate(item, reason))
+)
+
+/**
+ * Makes every connection that is open now unfit to be lent: idle ones close, borrowed ones when they come back, or at
+ * once with `interrupt`, and then their work fails as `Revoked`. Dials under way start anew. O(1).
+ *
+ * @since 0.1.0
+ * @category lifecycle
+ */
+export const clear: {
+  (options?: { readonly interrupt?: boolean | undefined }): <A>(self: Pool<A>) => Effect.Effect<void>
+  <A>(self: Pool<A>, options?: { readonly interrupt?: boolean | undefined }): Effect.Effect<void>
+} = dual(
+  (args) => isPool(args[0]),
+  <A>(self: Pool<A>, options?: { readonly interrupt?: boolean | undefined }): Effect.Effect<void> =>
+    Effect.sync(() => self[TypeId].clear(options?.interrupt ?? false))
+)
+
+/**
+ * Waits until `size.min` connections, at least one, are open. Fails as `Unavailable` with the first dial that fails,
+ * as `AcquireTimeout` after `wait.timeout`, as `Closed` on a pool that is draining.
+ *
+ * @since 0.1.0
+ * @category lifecycle
+ */
+export const warm = <A>(self: Pool<A>): Effect.Effect<void, PoolError> => awaitWarm(self[TypeId])
+
+/**
+ * Ends the pool: borrows that wait or come fail as `Closed`, idle connections close, work under way may finish. At
+ * the deadline the rest is cut, fails as `Revoked`, and is listed in the report. The connections' own closes are
+ * waited for another five seconds at most.
+ *
+ * @since 0.1.0
+ * @category lifecycle
+ */
+export const drain: {
+  (deadline: Duration.Input): <A>(self: Pool<A>) => Effect.Effect<DrainReport>
+  <A>(self: Pool<A>, deadline: Duration.Input): Effect.Effect<DrainReport>
+} = dual(
+  2,
+  <A>(self: Pool<A>, deadline: Duration.Input): Effect.Effect<DrainReport> =>
+    awaitDrained(self[TypeId], finiteMillis("deadline", deadline))
+)
+
+/**
+ * The numbers of this moment. O(1).
+ *
+ * @since 0.1.0
+ * @category observing
+ */
+export const stats = <A>(self: Pool<A>): Effect.Effect<Stats> => Effect.sync(() => self[TypeId].stats())
+
+/**
+ * What happens from now on. A listener that lags more than 1,024 events behind loses the oldest; the stream ends with
+ * the pool.
+ *
+ * @since 0.1.0
+ * @category observing
+ */
+export const events = <A>(self: Pool<A>): Stream.Stream<PoolEvent> => self[TypeId].events.stream

@@ -1,0 +1,185 @@
+/**
+ * What happened to a connection or a borrow. Published by `Pool.events`, never logged; nothing is built while nobody
+ * listens.
+ *
+ * @since 0.1.0
+ */
+import type * as Duration from "effect/Duration"
+import type { Holder, PoolError } from "./PoolError.ts"
+
+/**
+ * Why a connection was closed: nobody waited and more than `size.keep` were open (`Overflow`); it did not pass its
+ * check (`CheckFailed`); it was dead (`Broken`); its user said so (`Invalidated`, or a reason of the backend's such as
+ * `Cancelled`); `Pool.clear` (`Cleared`); the pool's end (`Drained`).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type CloseReason = "Overflow" | "CheckFailed" | "Broken" | "Invalidated" | "Cancelled" | "Cleared" | "Drained"
+
+/**
+ * A connection was opened.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Dialed {
+  readonly _tag: "Dialed"
+  readonly took: Duration.Duration
+}
+
+/**
+ * A dial failed; the next one comes after `retryIn` at the earliest.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DialFailed {
+  readonly _tag: "DialFailed"
+  readonly cause: unknown
+  readonly failedDials: number
+  readonly retryIn: Duration.Duration
+}
+
+/**
+ * A borrow was served after `waited`, by a connection that had been used before or by a new one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Acquired {
+  readonly _tag: "Acquired"
+  readonly waited: Duration.Duration
+  readonly reused: boolean
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Returned {
+  readonly _tag: "Returned"
+  readonly held: Duration.Duration
+}
+
+/**
+ * A connection began to close; its slot is free once the close has ended.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Closed {
+  readonly _tag: "Closed"
+  readonly reason: CloseReason
+}
+
+/**
+ * A borrow began to wait, as the `waiting`th.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Waited {
+  readonly _tag: "Waited"
+  readonly waiting: number
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface TimedOut {
+  readonly _tag: "TimedOut"
+  readonly error: PoolError
+}
+
+/**
+ * Refused because the queue is full.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Refused {
+  readonly _tag: "Refused"
+}
+
+/**
+ * The caller was interrupted while it waited.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Cancelled {
+  readonly _tag: "Cancelled"
+}
+
+/**
+ * A borrow failed because the server cannot be reached.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Unavailable {
+  readonly _tag: "Unavailable"
+}
+
+/**
+ * A borrow was refused because the pool is draining or closed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ClosedRefused {
+  readonly _tag: "ClosedRefused"
+}
+
+/**
+ * A borrow lost its connection while it held it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Revoked {
+  readonly _tag: "Revoked"
+  readonly why: "Cleared" | "Drained"
+  readonly holder: Holder
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Draining {
+  readonly _tag: "Draining"
+}
+
+/**
+ * The last connection is closed; `cut` of them under running work.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Drained {
+  readonly _tag: "Drained"
+  readonly cut: number
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type PoolEvent =
+  | Dialed
+  | DialFailed
+  | Acquired
+  | Returned
+  | Closed
+  | Waited
+  | TimedOut
+  | Refused
+  | Cancelled
+  | Unavailable
+  | ClosedRefused
+  | Revoked
+  | Draining
+  | Drained

@@ -1,0 +1,121 @@
+/**
+ * When the pool may dial: how many at once, how long to hold off after a failure, and when a server counts as down.
+ *
+ * At most one dial runs until one has succeeded; every success doubles the number, up to `concurrency`; a failure
+ * takes it back to one, so that a server that comes back is met by a ramp and not by a herd. After three failures in
+ * a row with no connection open the server is down: callers are told at once, and one prober goes on dialling.
+ *
+ * @internal
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
+import type { Deadlines } from "../../internal/deadlines.ts"
+import { PoolError } from "../PoolError.ts"
+
+const DOWN_AFTER = 3
+
+/**
+ * Uniform in [100 ms, min(500 ms, 100 ms x 2^n)]: at most ten dials a second, and the first one at most half a second
+ * after the server is back.
+ */
+const defaultBackoff: Schedule.Schedule<unknown> = Schedule.forever.pipe(
+  Schedule.modifyDelay(({ attempt }) =>
+    Effect.map(Random.next, (share) => {
+      const most = Math.min(500, 100 * 2 ** (attempt - 1))
+      return Duration.millis(100 + share * (most - 100))
+    })
+  )
+)
+
+/** A schedule without delays must not become a storm. */
+const LEAST_DELAY = 10
+
+/** How long to hold off after a failed dial, in milliseconds. */
+type Backoff = (cause: unknown) => Effect.Effect<number>
+
+/** When `schedule` ends, its last delay is kept. */
+const makeBackoff = (schedule: Schedule.Schedule<unknown>): Effect.Effect<Backoff> =>
+  Effect.map(Schedule.toStep(schedule), (step) => {
+    let last = LEAST_DELAY
+    return (cause) =>
+      Effect.clockWith((clock) => step(clock.currentTimeMillisUnsafe(), cause)).pipe(
+        Effect.match({
+          onFailure: () => last,
+          onSuccess: ([, delay]) => (last = Math.max(LEAST_DELAY, Duration.toMillis(delay)))
+        })
+      )
+  })
+
+export class Dialer {
+  failedDials = 0
+  /** What the last dial said, if it failed. */
+  lastError: unknown
+  down = false
+  private shared: PoolError | undefined
+  private window = 1
+  private holdingOff = false
+  private cancelHoldOff: (() => void) | undefined
+  private backoff: Effect.Effect<Backoff>
+  private readonly concurrency: number
+  private readonly fresh: Effect.Effect<Backoff>
+  private readonly deadlines: Deadlines
+
+  constructor(concurrency: number, backoff: Schedule.Schedule<unknown> | undefined, deadlines: Deadlines) {
+    this.concurrency = concurrency
+    this.fresh = makeBackoff(backoff ?? defaultBackoff)
+    this.backoff = this.fresh
+    this.deadlines = deadlines
+  }
+
+  admits(opening: number): boolean {
+    return !this.holdingOff && opening < this.window
+  }
+
+  /** A dial or a wait for the next one is under way, so that is what a waiting caller waits for. */
+  isBusy(opening: number): boolean {
+    return opening > 0 || this.holdingOff
+  }
+
+  succeeded(): void {
+    this.failedDials = 0
+    this.lastError = undefined
+    this.shared = undefined
+    this.down = false
+    this.window = Math.min(this.concurrency, this.window * 2)
+    this.backoff = this.fresh
+  }
+
+  /** The delay before the next dial, in milliseconds. */
+  readonly nextDelay = (cause: unknown): Effect.Effect<number> =>
+    Effect.flatMap(this.backoff, (backoff) => {
+      this.backoff = Effect.succeed(backoff)
+      return backoff(cause)
+    })
+
+  failed(cause: unknown, delay: number, open: number, resume: () => void): void {
+    this.failedDials++
+    this.lastError = cause
+    this.shared = undefined
+    this.window = 1
+    this.down = this.down || (open === 0 && this.failedDials >= DOWN_AFTER)
+    this.holdingOff = true
+    this.cancelHoldOff?.()
+    this.cancelHoldOff = this.deadlines.after(delay, () => {
+      this.holdingOff = false
+      resume()
+    })
+  }
+
+  /** One instance until the state changes: thousands of callers may be told. */
+  unavailable(pool: string): PoolError {
+    return this.shared ??= new PoolError({
+      reason: { _tag: "Unavailable", pool, failedDials: this.failedDials, cause: this.lastError }
+    })
+  }
+
+  close(): void {
+    this.cancelHoldOff?.()
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * Where the pool's decisions become effects: dials, checks and closes, each in a fiber of its own and within a time
+ * limit of its own, so that no caller's interruption ends them and none of them is waited for without a bound.
+ *
+ * @internal
+ */
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import type { Deadlines } from "../../internal/deadlines.ts"
+import { Connection } from "./connection.ts"
+import type { Dialer } from "./dialer.ts"
+import type { Settings } from "./options.ts"
+import type { Edges, PoolState } from "./poolState.ts"
+
+/** After this many milliseconds the slot of a connection that will not close is given back. */
+export const CLOSE_TIMEOUT = 5000
+
+export type Fork = <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+
+interface Dial {
+  readonly scope: Scope.Closeable
+  readonly startedAt: number
+  readonly generation: number
+  /** Its time is over, or the pool has moved on: what comes of it is closed. */
+  ended: "timeout" | "aborted" | undefined
+}
+
+export class PoolEdges<A> implements Edges<A> {
+  private readonly dials = new Map<Dial, Fiber.Fiber<A, unknown>>()
+  private readonly settings: Settings<A>
+  private readonly open: (scope: Scope.Scope) => Fiber.Fiber<A, unknown>
+  private readonly fork: Fork
+  private readonly deadlines: Deadlines
+  private readonly dialer: Dialer
+  /** Set once, right after both exist: each needs the other. */
+  state!: PoolState<A>
+
+  constructor(
+    settings: Settings<A>,
+    open: (scope: Scope.Scope) => Fiber.Fiber<A, unknown>,
+    fork: Fork,
+    deadlines: Deadlines,
+    dialer: Dialer
+  ) {
+    this.settings = settings
+    this.open = open
+    this.fork = fork
+    this.deadlines = deadlines
+    this.dialer = dialer
+  }
+
+  dial(): void {
+    const dial: Dial = {
+      scope: Scope.makeUnsafe(),
+      startedAt: this.deadlines.now(),
+      generation: this.state.generation,
+      ended: undefined
+    }
+    const fiber = this.open(dial.scope)
+    this.dials.set(dial, fiber)
+    const cancelTimeout = this.deadlines.after(this.settings.dialTimeout, () => this.dialTimedOut(dial, fiber))
+    fiber.addObserver((exit) => {
+      cancelTimeout()
+      this.dials.delete(dial)
+      this.dialEnded(dial, exit)
+    })
+  }
+
+  abortDials(): void {
+    for (const [dial, fiber] of this.dials) {
+      if (dial.ended !== undefined) continue
+      dial.ended = "aborted"
+      fiber.interruptUnsafe()
+    }
+  }
+
+  check(connection: Connection<A>): void {
+    const test = this.settings.test
+    if (test === undefined) return this.state.checked(connection, true)
+    let answered = false
+    const answer = (passed: boolean) => {
+      if (answered) return
+      answered = true
+      cancelTimeout()
+      this.state.checked(connection, passed)
+    }
+    const fiber = this.fork(Effect.suspend(() => test(connection.item)))
+    const cancelTimeout = this.deadlines.after(this.settings.checkTimeout, () => {
+      answer(false)
+      fiber.interruptUnsafe()
+    })
+    fiber.addObserver((exit) => answer(Exit.isSuccess(exit)))
+  }
+
+  close(connection: Connection<A>): void {
+    this.closeScope(connection.scope, () => this.state.closed())
+  }
+
+  private dialTimedOut(dial: Dial, fiber: Fiber.Fiber<A, unknown>): void {
+    const cause = new Error(`No connection within ${Duration.format(Duration.millis(this.settings.dialTimeout))}`)
+    this.fork(Effect.map(this.dialer.nextDelay(cause), (delay) => {
+      if (dial.ended !== undefined || !this.dials.has(dial)) return
+      dial.ended = "timeout"
+      this.state.dialAbandoned(cause, delay)
+      fiber.interruptUnsafe()
+    }))
+  }
+
+  private dialEnded(dial: Dial, exit: Exit.Exit<A, unknown>): void {
+    if (dial.ended === undefined && Exit.isSuccess(exit)) {
+      const now = this.deadlines.now()
+      const connection = new Connection(exit.value, dial.scope, dial.generation, now)
+      return this.state.opened(connection, now - dial.startedAt)
+    }
+    this.closeScope(dial.scope, () => {
+      if (dial.ended === "timeout") return this.state.closed()
+      if (dial.ended === "aborted" || Exit.isSuccess(exit)) return this.state.dialAborted()
+      const cause = Cause.squash(exit.cause)
+      this.fork(Effect.map(this.dialer.nextDelay(cause), (delay) => this.state.dialFailed(cause, delay)))
+    })
+  }
+
+  private closeScope(scope: Scope.Closeable, done: () => void): void {
+    let answered = false
+    const answer = () => {
+      if (answered) return
+      answered = true
+      cancelTimeout()
+      done()
+    }
+    const fiber = this.fork(Scope.close(scope, Exit.void))
+    const cancelTimeout = this.deadlines.after(CLOSE_TIMEOUT, answer)
+    fiber.addObserver(answer)
+  }
+}

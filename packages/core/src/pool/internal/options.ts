@@ -1,0 +1,128 @@
+/**
+ * The options of a pool, checked once and resolved to plain numbers.
+ *
+ * @internal
+ */
+import type * as Effect from "effect/Effect"
+import type * as Duration from "effect/Duration"
+import type * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import { boundedMillis, integer, millis, oneOf } from "../../internal/validate.ts"
+
+/**
+ * When the first connections are opened: with the first borrow (`lazy`); at once, without waiting for them
+ * (`background`); or before `make` returns, which then fails if one cannot be opened (`fail-fast`).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Start = "lazy" | "background" | "fail-fast"
+
+/**
+ * How connections are opened, how many, and how long anybody waits.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options<A, E, R> {
+  /** Appears in errors, events and statistics. */
+  readonly name: string
+  /** Opens a connection; closing its scope closes it. What it fails with becomes the `cause` of a `PoolError`. */
+  readonly acquire: Effect.Effect<A, E, R | Scope.Scope>
+  readonly size: {
+    /** Connections kept open. Default 0. */
+    readonly min?: number | undefined
+    /** Never more than this many are open, being opened, or being closed. */
+    readonly max: number
+    /** Beyond this many a connection closes on return when nobody waits. Default `max`. */
+    readonly keep?: number | undefined
+  }
+  /** Default `background`. */
+  readonly start?: Start | undefined
+  readonly wait?: {
+    /** The deadline of a borrow, whatever it waits for; an earlier one of the caller's counts. Default 10 seconds. */
+    readonly timeout?: Duration.Input | undefined
+    /** Beyond this many waiting borrows the next is refused at once. At least 1; default 1,000. */
+    readonly maxWaiting?: number | undefined
+    /** Whether borrows fail at once while the server is down, or wait for their deadline. Default true. */
+    readonly failFast?: boolean | undefined
+  } | undefined
+  readonly dial?: {
+    /** Limit of one dial. Default 5 seconds. */
+    readonly timeout?: Duration.Input | undefined
+    /** Dials at once, reached by doubling from one with every success. Default 2. */
+    readonly concurrency?: number | undefined
+    /** Delays after failed dials in a row; at least 10 ms each. Default: at random, 100 ms to 100, 200, 400, 500 ms. */
+    readonly backoff?: Schedule.Schedule<unknown> | undefined
+  } | undefined
+  readonly check?: {
+    /** Says by succeeding that a connection that has been idle may be lent. What it needs comes with `acquire`. */
+    readonly test?: ((item: A) => Effect.Effect<unknown, unknown>) | undefined
+    /** Connections used this recently are lent without a test. Default 500 ms. */
+    readonly skipWithin?: Duration.Input | undefined
+    /** Limit of one test. Default 1 second. */
+    readonly timeout?: Duration.Input | undefined
+    /** Asked at every borrow and return, so it must be cheap. */
+    readonly isAlive?: ((item: A) => boolean) | undefined
+  } | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface UseOptions {
+  /** The highest is served first, always: a busy high priority starves the lower ones. Default 0. */
+  readonly priority?: number | undefined
+  /** Within a priority, keys (tenants, say) take turns, and each is served in order of arrival. */
+  readonly key?: string | undefined
+  /** In place of `wait.timeout`. */
+  readonly timeout?: Duration.Input | undefined
+  /** Names the borrow in the errors of those who wait for it. */
+  readonly label?: string | undefined
+}
+
+/** Times in milliseconds. */
+export interface Settings<A> {
+  readonly name: string
+  readonly min: number
+  readonly max: number
+  readonly keep: number
+  readonly start: Start
+  readonly waitTimeout: number
+  readonly maxWaiting: number
+  readonly failFast: boolean
+  readonly dialTimeout: number
+  readonly dialConcurrency: number
+  readonly backoff: Schedule.Schedule<unknown> | undefined
+  readonly test: ((item: A) => Effect.Effect<unknown, unknown>) | undefined
+  /** `Infinity` where there is no `test`. */
+  readonly skipWithin: number
+  readonly checkTimeout: number
+  readonly isAlive: (item: A) => boolean
+}
+
+const alwaysAlive = () => true
+
+export const resolve = <A, E, R>(options: Options<A, E, R>): Settings<A> => {
+  const { check, dial, size, wait } = options
+  const max = integer("size.max", size.max, 1)
+  const min = integer("size.min", size.min ?? 0, 0, max)
+  return {
+    name: options.name,
+    max,
+    min,
+    keep: integer("size.keep", size.keep ?? max, min, max),
+    start: oneOf("start", options.start ?? "background", ["lazy", "background", "fail-fast"]),
+    waitTimeout: boundedMillis("wait.timeout", wait?.timeout ?? "10 seconds"),
+    maxWaiting: integer("wait.maxWaiting", wait?.maxWaiting ?? 1000, 1),
+    failFast: wait?.failFast ?? true,
+    dialTimeout: boundedMillis("dial.timeout", dial?.timeout ?? "5 seconds"),
+    dialConcurrency: integer("dial.concurrency", dial?.concurrency ?? 2, 1),
+    backoff: dial?.backoff,
+    test: check?.test,
+    skipWithin: check?.test === undefined ? Infinity : millis("check.skipWithin", check.skipWithin ?? "500 millis"),
+    checkTimeout: boundedMillis("check.timeout", check?.timeout ?? "1 second"),
+    isAlive: check?.isAlive ?? alwaysAlive
+  }
+}

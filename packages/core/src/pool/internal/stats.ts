@@ -1,0 +1,49 @@
+/**
+ * The numbers of a pool. Reading them is O(1).
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * Two identities hold at every moment. Connections: `idle + used + opening + checking + closing <= max`. Borrows:
+ * those begun are `acquired + timedOut + refused + cancelled + unavailable + refusedClosed` and those that still wait.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Stats {
+  /** Open, and ready to be lent. */
+  readonly idle: number
+  /** Lent. */
+  readonly used: number
+  /** Being dialled. */
+  readonly opening: number
+  /** Idle ones being checked before they are lent. */
+  readonly checking: number
+  /** Being closed; each holds its slot until the close has ended. */
+  readonly closing: number
+  /** Borrows in the queue. */
+  readonly waiting: number
+  readonly min: number
+  readonly max: number
+  readonly keep: number
+  /** Connections opened since the pool was made. */
+  readonly opened: number
+  /** Connections closed, or closing, since the pool was made. */
+  readonly closed: number
+  /** Borrows served. */
+  readonly acquired: number
+  /** The part of `acquired` that got a connection used before. */
+  readonly reused: number
+  /** The part of `acquired` that lost the connection while using it. */
+  readonly revoked: number
+  readonly timedOut: number
+  /** Borrows refused because `wait.maxWaiting` were waiting. */
+  readonly refused: number
+  /** Borrows whose caller was interrupted while waiting. */
+  readonly cancelled: number
+  /** Borrows failed because the server cannot be reached. */
+  readonly unavailable: number
+  /** Borrows refused because the pool was draining or closed. */
+  readonly refusedClosed: number
+}

@@ -1,0 +1,80 @@
+/**
+ * Waiting for the pool as a whole: until it is warm, until it is empty.
+ *
+ * @internal
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { Holder, PoolError } from "../PoolError.ts"
+import { CLOSE_TIMEOUT } from "./edges.ts"
+import type { PoolState } from "./poolState.ts"
+
+/**
+ * What became of the work that ran when a drain began.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DrainReport {
+  readonly took: Duration.Duration
+  /** The borrows whose connection was cut at the deadline. */
+  readonly cut: ReadonlyArray<Holder>
+  /** Connections whose close had not ended either, five seconds later. */
+  readonly leftOpen: number
+}
+
+export const awaitWarm = <A>(state: PoolState<A>): Effect.Effect<void, PoolError> =>
+  Effect.callback((resume) => {
+    const startedAt = state.now()
+    const want = Math.max(1, state.settings.min)
+    const end = (result: Effect.Effect<void, PoolError>) => {
+      stop()
+      resume(result)
+    }
+    const unwatch = state.watch({
+      want,
+      onTurn: (open, total) => {
+        if (open >= want) end(Effect.void)
+        else if (state.phase !== "open" && total === 0) end(Effect.fail(state.closedError()))
+      },
+      onDialFailed: (error) => end(Effect.fail(error))
+    })
+    const cancelTimeout = state.after(state.settings.waitTimeout, () => end(Effect.fail(state.acquireTimeout(startedAt))))
+    const stop = () => {
+      unwatch()
+      cancelTimeout()
+    }
+    state.wake()
+    return Effect.sync(stop)
+  })
+
+/** Who joins a drain that is under way may shorten it, but not lengthen it. */
+export const awaitDrained = <A>(state: PoolState<A>, deadline: number): Effect.Effect<DrainReport> =>
+  Effect.callback((resume) => {
+    const startedAt = state.now()
+    let cut: ReadonlyArray<Holder> = []
+    const end = (leftOpen: number) => {
+      stop()
+      state.end(cut.length)
+      resume(Effect.succeed({ took: Duration.millis(state.now() - startedAt), cut, leftOpen }))
+    }
+    if (state.phase === "closed") {
+      resume(Effect.succeed({ took: Duration.zero, cut, leftOpen: state.total() }))
+      return
+    }
+    state.drain()
+    const unwatch = state.watch({ want: 0, onTurn: (_, total) => {
+        if (total === 0) end(0)
+      }
+    })
+    let cancelTimeout = state.after(deadline, () => {
+      cancelTimeout = state.after(CLOSE_TIMEOUT, () => end(state.total()))
+      cut = state.cut("Drained")
+    })
+    const stop = () => {
+      unwatch()
+      cancelTimeout()
+    }
+    state.wake()
+    return Effect.sync(stop)
+  })
