@@ -252,6 +252,8 @@ const breakLock = (holder) => {
   fs.rmSync(taken, { force: true })
 }
 
+const unlock = () => fs.rmSync(lockFile, { force: true })
+
 const withLock = async (body) => {
   fs.mkdirSync(stateDir, { recursive: true })
   const deadline = Date.now() + SETUP_LIMIT_MS
@@ -270,14 +272,13 @@ const withLock = async (body) => {
     }
   }
   const renew = setInterval(() => fs.utimesSync(lockFile, new Date(), new Date()), 5_000)
-  const release = () => fs.rmSync(lockFile, { force: true })
-  process.on("exit", release)
+  process.on("exit", unlock)
   try {
     return await body()
   } finally {
     clearInterval(renew)
-    process.off("exit", release)
-    release()
+    process.off("exit", unlock)
+    unlock()
   }
 }
 

@@ -109,7 +109,6 @@ const runExamples = async (
   const outcomes: Array<ExampleOutcome> = []
   for (const example of chosen) {
     // One after the other: on a small machine examples in parallel would time each other out.
-    // oxlint-disable-next-line no-await-in-loop
     outcomes.push(await runExample(example, runtime, databases))
   }
   const count = (state: ExampleOutcome["state"]) => outcomes.filter((outcome) => outcome.state === state).length
@@ -164,7 +163,6 @@ const runAll = async (pattern: string | undefined, on: Runtimes.Runtime | undefi
   ]
   try {
     const outcomes: Array<Outcome> = []
-    // oxlint-disable-next-line no-await-in-loop
     for (const step of steps) outcomes.push(await step())
     return conclude(outcomes)
   } finally {

@@ -10,16 +10,16 @@ export interface Databases {
   readonly close: () => Promise<void>
 }
 
-type Started = { readonly server: PostgresServer.Server } | { readonly missing: string }
+type Started = { readonly server: PostgresServer.PostgresServer } | { readonly missing: string }
 
 const start = async (scope: Scope.Scope): Promise<Started> => {
   const { PostgresServer } = await import("../../packages/testing/src/index.ts")
-  const server = PostgresServer.make().pipe(
+  const started = PostgresServer.make().pipe(
     Effect.map((server) => ({ server })),
     Effect.catchReason("PostgresServerError", "NotFound", (_, error) => Effect.succeed({ missing: error.message })),
     Scope.provide(scope)
   )
-  return Effect.runPromise(server)
+  return Effect.runPromise(started)
 }
 
 export const make = (): Databases => {

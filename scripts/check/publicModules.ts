@@ -1,0 +1,55 @@
+/** The public modules of a package: which files they are, and under which names others import them. */
+import * as path from "node:path"
+import { files, read } from "../internal/repository.ts"
+
+export interface PublicModule {
+  /** From the root of the repository. */
+  readonly file: string
+  /** From the package's `src`. */
+  readonly source: string
+  /** Of the entry in `exports`. */
+  readonly entry: string
+  /** The namespace in the package's index; undefined for what is imported by its entry only. */
+  readonly namespace: string | undefined
+}
+
+interface Manifest {
+  readonly peerDependenciesMeta?: Record<string, { readonly optional?: boolean | undefined }> | undefined
+}
+
+const optionalPeers = (name: string): Array<string> => {
+  const manifest: Manifest = JSON.parse(read(`packages/${name}/package.json`))
+  return Object.entries(manifest.peerDependenciesMeta ?? {}).flatMap(([peer, meta]) => meta.optional === true ? [peer] : [])
+}
+
+/** Whether loading the module needs a package that an installation may lack. */
+const needs = (file: string, peers: ReadonlyArray<string>, seen = new Set<string>()): boolean => {
+  if (seen.has(file)) return false
+  seen.add(file)
+  const specifiers = [...read(file).matchAll(/^(?:import|export)\s(?!type\s)(?:[\w\s*{},$]*?\bfrom\s*)?["']([^"'\n]+)["']/gm)]
+  return specifiers.some(([, specifier = ""]) =>
+    specifier.startsWith(".")
+      ? needs(path.posix.join(path.posix.dirname(file), specifier), peers, seen)
+      : peers.some((peer) => specifier === peer || specifier.startsWith(`${peer}/`))
+  )
+}
+
+export const publicModules = (name: string): Array<PublicModule> => {
+  const folder = `packages/${name}/src`
+  const peers = optionalPeers(name)
+  return files(`${folder}/*.ts`, `${folder}/*/*.ts`)
+    .filter((file) => file !== `${folder}/index.ts` && !file.includes("/internal/"))
+    .map((file) => {
+      const source = path.posix.relative(folder, file)
+      const base = path.posix.basename(file, ".ts")
+      const isModule = /^[A-Z]/.test(base)
+      return {
+        file,
+        source,
+        // A lower-case file is a plain entry for a tool: `src/vitest/postgres.ts` is `./vitest-postgres`.
+        entry: isModule ? `./${base}` : `./${source.slice(0, -".ts".length).replaceAll("/", "-")}`,
+        namespace: isModule && !needs(file, peers) ? base : undefined
+      }
+    })
+    .toSorted((a, b) => a.entry < b.entry ? -1 : 1)
+}
