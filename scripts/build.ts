@@ -4,7 +4,8 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { publicModules } from "./check/publicModules.ts"
 import { main, run } from "./internal/processes.ts"
-import { at, packageNames, read } from "./internal/repository.ts"
+import { at, packageNames } from "./internal/repository.ts"
+import * as Runtimes from "./internal/runtimes.ts"
 
 const LIMIT_SECONDS = 300
 
@@ -12,7 +13,9 @@ class BuildError extends Error {}
 
 const tool = async (program: string, args: ReadonlyArray<string>, cwd = at()) => {
   const result = await run(program, args, { cwd, limitSeconds: LIMIT_SECONDS, output: "capture" })
-  if (!result.ok) throw new BuildError(`${path.basename(program)} ${args.join(" ")}: ${result.ending}\n${result.output}`)
+  if (!result.ok) {
+    throw new BuildError(`${path.basename(program)} ${args.join(" ")}: ${result.ending}\n${result.output}`)
+  }
   return result.stdout
 }
 
@@ -31,8 +34,96 @@ const emit = async (names: ReadonlyArray<string>) => {
 }
 
 interface Manifest {
-  readonly exports: Record<string, unknown>
-  readonly publishConfig: { readonly exports: Record<string, unknown> }
   readonly dependencies?: Record<string, string> | undefined
   readonly peerDependencies?: Record<string, string> | undefined
 }
+
+const pack = async (name: string, folder: string): Promise<string> => {
+  const pnpm = process.env["BREAKWATER_PNPM"] ?? "pnpm"
+  const output = await tool(pnpm, ["pack", "--json", "--pack-destination", folder], at("packages", name))
+  // pnpm's own answer; what matters of it is read back from the archive below.
+  const answer: { readonly filename: string } = JSON.parse(output)
+  return path.resolve(folder, answer.filename)
+}
+
+/** An installation without a registry: the packs, and beside them the dependencies this repository has installed. */
+const install = async (name: string, archive: string, folder: string) => {
+  const target = path.join(folder, "node_modules", "@breakwater", name)
+  fs.mkdirSync(target, { recursive: true })
+  await tool("tar", ["-xzf", archive, "-C", target, "--strip-components=1"])
+  const manifest: Manifest = JSON.parse(fs.readFileSync(path.join(target, "package.json"), "utf8"))
+  const unresolved = Object.entries({ ...manifest.dependencies, ...manifest.peerDependencies })
+    .filter(([, range]) => /^(?:workspace|catalog):/.test(range))
+  if (unresolved.length > 0) {
+    throw new BuildError(`@breakwater/${name} would be published with ${unresolved.join(", ")}`)
+  }
+  for (const dependency of Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })) {
+    const link = path.join(folder, "node_modules", dependency)
+    if (dependency.startsWith("@breakwater/") || fs.existsSync(link)) continue
+    fs.mkdirSync(path.dirname(link), { recursive: true })
+    fs.symlinkSync(fs.realpathSync(at("packages", name, "node_modules", dependency)), link)
+  }
+}
+
+/** Every entry that a program outside vitest may import. */
+const entries = (name: string): Array<string> => [
+  `@breakwater/${name}`,
+  ...publicModules(name)
+    .filter((module) => module.namespace !== undefined)
+    .map((module) => `@breakwater/${name}/${module.entry.slice("./".length)}`)
+]
+
+const tsconfig = JSON.stringify({
+  compilerOptions: {
+    target: "ES2024",
+    module: "NodeNext",
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noEmit: true,
+    types: [],
+    skipLibCheck: true
+  },
+  files: ["main.mts"]
+})
+
+/** A program of somebody who installed the packages, type-checked and run. */
+const tryOut = async (names: ReadonlyArray<string>, folder: string) => {
+  const specifiers = names.flatMap(entries)
+  const imports = specifiers.map((specifier, index) => `import * as m${index} from "${specifier}"`)
+  const modules = specifiers.map((_, index) => `m${index}`).join(", ")
+  const source = `${imports.join("\n")}\nconst modules: Array<object> = [${modules}]\nconsole.log(modules.length)\n`
+  fs.writeFileSync(path.join(folder, "main.mts"), source)
+  fs.writeFileSync(path.join(folder, "tsconfig.json"), tsconfig)
+  await tool(process.execPath, [at("node_modules/typescript/bin/tsc"), "-p", folder, "--pretty", "false"])
+  for (const runtime of Runtimes.runtimes) {
+    const [program, ...args] = Runtimes.script(runtime, path.join(folder, "main.mts"))
+    const printed = await tool(program, args, folder)
+    if (printed.trim() !== String(specifiers.length)) throw new BuildError(`On ${runtime} the packs print ${printed}`)
+  }
+  return specifiers.length
+}
+
+await main(async () => {
+  const names = packageNames().filter((name) => publicModules(name).length > 0)
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "breakwater-build-"))
+  try {
+    await step("built", () => emit(names))
+    const archives = await step("packed", async () => {
+      const packed: Array<readonly [string, string]> = []
+      for (const name of names) packed.push([name, await pack(name, folder)])
+      return packed
+    })
+    await step("installed outside the repository", async () => {
+      for (const [name, archive] of archives) await install(name, archive, folder)
+    })
+    const count = await step("type-checked and imported on Node, Bun and Deno", () => tryOut(names, folder))
+    console.log(`${names.length} packages with ${count} entries are in packages/*/dist`)
+    return 0
+  } catch (error) {
+    if (!(error instanceof BuildError)) throw error
+    console.error(error.message)
+    return 1
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true })
+  }
+})

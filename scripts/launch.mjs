@@ -21,6 +21,7 @@ const SETUP_LIMIT_MS = 15 * 60_000
 const LOCK_STALE_MS = 60_000
 const SAME_SIGNAL_MS = 500
 const EXIT_LIMIT_MS = 30_000
+const LEFTOVER_LIMIT_MS = 3_000
 
 const tasks = {
   start: { entry: "examples/storefront/storm.ts", about: "the storefront through a storm" },
@@ -40,6 +41,8 @@ class LaunchError extends Error {}
 const say = (text) => process.stderr.write(`[breakwater] ${text}\n`)
 const seconds = (since) => `${((Date.now() - since) / 1000).toFixed(1)} s`
 
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+
 const isRecentEnough = (version) => {
   const [major, minor] = version.split(".").map(Number)
   return major > MINIMUM_NODE[0] || (major === MINIMUM_NODE[0] && minor >= MINIMUM_NODE[1])
@@ -57,27 +60,37 @@ const manifests = () => {
     .filter((file) => fs.existsSync(path.join(root, file)))
 }
 
+/** What of a package.json an installation depends on: a change of `exports`, say, needs no new one. */
+const installed = (file) => {
+  const text = fs.readFileSync(path.join(root, file), "utf8")
+  if (!file.endsWith(".json")) return text
+  const { bin, dependencies, devDependencies, name, optionalDependencies, peerDependencies, version } = JSON.parse(text)
+  return JSON.stringify([name, version, bin, dependencies, devDependencies, optionalDependencies, peerDependencies])
+}
+
 const setupKey = () => {
   const hash = createHash("sha256")
   hash.update([PNPM, NODE, root, process.platform, process.arch].join("\n"))
-  for (const file of manifests()) {
-    hash.update(`\n${file}\n`).update(fs.readFileSync(path.join(root, file)))
-  }
+  for (const file of manifests()) hash.update(`\n${file}\n${installed(file)}`)
   return hash.digest("hex")
 }
 
-/** The Node to run tasks with if the finished set-up still holds, else undefined. */
+/** Where Node and pnpm are, if the finished set-up still holds, else undefined. */
 const finishedSetup = (key) => {
   try {
     const stamp = JSON.parse(fs.readFileSync(stampFile, "utf8"))
-    const node = isRecentEnough(process.versions.node) ? process.execPath : stamp.node
-    fs.accessSync(node, fs.constants.X_OK)
-    return stamp.key === key ? node : undefined
+    const tools = isRecentEnough(process.versions.node) ? { ...stamp.tools, node: process.execPath } : stamp.tools
+    fs.accessSync(tools.node, fs.constants.X_OK)
+    fs.accessSync(tools.pnpm, fs.constants.X_OK)
+    return stamp.key === key ? tools : undefined
   } catch {
-    // No stamp, one that cannot be read, or a Node that is gone all mean the same: set up again.
+    // No stamp, one that cannot be read, or a tool that is gone from npm's cache all mean the same: set up again.
     return undefined
   }
 }
+
+const networkTrouble =
+  /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET|FETCH_|network|ENOTCACHED/i
 
 const explain = (output, code) => {
   if (/ENOSPC|no space left/i.test(output)) {
@@ -87,7 +100,7 @@ const explain = (output, code) => {
     return "pnpm-lock.yaml does not match a package.json. Whoever changed a dependency has to commit the lockfile: " +
       `npx --package=${PNPM} -c 'pnpm install --no-frozen-lockfile'`
   }
-  if (/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET|FETCH_|network|ENOTCACHED/i.test(output)) {
+  if (networkTrouble.test(output)) {
     return "The package registry could not be reached. Check the network, the proxy and `npm config get registry`, " +
       "then run the same command again; what was already downloaded is kept."
   }
@@ -164,23 +177,25 @@ const install = async (key) => {
   if (!ownNode) {
     say(`Node ${process.versions.node} is older than ${MINIMUM_NODE.join(".")}: fetching ${NODE} from npm as well`)
   }
-  const nodeFile = path.join(stateDir, `node-${process.pid}.txt`)
-  const env = { ...inheritedWithoutNpmRun(), BREAKWATER_NODE_FILE: nodeFile }
+  const toolsFile = path.join(stateDir, `tools-${process.pid}.txt`)
+  const env = { ...inheritedWithoutNpmRun(), BREAKWATER_TOOLS_FILE: toolsFile }
   const packages = ownNode ? [PNPM] : [PNPM, NODE]
-  const command = `pnpm install --frozen-lockfile --reporter=append-only && node -p process.execPath >"$BREAKWATER_NODE_FILE"`
-  let node
+  const command = "pnpm install --frozen-lockfile --reporter=append-only && " +
+    "node -p process.execPath >\"$BREAKWATER_TOOLS_FILE\" && command -v pnpm >>\"$BREAKWATER_TOOLS_FILE\""
+  let tools
   try {
     await runNpx(["--yes", "--prefer-offline", ...packages.map((name) => `--package=${name}`), "-c", command], env)
-    node = ownNode ? process.execPath : fs.readFileSync(nodeFile, "utf8").trim()
+    const [node, pnpm] = fs.readFileSync(toolsFile, "utf8").trim().split("\n")
+    tools = { node: ownNode ? process.execPath : node, pnpm }
   } finally {
-    fs.rmSync(nodeFile, { force: true })
+    fs.rmSync(toolsFile, { force: true })
   }
-  await requireRecentNode(node)
+  await requireRecentNode(tools.node)
   fs.mkdirSync(path.dirname(stampFile), { recursive: true })
-  fs.writeFileSync(`${stampFile}.${process.pid}`, JSON.stringify({ key, node }))
+  fs.writeFileSync(`${stampFile}.${process.pid}`, JSON.stringify({ key, tools }))
   fs.renameSync(`${stampFile}.${process.pid}`, stampFile)
   say(`set-up finished in ${seconds(began)}`)
-  return node
+  return tools
 }
 
 /** npm skips the download of Node where install scripts are switched off, which shows only here. */
@@ -268,7 +283,7 @@ const withLock = async (body) => {
       if (Date.now() > deadline) {
         throw new LaunchError(`Another set-up did not finish. If none is running, remove ${lockFile}.`)
       }
-      await new Promise((resolve) => setTimeout(resolve, 250))
+      await pause(250)
     }
   }
   const renew = setInterval(() => fs.utimesSync(lockFile, new Date(), new Date()), 5_000)
@@ -294,6 +309,8 @@ const signalGroup = (pid, signal) => {
   }
 }
 
+const isGroupAlive = (group) => isAlive(-group)
+
 /** Calls the handler once for the copies of one signal that arrive together (terminal, npm, `timeout`). */
 const onSignals = (handler) => {
   const last = new Map()
@@ -314,8 +331,12 @@ const dieOf = (signal) => {
   process.kill(process.pid, signal)
 }
 
-const runTask = (node, entry, args) => {
-  const env = { ...process.env, PATH: `${path.dirname(node)}${path.delimiter}${process.env.PATH ?? ""}` }
+const runTask = ({ node, pnpm }, entry, args) => {
+  const env = {
+    ...process.env,
+    PATH: `${path.dirname(node)}${path.delimiter}${process.env.PATH ?? ""}`,
+    BREAKWATER_PNPM: pnpm
+  }
   const follow = pathToFileURL(path.join(root, "scripts", "follow.mjs")).href
   const child = spawn(
     node,
@@ -332,11 +353,24 @@ const runTask = (node, entry, args) => {
     say(`${node} could not be started: ${error.message}`)
     process.exit(1)
   })
-  child.on("exit", (code, signal) => {
+  child.on("exit", async (code, signal) => {
+    await endLeftovers(child.pid)
     forget()
     if (signal === null) process.exit(code)
     dieOf(signal)
   })
+}
+
+/** A task ends what it started; should it have been killed before it could, this does. */
+const endLeftovers = async (group) => {
+  for (const signal of [undefined, "SIGTERM", "SIGKILL"]) {
+    if (signal !== undefined) signalGroup(group, signal)
+    const deadline = Date.now() + LEFTOVER_LIMIT_MS
+    while (isGroupAlive(group)) {
+      if (Date.now() > deadline) break
+      await pause(50)
+    }
+  }
 }
 
 const usage = () => {
@@ -355,8 +389,8 @@ const main = async () => {
     throw new LaunchError("Windows is not supported: its processes know no signals. Use WSL.")
   }
   const key = setupKey()
-  const node = finishedSetup(key) ?? await withLock(async () => finishedSetup(key) ?? await install(key))
-  runTask(node, task.entry, args)
+  const tools = finishedSetup(key) ?? await withLock(async () => finishedSetup(key) ?? await install(key))
+  runTask(tools, task.entry, args)
 }
 
 main().catch((error) => {

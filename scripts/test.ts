@@ -9,7 +9,7 @@ import { main, run, UsageError } from "./internal/processes.ts"
 import { at, files } from "./internal/repository.ts"
 import * as Runtimes from "./internal/runtimes.ts"
 import { seconds, table } from "./internal/table.ts"
-import { countTests, type Counts } from "./internal/vitestReport.ts"
+import { type Counts, countTests } from "./internal/vitestReport.ts"
 
 const VITEST_LIMIT_SECONDS = 480
 const EXAMPLE_LIMIT_SECONDS = 60
@@ -154,12 +154,10 @@ const runAll = async (pattern: string | undefined, on: Runtimes.Runtime | undefi
   const databases = Databases.make()
   const steps = [
     ...(unit.length === 0 ? [] : [() => runVitest("unit", on ?? "node", unit, pattern === undefined)]),
-    ...(integration.length === 0 ? [] : everywhere.map((runtime) => () =>
-      runVitest("integration", runtime, integration, pattern === undefined)
-    )),
-    ...(shown.length === 0 ? [] : everywhere.map((runtime) => () =>
-      runExamples(shown, runtime, databases)
-    ))
+    ...(integration.length === 0 ?
+      [] :
+      everywhere.map((runtime) => () => runVitest("integration", runtime, integration, pattern === undefined))),
+    ...(shown.length === 0 ? [] : everywhere.map((runtime) => () => runExamples(shown, runtime, databases)))
   ]
   try {
     const outcomes: Array<Outcome> = []

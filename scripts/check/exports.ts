@@ -26,13 +26,15 @@ const withExports = (manifest: Manifest, modules: ReadonlyArray<PublicModule>): 
   }
 }
 
-const wrap = (text: string, width: number): Array<string> =>
-  text.split(/\s+/).reduce<Array<string>>((lines, word) => {
-    const last = lines.at(-1)
-    return last === undefined || last.length + word.length >= width
-      ? [...lines, word]
-      : [...lines.slice(0, -1), `${last} ${word}`]
-  }, [])
+const wrap = (text: string, width: number): Array<string> => {
+  const lines: Array<string> = []
+  for (const word of text.split(/\s+/)) {
+    const line = `${lines.at(-1) ?? ""} ${word}`.trimStart()
+    if (lines.length > 0 && line.length <= width) lines[lines.length - 1] = line
+    else lines.push(word)
+  }
+  return lines
+}
 
 const comment = (text: string): string =>
   ["/**", ...wrap(text, 116).map((line) => ` * ${line}`), " *", " * @since 0.1.0", " */"].join("\n")

@@ -59,7 +59,8 @@ const compare = (fence: Fence, result: Result): Array<string> => {
   const expected = expectedLines(fence.code)
   if (expected.length === 0) return []
   const printed = result.stdout.trimEnd().split("\n").map((line) => line.trimEnd())
-  const same = expected.length === printed.length && expected.every((line, index) => sameLine(line, printed[index] ?? ""))
+  const same = expected.length === printed.length &&
+    expected.every((line, index) => sameLine(line, printed[index] ?? ""))
   return same ? [] : [`${fence.where}: says\n  ${expected.join("\n  ")}\nbut prints\n  ${printed.join("\n  ")}`]
 }
 

@@ -27,7 +27,10 @@ const dynamicImport = /\bimport\(\s*["']([^"'\n]+)["']/g
 const importsOf = (file: string): Array<Import> => {
   const text = read(file)
   const found = [
-    ...[...text.matchAll(staticImport)].map(([, type, specifier = ""]) => ({ specifier, typeOnly: type !== undefined })),
+    ...[...text.matchAll(staticImport)].map(([, type, specifier = ""]) => ({
+      specifier,
+      typeOnly: type !== undefined
+    })),
     ...[...text.matchAll(dynamicImport)].map(([, specifier = ""]) => ({ specifier, typeOnly: false }))
   ]
   return found.map(({ specifier, typeOnly }) => ({
@@ -48,7 +51,9 @@ const ownerOfInternal = (file: string) => /^(.*)\/internal\//.exec(file)?.[1]
 const withinPackage = ({ from, target }: { readonly from: string; readonly target: string }): string | undefined => {
   if (packageOf(from) !== packageOf(target)) return "leaves its package by a relative path"
   const [own, other] = [wingOf(from), wingOf(target)]
-  if (own !== "" && own !== other && !(wings[own] ?? []).includes(other)) return `${own}/ may not import ${other || "src"}/`
+  if (own !== "" && own !== other && !(wings[own] ?? []).includes(other)) {
+    return `${own}/ may not import ${other || "src"}/`
+  }
   const owner = ownerOfInternal(target)
   if (owner !== undefined && !from.startsWith(`${owner}/`)) return `reaches into ${owner}/internal`
   return undefined
@@ -63,13 +68,14 @@ interface Manifest {
 const declaredBy = (name: string): Set<string> => {
   // Our own package.json files, checked by pnpm.
   const manifest: Manifest = JSON.parse(read(`packages/${name}/package.json`))
-  return new Set([manifest.dependencies, manifest.peerDependencies, manifest.optionalDependencies].flatMap((group) =>
-    Object.keys(group ?? {})
-  ))
+  return new Set(
+    [manifest.dependencies, manifest.peerDependencies, manifest.optionalDependencies].flatMap((group) =>
+      Object.keys(group ?? {})
+    )
+  )
 }
 
-const packageName = (specifier: string) =>
-  specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/")
+const packageName = (specifier: string) => specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/")
 
 const acrossPackages = (specifier: string, own: string, declared: Set<string>): string | undefined => {
   if (isBuiltin(specifier)) return own === "core" ? "core may import effect only, no built-in of a runtime" : undefined

@@ -19,14 +19,18 @@ interface Manifest {
 
 const optionalPeers = (name: string): Array<string> => {
   const manifest: Manifest = JSON.parse(read(`packages/${name}/package.json`))
-  return Object.entries(manifest.peerDependenciesMeta ?? {}).flatMap(([peer, meta]) => meta.optional === true ? [peer] : [])
+  return Object.entries(manifest.peerDependenciesMeta ?? {}).flatMap(([peer, meta]) =>
+    meta.optional === true ? [peer] : []
+  )
 }
 
 /** Whether loading the module needs a package that an installation may lack. */
 const needs = (file: string, peers: ReadonlyArray<string>, seen = new Set<string>()): boolean => {
   if (seen.has(file)) return false
   seen.add(file)
-  const specifiers = [...read(file).matchAll(/^(?:import|export)\s(?!type\s)(?:[\w\s*{},$]*?\bfrom\s*)?["']([^"'\n]+)["']/gm)]
+  const specifiers = [
+    ...read(file).matchAll(/^(?:import|export)\s(?!type\s)(?:[\w\s*{},$]*?\bfrom\s*)?["']([^"'\n]+)["']/gm)
+  ]
   return specifiers.some(([, specifier = ""]) =>
     specifier.startsWith(".")
       ? needs(path.posix.join(path.posix.dirname(file), specifier), peers, seen)

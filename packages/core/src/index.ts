@@ -1,0 +1,104 @@
+/**
+ * Connection pools and resilience policies for Effect. Written by `npm run check -- --fix` from the modules' own
+ * comments.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * What every pooled backend shows to those who watch and steer it: health checks, dashboards, the shutdown of the
+ * process. The backend packages make one each and register it in `Backends`.
+ *
+ * @since 0.1.0
+ */
+export * as Backend from "./backend/Backend.ts"
+
+/**
+ * The backends of a process. Their layers register them on start and take them out on close, so that health checks and
+ * shutdown find them without being told of each.
+ *
+ * @since 0.1.0
+ */
+export * as Backends from "./backend/Backends.ts"
+
+/**
+ * Bounds a whole call: its waits for a connection, its attempts and the delays between them.
+ *
+ * @since 0.1.0
+ */
+export * as Deadline from "./policy/Deadline.ts"
+
+/**
+ * What a policy may know of a call: its name, whether repeating it is safe, and how it is to be queued.
+ *
+ * @since 0.1.0
+ */
+export * as Operation from "./policy/Operation.ts"
+
+/**
+ * How an exit counts: as a success, as the backend's failure, as nobody's fault, or as the backend asking for less.
+ *
+ * @since 0.1.0
+ */
+export * as Outcome from "./policy/Outcome.ts"
+
+/**
+ * What is done around a call to a backend so that it bears failures: a deadline, retries, a timeout of each attempt.
+ *
+ * @since 0.1.0
+ */
+export * as Policy from "./policy/Policy.ts"
+
+/**
+ * The one error of the policies. Its `reason` says which policy ended the call, and its type parameter which reasons
+ * are possible, so that `Effect.catchReason("PolicyError", "DeadlineExceeded", …)` is exact.
+ *
+ * @since 0.1.0
+ */
+export * as PolicyError from "./policy/PolicyError.ts"
+
+/**
+ * What a policy did to a call. Events are published, never logged, and cost nothing while nobody listens.
+ *
+ * @since 0.1.0
+ */
+export * as PolicyEvent from "./policy/PolicyEvent.ts"
+
+/**
+ * A pool of connections, or of anything that is dear to open: a hard cap, one deadline over queue, dial and check, a
+ * bounded queue in order of arrival, checks of what has been idle, and an end that leaves nothing open.
+ *
+ * @since 0.1.0
+ */
+export * as Pool from "./pool/Pool.ts"
+
+/**
+ * Why a borrow failed, with what the caller needs to decide: which phase it was in, who holds the connections, what
+ * the last attempt to connect said, whether anything can have reached the server.
+ *
+ * @since 0.1.0
+ */
+export * as PoolError from "./pool/PoolError.ts"
+
+/**
+ * What happened to a connection or a borrow. Published by `Pool.events`, never logged; nothing is built while nobody
+ * listens.
+ *
+ * @since 0.1.0
+ */
+export * as PoolEvent from "./pool/PoolEvent.ts"
+
+/**
+ * Repeats a call whose attempt failed, where that is safe and likely to help.
+ *
+ * @since 0.1.0
+ */
+export * as Retry from "./policy/Retry.ts"
+
+/**
+ * Bounds one attempt, from the moment its work begins: in a pooled backend from after the borrow, so that time spent
+ * in the queue does not count.
+ *
+ * @since 0.1.0
+ */
+export * as Timeout from "./policy/Timeout.ts"
