@@ -81,7 +81,7 @@ const tsconfig = JSON.stringify({
     exactOptionalPropertyTypes: true,
     noEmit: true,
     types: [],
-    skipLibCheck: true
+    skipLibCheck: false
   },
   files: ["main.mts"]
 })
