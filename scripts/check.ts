@@ -1,4 +1,5 @@
 /** `npm run check -- [PART...] [--fix]`: everything that can be said about the sources without running the tests. */
+import { pathToFileURL } from "node:url"
 import { parseArgs } from "node:util"
 import * as Changeset from "./check/changeset.ts"
 import * as Exports from "./check/exports.ts"
@@ -19,13 +20,20 @@ interface Verdict {
 const passed: Verdict = { state: "passed" }
 
 /** Runs a tool that explains itself on the terminal. */
-const tool = async (program: string, args: ReadonlyArray<string>): Promise<Verdict> => {
-  const result = await run(program, args, { cwd: at(), limitSeconds: TOOL_LIMIT_SECONDS, output: "tee" })
+const tool = async (program: string, args: ReadonlyArray<string>, env = process.env): Promise<Verdict> => {
+  const result = await run(program, args, { cwd: at(), env, limitSeconds: TOOL_LIMIT_SECONDS, output: "tee" })
   return result.ok ? passed : { state: "failed", about: result.ending }
 }
 
 const nodeTool = (file: string, ...args: ReadonlyArray<string>): Promise<Verdict> =>
   tool(process.execPath, [at("node_modules", file), ...args])
+
+// TypeScript 7 has no programming interface that tstyche could use, so the type tests run on the last version that has.
+const typeTests = (): Promise<Verdict> => {
+  const typescript = pathToFileURL(at("node_modules/typescript-api/lib/typescript.js")).href
+  const env = { ...process.env, TSTYCHE_TYPESCRIPT_MODULE: typescript }
+  return tool(process.execPath, [at("node_modules/tstyche/dist/bin.js")], env)
+}
 
 const report = (problems: ReadonlyArray<string>, about?: string): Verdict => {
   for (const problem of problems) console.log(problem)
@@ -41,7 +49,7 @@ const parts: Record<string, (fix: boolean) => Promise<Verdict>> = {
   typetest: async () =>
     files("packages/*/typetest/**/*.tst.ts").length === 0
       ? { state: "skipped", about: "there are no type tests" }
-      : nodeTool("tstyche/dist/bin.js"),
+      : typeTests(),
   imports: async () => report(Imports.check()),
   size: async () => report(Modules.checkSize()),
   comments: async () => report(Modules.checkComments()),
