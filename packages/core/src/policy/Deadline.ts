@@ -52,11 +52,11 @@ const stage = (limit: Duration.Duration): Stage => {
           return exceeded(call, now, Duration.zero, call.attempts - 1)
         }
         const own = now + millis <= inherited
-        const at = own ? now + millis : inherited
-        // Timers count whole milliseconds: rounded down, one would fire before the instant it stands for.
-        const granted = own ? limit : Duration.millis(Math.ceil(inherited - now))
-        return Effect.timeoutOrElse(Effect.provideService(effect, AmbientDeadline, at), {
-          duration: granted,
+        const granted = own ? limit : Duration.millis(inherited - now)
+        return Effect.timeoutOrElse(Effect.provideService(effect, AmbientDeadline, own ? now + millis : inherited), {
+          // An inherited deadline is for whoever set it to report. The timer here comes a moment after that one, and
+          // only matters to work that has outlived the call it was inherited from.
+          duration: own ? limit : Duration.millis(Math.ceil(inherited - now) + 1),
           orElse: () => exceeded(call, now, granted, call.attempts)
         })
       })

@@ -132,7 +132,7 @@ export const ignored = (sent: Sent): Outcome => ignoreds[sent]
  * @category constructors
  * @since 0.1.0
  */
-export const overload = (sent: Sent, retryAfter?: Duration.Duration | undefined): Outcome => ({
+export const overload = (sent: Sent, retryAfter?: Duration.Duration): Outcome => ({
   _tag: "Overload",
   sent,
   retryAfter

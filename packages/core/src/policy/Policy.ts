@@ -6,7 +6,18 @@
  * it, such as borrowing a connection, lies outside of it.
  *
  * ```ts
- * Policy.run(policy, operation, (attempt) => Pool.use(pool, (connection) => attempt(work(connection))))
+ * import { Operation, Policy } from "@breakwater/core"
+ * import { Effect } from "effect"
+ *
+ * const policy = Policy.make({ deadline: "5 seconds", timeout: "1 second", retry: { times: 2 } })
+ * const read = Operation.make("greeting.read", { idempotent: true })
+ *
+ * let calls = 0
+ * const flaky = Effect.suspend(() => ++calls === 1 ? Effect.fail("connection lost") : Effect.succeed("hello"))
+ *
+ * // With a pool: (attempt) => Pool.use(pool, (connection) => attempt(work(connection)))
+ * console.log(await Effect.runPromise(Policy.run(policy, read, (attempt) => attempt(flaky)))) // => hello
+ * console.log(Policy.snapshot(policy).attempts) // => 2
  * ```
  *
  * Policies know no pool. What an error means comes from the backend, as a classifier or carried by the error.
@@ -62,6 +73,9 @@ export type KnownOptions<O extends Options> = Known<O, Options> & {
   readonly retry?: Known<O["retry"], Retry.Options> | undefined
 }
 
+type IsSet<O extends Options, K extends keyof Options> = K extends keyof O ? [O[K]] extends [undefined] ? false : true
+  : false
+
 /**
  * What a policy with these settings may fail with of its own.
  *
@@ -69,8 +83,8 @@ export type KnownOptions<O extends Options> = Known<O, Options> & {
  * @since 0.1.0
  */
 export type ErrorOf<O extends Options> =
-  | (O extends { readonly deadline?: undefined } ? never : PolicyError<DeadlineExceeded>)
-  | (O extends { readonly timeout?: undefined } ? never : PolicyError<AttemptTimeout>)
+  | (IsSet<O, "deadline"> extends true ? PolicyError<DeadlineExceeded> : never)
+  | (IsSet<O, "timeout"> extends true ? PolicyError<AttemptTimeout> : never)
 
 /**
  * Wraps the work of one attempt. `E` is what the policy may add to its errors.
@@ -123,7 +137,7 @@ export type RepeatsOnce<Outer extends boolean, Inner extends boolean> = [Outer, 
  * @category guards
  * @since 0.1.0
  */
-export const isPolicy = (u: unknown): u is Policy<unknown, never, boolean> => Predicate.hasProperty(u, TypeId)
+export const isPolicy = (u: unknown): u is Policy<unknown, never> => Predicate.hasProperty(u, TypeId)
 
 const fromParts = <E, Op extends Operation, Repeats extends boolean>(
   name: string,
@@ -141,7 +155,7 @@ const fromParts = <E, Op extends Operation, Repeats extends boolean>(
  */
 export const make = <const O extends Options>(
   options: O & KnownOptions<O>
-): Policy<ErrorOf<O>, Operation, O extends { readonly retry?: undefined } ? false : true> => {
+): Policy<ErrorOf<O>, Operation, IsSet<O, "retry">> => {
   const { classify, deadline, name, retry, timeout }: Options = options
   const parts: Array<PolicyImpl> = []
   if (deadline !== undefined) parts.push(implOf(Deadline.make(deadline)))
@@ -170,7 +184,7 @@ export const compose: {
   ): Policy<E | E2, Op & Op2, Repeats extends true ? true : Repeats2>
 } = dual(
   2,
-  (outer: Policy<unknown, never, boolean>, inner: Policy<unknown, never, boolean>) =>
+  (outer: Policy<unknown, never>, inner: Policy<unknown, never>) =>
     fromParts(`${outer.name}+${inner.name}`, [implOf(outer), implOf(inner)])
 )
 
@@ -208,11 +222,11 @@ export const run = <E, Op extends Operation, Repeats extends boolean, Given exte
   return Effect.withFiber((fiber) => {
     const state = new Call(impl, operation, fiber)
     impl.counts.calls++
+    // Stages are typed by what any of them fails with, a policy by what its own do: hence the two casts.
     const work = call(attemptOf(impl, state) as Attempt<WithinAttempt<E>>)
-    // Stages are typed by all that a policy can fail with, the policy by what those it has do fail with.
-    let effect = (call.length === 0 ? begun(state, work) : work) as Effect.Effect<A, E2 | AroundAttempts<E>, R>
-    for (const around of impl.arounds) effect = around(effect, state) as typeof effect
-    return effect
+    let effect: Effect.Effect<A, E2 | PolicyError, R> = call.length === 0 ? begun(state, work) : work
+    for (const around of impl.arounds) effect = around(effect, state)
+    return effect as Effect.Effect<A, E2 | AroundAttempts<E>, R>
   })
 }
 

@@ -65,7 +65,7 @@ export interface Stage {
 }
 
 /** @internal */
-export interface PolicyImpl extends Policy<unknown, never, boolean> {
+export interface PolicyImpl extends Policy<unknown, never> {
   readonly stages: ReadonlyArray<Stage>
   /** What the stages do, innermost first: the order in which a run applies it. */
   readonly arounds: ReadonlyArray<NonNullable<Stage["around"]>>
@@ -185,11 +185,12 @@ export const fromStages = <E, Op extends Operation, Repeats extends boolean>(
 }
 
 /**
- * Every policy is made by `fromStages`; the public type hides what only this folder may touch.
+ * What the public type hides: only this folder may touch it.
  *
  * @internal
  */
 export const implOf = <E, Op extends Operation, Repeats extends boolean>(policy: Policy<E, Op, Repeats>): PolicyImpl =>
+  // Every policy is made by `fromStages`.
   policy as unknown as PolicyImpl
 
 /** @internal */
