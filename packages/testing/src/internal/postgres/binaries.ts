@@ -1,0 +1,117 @@
+/**
+ * Finds a Postgres to start: on this machine, in the npm package, or, as the last resort, by Debian's package manager.
+ */
+import * as Effect from "effect/Effect"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import { PostgresServerError, StartFailed } from "../../PostgresServerError.ts"
+import { run } from "../command.ts"
+import { canReach, serverIdentity } from "../identity.ts"
+import * as Embedded from "./embedded.ts"
+
+/** The folder that holds `postgres` and `initdb`, or why there is none. */
+export type Found = { readonly bin: string } | { readonly why: string }
+
+const isExecutable = (file: string) => {
+  try {
+    Fs.accessSync(file, Fs.constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Folders that match a path with one `*`, the highest version first. */
+const matching = (pattern: string): Array<string> => {
+  const [before = "", after = ""] = pattern.split("*")
+  const parent = Path.dirname(`${before}x`)
+  const prefix = Path.basename(`${before}x`).slice(0, -1)
+  try {
+    return Fs.readdirSync(parent)
+      .filter((name) => name.startsWith(prefix))
+      .sort((a, b) => b.localeCompare(a, "en", { numeric: true }))
+      .map((name) => Path.join(parent, name) + after)
+  } catch {
+    return []
+  }
+}
+
+const patterns = [
+  "/usr/lib/postgresql/*/bin",
+  "/usr/pgsql-*/bin",
+  "/opt/homebrew/opt/postgresql*/bin",
+  "/usr/local/opt/postgresql*/bin",
+  "/Applications/Postgres.app/Contents/Versions/*/bin"
+]
+
+/** Binaries that are installed on this machine. */
+export const onMachine: Effect.Effect<Found> = Effect.sync(() => {
+  const identity = serverIdentity()
+  const path = (process.env["PATH"] ?? "").split(Path.delimiter).filter((folder) => folder !== "")
+  let unreachable: string | undefined
+  for (const folder of [...path, ...patterns.flatMap(matching)]) {
+    if (!isExecutable(Path.join(folder, "postgres")) || !isExecutable(Path.join(folder, "initdb"))) continue
+    // Links on PATH lead to the folder that has the server's libraries and templates beside it.
+    const bin = Path.dirname(Fs.realpathSync(Path.join(folder, "postgres")))
+    if (canReach(identity, bin)) return { bin }
+    unreachable = bin
+  }
+  return {
+    why: unreachable === undefined
+      ? "no postgres and initdb on PATH or in the usual folders"
+      : `${unreachable} can't be reached by a user without root's rights`
+  }
+})
+
+/** Binaries from the optional npm dependency. */
+export const inPackage: Effect.Effect<Found, PostgresServerError> = Effect.try({
+  try: () => Embedded.locate(serverIdentity()),
+  catch: (cause) =>
+    new PostgresServerError({
+      reason: new StartFailed({ step: "install", detail: `cannot copy the npm package's Postgres: ${String(cause)}` })
+    })
+})
+
+const clusterConf = "/etc/postgresql-common/createcluster.conf"
+const packagedConf = "/usr/share/postgresql-common/createcluster.conf"
+
+/**
+ * Debian's package makes and starts a cluster on port 5432 when it is installed, unless this file forbids it. It is put
+ * back to what the package ships afterwards.
+ */
+const withoutCluster = <A>(install: Effect.Effect<A>): Effect.Effect<A> =>
+  Effect.suspend(() => {
+    if (Fs.existsSync(clusterConf)) return install
+    return Effect.acquireUseRelease(
+      Effect.sync(() => {
+        Fs.mkdirSync(Path.dirname(clusterConf), { recursive: true })
+        Fs.writeFileSync(clusterConf, "create_main_cluster = false\n")
+      }),
+      () => install,
+      () =>
+        Effect.sync(() => {
+          if (Fs.existsSync(packagedConf)) Fs.copyFileSync(packagedConf, clusterConf)
+          else Fs.rmSync(clusterConf, { force: true })
+        })
+    )
+  })
+
+const aptGet = (...args: Array<string>) =>
+  run("apt-get", args, { within: "5 minutes", env: { DEBIAN_FRONTEND: "noninteractive" } })
+
+const install = withoutCluster(Effect.gen(function*() {
+  const args = ["install", "-y", "--no-install-recommends", "postgresql"]
+  const first = yield* aptGet(...args)
+  if (first.code === 0) return first
+  yield* aptGet("update")
+  return yield* aptGet(...args)
+}))
+
+/** Installs Debian's package: as root, on Debian and its kin. */
+export const byApt: Effect.Effect<Found> = Effect.suspend(() => {
+  if (process.getuid?.() !== 0) return Effect.succeed({ why: "needs root" })
+  if (!Fs.existsSync("/etc/debian_version")) return Effect.succeed({ why: "not a Debian" })
+  process.stderr.write("postgres: installing Debian's package postgresql for the tests, up to 10 minutes\n")
+  return Effect.flatMap(install, (output): Effect.Effect<Found> =>
+    output.code === 0 ? onMachine : Effect.succeed({ why: `apt-get install postgresql failed: ${output.tail}` }))
+})
