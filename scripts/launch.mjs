@@ -138,6 +138,7 @@ const runNpx = (args, env) =>
       if (Date.now() - lastOutput > 10_000) say(`still installing, ${seconds(began)} so far`)
     }, 10_000)
     const stop = (signal) => signalGroup(child.pid, signal)
+    onOrphaned(() => stop("SIGKILL"))
     const limit = setTimeout(() => {
       tail += "\nETIMEDOUT"
       say(`giving up after ${seconds(began)}`)
@@ -326,6 +327,19 @@ const onSignals = (handler) => {
   return () => listeners.forEach(([signal, listener]) => process.off(signal, listener))
 }
 
+/** Calls the handler once npm is gone: killed outright, it tells nobody. */
+const onOrphaned = (handler) => {
+  // Run by hand, a shell that ends first is no reason to stop.
+  if (process.env.npm_lifecycle_event === undefined) return
+  const parent = process.ppid
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(watch)
+    handler()
+  }, 500)
+  watch.unref()
+}
+
 const dieOf = (signal) => {
   process.removeAllListeners(signal)
   process.kill(process.pid, signal)
@@ -343,12 +357,14 @@ const runTask = ({ node, pnpm }, entry, args) => {
     ["--disable-warning=ExperimentalWarning", `--import=${follow}`, path.join(root, entry), ...args],
     { cwd: root, env, stdio: ["inherit", "inherit", "inherit", "ipc"], detached: true }
   )
-  const forget = onSignals((signal) => {
+  const end = (signal) => {
     // As a terminal would: Ctrl-C and a hang-up reach everything, a termination the task, which ends what it started.
     if (signal === "SIGTERM") child.kill(signal)
     else signalGroup(child.pid, signal)
     setTimeout(() => signalGroup(child.pid, "SIGKILL"), EXIT_LIMIT_MS).unref()
-  })
+  }
+  const forget = onSignals(end)
+  onOrphaned(() => end("SIGTERM"))
   child.on("error", (error) => {
     say(`${node} could not be started: ${error.message}`)
     process.exit(1)

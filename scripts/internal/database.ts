@@ -16,7 +16,7 @@ const start = async (scope: Scope.Scope): Promise<Started> => {
   const { PostgresServer } = await import("../../packages/testing/src/index.ts")
   const started = PostgresServer.make().pipe(
     Effect.map((server) => ({ server })),
-    Effect.catchReason("PostgresServerError", "NotFound", (_, error) => Effect.succeed({ missing: error.message })),
+    Effect.catchReason("PostgresServerError", "NotFound", (reason) => Effect.succeed({ missing: reason.message })),
     Scope.provide(scope)
   )
   return Effect.runPromise(started)
