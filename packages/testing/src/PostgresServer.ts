@@ -170,8 +170,6 @@ export const attach = Effect.fnUntraced(function*(options: {
   /** For counting and ending sessions and creating databases. Default: `url`. */
   readonly adminUrl?: Redacted.Redacted | undefined
 }): Effect.fn.Return<PostgresServer, PostgresServerError> {
-  const refused = (operation: string) =>
-    Effect.fail(new PostgresServerError({ reason: new NotOurs({ operation }) }))
   return yield* fromUrls(options.url, options.adminUrl ?? options.url, {
     given: true,
     pid: refused("pid"),
@@ -204,6 +202,8 @@ export const hasBinaries: Effect.Effect<boolean, PostgresServerError> = Effect.m
   (found) => found.some((one) => "bin" in one)
 )
 
+const refused = (operation: string) => Effect.fail(new PostgresServerError({ reason: new NotOurs({ operation }) }))
+
 type Control = Pick<PostgresServer, "given" | "pid" | "kill" | "stop" | "start" | "restart">
 
 const ownServer = (bin: string, settings: Readonly<Record<string, string | number | boolean>>) =>
@@ -212,8 +212,7 @@ const ownServer = (bin: string, settings: Readonly<Record<string, string | numbe
     return yield* fromUrls(cluster.url, cluster.adminUrl, { ...cluster, given: false })
   })
 
-const givenServer = (url: Redacted.Redacted) =>
-  Effect.flatMap(attach({ url }), withFreshDatabase)
+const givenServer = (url: Redacted.Redacted) => Effect.flatMap(attach({ url }), withFreshDatabase)
 
 const fromUrls = Effect.fnUntraced(function*(
   url: Redacted.Redacted,

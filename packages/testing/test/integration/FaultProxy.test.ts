@@ -1,6 +1,6 @@
 import { FaultProxy } from "@breakwater/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect, Exit, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Client from "../utils/client.ts"
 
@@ -220,12 +220,11 @@ describe("FaultProxy", () => {
   it.effect("closes every connection and its port with the scope", () =>
     Effect.gen(function*() {
       const echo = yield* Client.echoServer
-      const { client, proxy } = yield* Effect.scoped(Effect.gen(function*() {
-        const proxy = yield* FaultProxy.make({ target: echo })
-        const client = yield* Client.connect(proxy)
-        yield* echo.untilOpen(1)
-        return { client, proxy }
-      }))
+      const scope = yield* Scope.make()
+      const proxy = yield* Scope.provide(FaultProxy.make({ target: echo }), scope)
+      const client = yield* Client.connect(proxy)
+      yield* echo.untilOpen(1)
+      yield* Scope.close(scope, Exit.void)
       yield* client.closed
       yield* echo.untilOpen(0)
       assert.strictEqual((yield* Effect.flip(Client.connect(proxy))).code, "ECONNREFUSED")
@@ -242,8 +241,7 @@ describe("FaultProxy", () => {
         yield* client.send("x")
         yield* TestClock.withLive(Effect.sleep("30 millis"))
       }))
-      const fiber = yield* Effect.forkChild(TestClock.adjust("1 second"))
-      yield* Fiber.join(fiber)
+      yield* TestClock.adjust("1 second")
       yield* echo.untilOpen(0)
       assert.strictEqual(echo.received(), "")
     }))

@@ -39,7 +39,8 @@ export const connect = (address: { readonly host: string; readonly port: number 
         socket.once("error", (error: NodeJS.ErrnoException) =>
           resume(Effect.fail(new ConnectFailed({ code: error.code }))))
       }),
-      (socket) => Effect.sync(() => socket.destroy())
+      (socket) =>
+        Effect.sync(() => socket.destroy())
     ),
     (socket) => {
       const seen = watch(socket)

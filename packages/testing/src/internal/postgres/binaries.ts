@@ -29,7 +29,7 @@ const matching = (pattern: string): Array<string> => {
   try {
     return Fs.readdirSync(parent)
       .filter((name) => name.startsWith(prefix))
-      .sort((a, b) => b.localeCompare(a, "en", { numeric: true }))
+      .toSorted((a, b) => b.localeCompare(a, "en", { numeric: true }))
       .map((name) => Path.join(parent, name) + after)
   } catch {
     return []
@@ -112,6 +112,9 @@ export const byApt: Effect.Effect<Found> = Effect.suspend(() => {
   if (process.getuid?.() !== 0) return Effect.succeed({ why: "needs root" })
   if (!Fs.existsSync("/etc/debian_version")) return Effect.succeed({ why: "not a Debian" })
   process.stderr.write("postgres: installing Debian's package postgresql for the tests, up to 10 minutes\n")
-  return Effect.flatMap(install, (output): Effect.Effect<Found> =>
-    output.code === 0 ? onMachine : Effect.succeed({ why: `apt-get install postgresql failed: ${output.tail}` }))
+  return Effect.flatMap(
+    install,
+    (output): Effect.Effect<Found> =>
+      output.code === 0 ? onMachine : Effect.succeed({ why: `apt-get install postgresql failed: ${output.tail}` })
+  )
 })

@@ -150,8 +150,7 @@ const configuration = (folder: string, settings: Readonly<Record<string, string 
     ...settings
   }).map(([name, value]) => `${name} = ${Admin.literal(String(value))}\n`).join("")
 
-const attempt = (f: () => void) =>
-  Effect.try({ try: f, catch: (cause) => failed("folder", String(cause)) })
+const attempt = (f: () => void) => Effect.try({ try: f, catch: (cause) => failed("folder", String(cause)) })
 
 const failed = (step: StartFailed["step"], detail: string) =>
   new PostgresServerError({ reason: new StartFailed({ step, detail }) })

@@ -24,7 +24,8 @@ export const locate = (identity: Identity | undefined): { readonly bin: string }
   }
   const links = readLinks(root)
   const native = Path.join(root, "native")
-  const usable = canReach(identity, Path.join(native, "bin")) && links.every(({ target }) => Fs.existsSync(Path.join(root, target)))
+  const usable = canReach(identity, Path.join(native, "bin")) &&
+    links.every(({ target }) => Fs.existsSync(Path.join(root, target)))
   return { bin: Path.join(usable ? native : copied(root, links, identity), "bin") }
 }
 
@@ -38,7 +39,9 @@ const readLinks = (root: string): ReadonlyArray<Link> => {
 const cacheFolder = (identity: Identity | undefined) => {
   const mac = process.platform === "darwin"
   if (identity !== undefined) return mac ? "/Library/Caches" : "/var/cache"
-  return mac ? Path.join(Os.homedir(), "Library/Caches") : process.env["XDG_CACHE_HOME"] ?? Path.join(Os.homedir(), ".cache")
+  return mac
+    ? Path.join(Os.homedir(), "Library/Caches")
+    : process.env["XDG_CACHE_HOME"] ?? Path.join(Os.homedir(), ".cache")
 }
 
 const copied = (root: string, links: ReadonlyArray<Link>, identity: Identity | undefined): string => {

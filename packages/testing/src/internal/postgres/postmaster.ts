@@ -103,7 +103,9 @@ const fromChild = (child: ChildProcess, exited: Deferred.Deferred<void>): Postma
 /** Only called for a process that is stopped, so the list holds until its end. */
 const childrenOf = (pid: number): Array<number> => {
   const pairs = Fs.existsSync("/proc/self/stat")
-    ? Fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map((name) => [Number(name), parentOf(name)] as const)
+    ? Fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map((name) =>
+      [Number(name), parentOf(name)] as const
+    )
     : execFileSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" }).trim().split("\n").map((line) => {
       const [child, parent] = line.trim().split(/\s+/).map(Number)
       return [child ?? 0, parent] as const
