@@ -172,10 +172,16 @@ describe("Deadline", () => {
 
     it.effect("what is known of attempts before", () =>
       Effect.gen(function*() {
-        for (const known of ["yes", "unknown"] as const) {
+        const rows = [
+          [["yes", "no"], "yes"],
+          [["unknown", "no"], "unknown"],
+          [["yes", "unknown"], "yes"],
+          [["unknown", "yes"], "yes"]
+        ] as const
+        for (const [[first, second], known] of rows) {
           const call = scripted(
-            Effect.fail(new Down({ outcome: Outcome.failure(known) })),
-            refusedBeforeSending,
+            Effect.fail(new Down({ outcome: Outcome.failure(first) })),
+            Effect.fail(new Down({ outcome: Outcome.failure(second) })),
             Effect.never
           )
           assert.strictEqual(yield* sent((attempt) => attempt(call.effect)), known)

@@ -193,7 +193,7 @@ const chance = (endings: ReadonlyArray<Effect.Effect<void, Down>>) =>
   Effect.flatMap(Random.nextIntBetween(0, endings.length - 1), (index) => endings[index] ?? Effect.void)
 
 describe("events and snapshot", () => {
-  it.effect("tells each retry with attempt, total, delay, elapsed time and cause", () =>
+  it.effect("tell each retry with attempt, total, delay, elapsed time and cause", () =>
     Effect.gen(function*() {
       const orders = ordersPolicy()
       const failure = new Down({ outcome: Outcome.failure("no") })
@@ -208,7 +208,7 @@ describe("events and snapshot", () => {
       ])
     }))
 
-  it.effect("tells why a failure was not repeated", () =>
+  it.effect("tell why a failure was not repeated", () =>
     Effect.gen(function*() {
       assert.strictEqual(yield* told({ times: 1 }, lost), "RetrySkipped NotIdempotent")
       assert.strictEqual(yield* told({ times: 1 }, overloaded()), "RetrySkipped NoPushback")
@@ -219,7 +219,17 @@ describe("events and snapshot", () => {
       assert.strictEqual(yield* told({ times: 5, schedule: ended }, refusedBeforeSending), "RetriesExhausted Schedule")
     }))
 
-  it.effect("tells timeouts and deadlines", () =>
+  it.effect("say nothing of a failure that no retry is for", () =>
+    Effect.gen(function*() {
+      for (const outcome of [Outcome.ignored("no"), Outcome.ignored("unknown"), Outcome.success]) {
+        const orders = ordersPolicy()
+        const call = Effect.fail(new Down({ outcome }))
+        assert.deepStrictEqual(yield* watched(orders, Effect.exit(Policy.apply(call, orders, read))), [])
+        assert.deepStrictEqual(yield* watched(orders, Effect.exit(Policy.apply(Effect.die("bug"), orders, read))), [])
+      }
+    }))
+
+  it.effect("tell timeouts and deadlines", () =>
     Effect.gen(function*() {
       const orders = Policy.make({ deadline: "3 seconds", timeout: "2 seconds", retry: { times: 1 } })
       const events = yield* watched(orders, Effect.exit(Policy.apply(Effect.never, orders, read)).pipe(drawing(0)))
@@ -323,6 +333,7 @@ describe("an interrupt at every operation", () => {
       let leases = 0
       const call = scripted(lost, Effect.succeed("done"))
       const policy = Policy.make({ deadline: "5 seconds", timeout: "2 seconds", retry: { times: 1 } })
+      const heard = Effect.runFork(Stream.runCollect(Stream.take(Policy.events(policy), 1)))
       const borrowed = Policy.run(policy, read, (attempt) =>
         Effect.acquireUseRelease(
           Effect.sync(() => leases++),
@@ -336,6 +347,8 @@ describe("an interrupt at every operation", () => {
       const { attempts, calls, retries } = Policy.snapshot(policy)
       assert.isAtMost(call.runs, attempts, `interrupted at operation ${at}`)
       assert.isAtMost(attempts, calls + retries, `interrupted at operation ${at}`)
+      // What was counted was published, hence this ends.
+      await Effect.runPromise(retries === 0 ? Fiber.interrupt(heard) : Fiber.join(heard))
       if (Exit.isSuccess(exit)) {
         // The yield did not come any more: the whole call has been swept.
         if (scheduler.operations() <= at) break
