@@ -55,12 +55,13 @@ export const main = async (task: () => Promise<number>): Promise<void> => {
   try {
     process.exitCode = await task()
   } catch (error) {
-    if (!(error instanceof Interrupted)) console.error(error instanceof UsageError ? error.message : error)
     process.exitCode = 1
-  }
-  if (interruptedBy !== undefined) {
-    process.removeAllListeners(interruptedBy)
-    process.kill(process.pid, interruptedBy)
+    if (error instanceof Interrupted) {
+      process.removeAllListeners(error.signal)
+      process.kill(process.pid, error.signal)
+    } else {
+      console.error(error instanceof UsageError ? error.message : error)
+    }
   }
 }
 
@@ -114,7 +115,8 @@ export const run = (command: string, args: ReadonlyArray<string>, options: Optio
     })
     child.on("close", (code, signal) => {
       done()
-      if (interruptedBy !== undefined) return reject(new Interrupted(interruptedBy))
+      // A program that has the terminal is the task itself: how it answers Ctrl-C is the result.
+      if (interruptedBy !== undefined && options.output !== "inherit") return reject(new Interrupted(interruptedBy))
       resolve({
         ok: code === 0 && !expired,
         ending: describeEnding(code, signal, expired, options),
