@@ -35,6 +35,9 @@ describe("Policy.make", () => {
     expect(Policy.make({ deadline: "1 second" })).type.toBe<
       Policy.Policy<PolicyError<DeadlineExceeded>, Operation.Operation, false>
     >()
+    expect(Policy.make({ deadline: undefined, timeout: 100, retry: undefined })).type.toBe<
+      Policy.Policy<PolicyError<AttemptTimeout>, Operation.Operation, false>
+    >()
     expect(Policy.make({ timeout: 100, retry: { times: 1 } })).type.toBe<
       Policy.Policy<PolicyError<AttemptTimeout>, Operation.Operation, true>
     >()
