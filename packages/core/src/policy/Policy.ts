@@ -222,10 +222,11 @@ export const run = <E, Op extends Operation, Repeats extends boolean, Given exte
   return Effect.withFiber((fiber) => {
     const state = new Call(impl, operation, fiber)
     impl.counts.calls++
-    // Stages are typed by what any of them fails with, a policy by what its own do: hence the two casts.
+    // Stages are typed by what any of them fails with, a policy by what its own do.
     const work = call(attemptOf(impl, state) as Attempt<WithinAttempt<E>>)
     let effect: Effect.Effect<A, E2 | PolicyError, R> = call.length === 0 ? begun(state, work) : work
     for (const around of impl.arounds) effect = around(effect, state)
+    // As above.
     return effect as Effect.Effect<A, E2 | AroundAttempts<E>, R>
   })
 }
@@ -249,6 +250,7 @@ export const apply: {
 } = dual(
   3,
   <A, E2, R, E>(self: Effect.Effect<A, E2, R>, policy: Policy<E>, operation: Operation): Effect.Effect<A, E2 | E, R> =>
+    // The errors within an attempt and those around it are together all of E, which types cannot work out.
     run(policy, operation, (attempt) => attempt(self)) as Effect.Effect<A, E2 | E, R>
 )
 

@@ -17,6 +17,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
+import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
@@ -48,7 +49,7 @@ const TypeId = "~@breakwater/core/Pool"
  * @since 0.1.0
  * @category models
  */
-export interface Pool<in out A> {
+export interface Pool<in out A> extends Pipeable {
   readonly [TypeId]: PoolState<A>
   readonly name: string
 }
@@ -85,7 +86,13 @@ export const make = <A, E, R>(options: Options<A, E, R>): Effect.Effect<Pool<A>,
     const edges = new PoolEdges<A>(settings, open, fork, deadlines, dialer)
     const state = new PoolState(settings, edges, dialer, deadlines, outbox, events)
     edges.state = state
-    const pool: Pool<A> = { [TypeId]: state, name: settings.name }
+    const pool: Pool<A> = {
+      [TypeId]: state,
+      name: settings.name,
+      pipe() {
+        return pipeArguments(this, arguments)
+      }
+    }
     yield* Effect.addFinalizer(() => Effect.andThen(drain(pool, CLOSE_GRACE), events.end))
     if (settings.start === "fail-fast") yield* warm(pool)
     state.start()

@@ -15,7 +15,9 @@ export class Connection<A> {
   readonly generation: number
   state: "idle" | "used" | "checking" | "closing" = "idle"
   /** Monotonic milliseconds of the last proof of life: opened, returned, or checked. */
-  provenAt: number
+  provenAt = 0
+  /** How often a check of any connection had failed by then. */
+  provenIn = 0
   lent = false
   borrow: Borrow<A> | undefined
   /** Decided while it was used: close it when it comes back. */
@@ -23,11 +25,10 @@ export class Connection<A> {
   newer: Connection<A> | undefined
   older: Connection<A> | undefined
 
-  constructor(item: A, scope: Scope.Closeable, generation: number, provenAt: number) {
+  constructor(item: A, scope: Scope.Closeable, generation: number) {
     this.item = item
     this.scope = scope
     this.generation = generation
-    this.provenAt = provenAt
   }
 }
 

@@ -31,6 +31,7 @@ interface Dial {
 
 export class PoolEdges<A> implements Edges<A> {
   private readonly dials = new Map<Dial, Fiber.Fiber<A, unknown>>()
+  private readonly checks = new Set<() => void>()
   private readonly settings: Settings<A>
   private readonly open: (scope: Scope.Scope) => Fiber.Fiber<A, unknown>
   private readonly fork: Fork
@@ -70,12 +71,14 @@ export class PoolEdges<A> implements Edges<A> {
     })
   }
 
-  abortDials(): void {
-    for (const [dial, fiber] of this.dials) {
+  abort(): void {
+    // Copies: what ends here may start the next at once, and that one belongs to the new generation.
+    for (const [dial, fiber] of [...this.dials]) {
       if (dial.ended !== undefined) continue
       dial.ended = "aborted"
       fiber.interruptUnsafe()
     }
+    for (const abort of [...this.checks]) abort()
   }
 
   check(connection: Connection<A>): void {
@@ -86,13 +89,17 @@ export class PoolEdges<A> implements Edges<A> {
       if (answered) return
       answered = true
       cancelTimeout()
+      this.checks.delete(abort)
       this.state.checked(connection, passed)
     }
     const fiber = this.fork(Effect.suspend(() => test(connection.item)))
-    const cancelTimeout = this.deadlines.after(this.settings.checkTimeout, () => {
-      answer(false)
+    const stop = (passed: boolean) => {
+      answer(passed)
       fiber.interruptUnsafe()
-    })
+    }
+    const abort = () => stop(true) // nothing is wrong with it, but the pool has moved on and will not lend it
+    const cancelTimeout = this.deadlines.after(this.settings.checkTimeout, () => stop(false))
+    this.checks.add(abort)
     fiber.addObserver((exit) => answer(Exit.isSuccess(exit)))
   }
 
@@ -112,9 +119,8 @@ export class PoolEdges<A> implements Edges<A> {
 
   private dialEnded(dial: Dial, exit: Exit.Exit<A, unknown>): void {
     if (dial.ended === undefined && Exit.isSuccess(exit)) {
-      const now = this.deadlines.now()
-      const connection = new Connection(exit.value, dial.scope, dial.generation, now)
-      return this.state.opened(connection, now - dial.startedAt)
+      const connection = new Connection(exit.value, dial.scope, dial.generation)
+      return this.state.opened(connection, this.deadlines.now() - dial.startedAt)
     }
     this.closeScope(dial.scope, () => {
       if (dial.ended === "timeout") return this.state.closed()

@@ -26,8 +26,8 @@ export interface Edges<A> {
   dial(): void
   check(connection: Connection<A>): void
   close(connection: Connection<A>): void
-  /** Interrupts the dials that run. */
-  abortDials(): void
+  /** Ends the dials and checks that run: the pool has moved on. */
+  abort(): void
 }
 
 export interface Counts {
@@ -66,8 +66,8 @@ export class PoolState<A> implements Lender<A> {
   private checking = 0
   private closing = 0
   generation = 0
-  /** One check failed at this time: what was proven no later must be checked before it is lent. */
-  private suspectUntil = -Infinity
+  /** Counts failed checks: what was proven before the last one must be checked before it is lent. */
+  private suspicion = 0
   /** Connections to have open whether or not anybody waits. */
   private floor = 0
   private readonly watchers = new Set<Watcher>()
@@ -158,7 +158,7 @@ export class PoolState<A> implements Lender<A> {
     this.events.publish?.({ _tag: "Returned", held: Duration.millis(now - borrow.leasedAt) })
     const reason = this.unfit(connection)
     if (reason === undefined) {
-      connection.provenAt = now
+      this.prove(connection, now)
       this.place(connection, now)
     } else {
       this.close(connection, reason)
@@ -183,6 +183,7 @@ export class PoolState<A> implements Lender<A> {
   opened(connection: Connection<A>, took: number): void {
     this.opening--
     this.counts.opened++
+    this.prove(connection, this.deadlines.now())
     this.dialer.succeeded()
     this.byItem.set(connection.item, connection)
     this.events.publish?.({ _tag: "Dialed", took: Duration.millis(took) })
@@ -218,12 +219,11 @@ export class PoolState<A> implements Lender<A> {
 
   checked(connection: Connection<A>, passed: boolean): void {
     this.checking--
-    const now = this.deadlines.now()
     if (passed) {
-      connection.provenAt = now
+      this.prove(connection, this.deadlines.now())
     } else {
       connection.doom ??= "CheckFailed"
-      this.suspectUntil = now
+      this.suspicion++
     }
     this.settle(connection)
   }
@@ -252,7 +252,7 @@ export class PoolState<A> implements Lender<A> {
   /** O(1): the swept connections close one by one, and none of them is lent again. */
   clear(interrupt: boolean): void {
     this.generation++
-    this.edges.abortDials()
+    this.edges.abort()
     this.sweep("Cleared")
     if (interrupt) this.cut("Cleared")
     this.wake()
@@ -267,11 +267,11 @@ export class PoolState<A> implements Lender<A> {
     this.dialer.close()
     this.refuseAll("ClosedRefused")
     this.sweep("Drained")
-    this.edges.abortDials()
+    this.edges.abort()
     this.wake()
   }
 
-  /** Closes connections under the work that uses them. */
+  /** Closes connections under the work that uses them, at the next `wake`. */
   cut(why: "Cleared" | "Drained"): ReadonlyArray<Holder> {
     const cut: Array<Holder> = []
     for (let connection = this.used.oldest; connection !== undefined;) {
@@ -279,7 +279,6 @@ export class PoolState<A> implements Lender<A> {
       if (connection.generation !== this.generation) cut.push(this.revoke(connection, why))
       connection = next
     }
-    this.outbox.flush()
     return cut
   }
 
@@ -402,8 +401,16 @@ export class PoolState<A> implements Lender<A> {
   }
 
   private needsCheck(connection: Connection<A>, now: number): boolean {
-    return this.settings.test !== undefined &&
-      (now - connection.provenAt > this.settings.skipWithin || connection.provenAt <= this.suspectUntil)
+    return now - connection.provenAt > this.settings.skipWithin || this.isSuspect(connection)
+  }
+
+  private isSuspect(connection: Connection<A>): boolean {
+    return this.settings.test !== undefined && connection.provenIn < this.suspicion
+  }
+
+  private prove(connection: Connection<A>, now: number): void {
+    connection.provenAt = now
+    connection.provenIn = this.suspicion
   }
 
   private close(connection: Connection<A>, reason: CloseReason): void {
@@ -489,8 +496,7 @@ export class PoolState<A> implements Lender<A> {
   /** One check a waiter; suspects all at once, so that many dead ones cost the time of one. */
   private checkIdle(): void {
     for (let top = this.idle.newest; top !== undefined; top = this.idle.newest) {
-      const suspect = this.settings.test !== undefined && top.provenAt <= this.suspectUntil
-      if (!suspect && this.checking >= this.waiters.size) return
+      if (!this.isSuspect(top) && this.checking >= this.waiters.size) return
       this.idle.remove(top)
       if (this.isAlive(top)) {
         top.state = "checking"

@@ -70,6 +70,7 @@ export const awaitDrained = <A>(state: PoolState<A>, deadline: number): Effect.E
     let cancelTimeout = state.after(deadline, () => {
       cancelTimeout = state.after(CLOSE_TIMEOUT, () => end(state.total()))
       cut = state.cut("Drained")
+      state.wake()
     })
     const stop = () => {
       unwatch()
