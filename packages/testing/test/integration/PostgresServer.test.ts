@@ -21,7 +21,7 @@ const madeFrom = (source: PostgresServer.Source) =>
       }))
   )
 
-describe("PostgresServer", () => {
+describe.skipIf(!Postgres.ownServers)("PostgresServer", () => {
   it.effect.each(ownOnes)(
     "from the source %s keeps port and data over a kill and a restart",
     (source) =>
@@ -67,7 +67,9 @@ describe("PostgresServer", () => {
       assert.strictEqual(error.reason._tag, "StartFailed")
       assert.match(error.message, /invalid value for parameter "shared_buffers": "plenty"/)
     }), 60_000)
+})
 
+describe("PostgresServer without a server", () => {
   it.effect("names what was tried and what to install when there is none", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(PostgresServer.make({ sources: ["given"] }))
@@ -105,132 +107,134 @@ describe("PostgresServer", () => {
     ))
 })
 
-layer(PostgresServer.layer({ sources: PostgresServer.ownSources, maxConnections: 12 }))(
-  "a server of our own",
-  (own) => {
-    own.effect("lends a role that owns the database and is no superuser", () =>
-      Effect.gen(function*() {
-        const server = yield* PostgresServer.PostgresServer
-        const rows = yield* Postgres.query(
-          server.url,
-          "select current_user::text as role, current_database()::text as database, current_setting('is_superuser') as super"
-        )
-        assert.deepStrictEqual(rows, [{ role: server.username, database: server.database, super: "off" }])
-      }))
-
-    own.effect(
-      "makes fresh databases and drops them with their scope, also under an open session",
-      () =>
+describe.skipIf(!Postgres.ownServers)("with one server", () => {
+  layer(PostgresServer.layer({ sources: PostgresServer.ownSources, maxConnections: 12 }))(
+    "a server of our own",
+    (own) => {
+      own.effect("lends a role that owns the database and is no superuser", () =>
         Effect.gen(function*() {
           const server = yield* PostgresServer.PostgresServer
-          const exists = (name: string) =>
-            Postgres.query(server.adminUrl, "select 1 as one from pg_database where datname = $1", [name])
-          const { first, second } = yield* Effect.scoped(Effect.gen(function*() {
-            const one = yield* server.createDatabase
-            const two = yield* server.createDatabase
-            yield* Postgres.query(one.url, "create table only_here ()")
-            assert.deepStrictEqual(
-              yield* Postgres.query(two.url, "select to_regclass('only_here')::text as found"),
-              [{ found: null }]
-            )
-            assert.lengthOf(yield* exists(one.name), 1)
-            return { first: one, second: two }
-          }))
-          assert.lengthOf(yield* exists(first.name), 0)
-          assert.lengthOf(yield* exists(second.name), 0)
-          yield* Effect.scoped(Effect.gen(function*() {
-            const database = yield* Effect.scoped(Effect.tap(server.createDatabase, ({ url }) => Postgres.open(url)))
-            assert.lengthOf(yield* exists(database.name), 0)
-          }))
-        })
-    )
+          const rows = yield* Postgres.query(
+            server.url,
+            "select current_user::text as role, current_database()::text as database, current_setting('is_superuser') as super"
+          )
+          assert.deepStrictEqual(rows, [{ role: server.username, database: server.database, super: "off" }])
+        }))
 
-    own.effect("counts the sessions of its database and ends them, its own left out", () =>
-      Effect.gen(function*() {
-        const server = yield* Effect.flatMap(PostgresServer.PostgresServer, PostgresServer.withFreshDatabase)
-        assert.strictEqual(yield* server.connections(), 0)
-        const session = yield* Postgres.open(server.url)
-        yield* Postgres.open(server.url)
-        assert.strictEqual(yield* server.connections(), 2)
-        assert.strictEqual(yield* server.connections("postgres"), 0)
-        assert.strictEqual(yield* server.terminateAll(), 2)
-        yield* eventually(Effect.map(server.connections(), (count) => count === 0))
-        assert.isTrue(yield* Effect.isFailure(session.query("select 1")))
-      }))
+      own.effect(
+        "makes fresh databases and drops them with their scope, also under an open session",
+        () =>
+          Effect.gen(function*() {
+            const server = yield* PostgresServer.PostgresServer
+            const exists = (name: string) =>
+              Postgres.query(server.adminUrl, "select 1 as one from pg_database where datname = $1", [name])
+            const { first, second } = yield* Effect.scoped(Effect.gen(function*() {
+              const one = yield* server.createDatabase
+              const two = yield* server.createDatabase
+              yield* Postgres.query(one.url, "create table only_here ()")
+              assert.deepStrictEqual(
+                yield* Postgres.query(two.url, "select to_regclass('only_here')::text as found"),
+                [{ found: null }]
+              )
+              assert.lengthOf(yield* exists(one.name), 1)
+              return { first: one, second: two }
+            }))
+            assert.lengthOf(yield* exists(first.name), 0)
+            assert.lengthOf(yield* exists(second.name), 0)
+            yield* Effect.scoped(Effect.gen(function*() {
+              const database = yield* Effect.scoped(Effect.tap(server.createDatabase, ({ url }) => Postgres.open(url)))
+              assert.lengthOf(yield* exists(database.name), 0)
+            }))
+          })
+      )
 
-    own.effect(
-      "still answers the helper when the tests have taken every session they may",
-      () =>
+      own.effect("counts the sessions of its database and ends them, its own left out", () =>
         Effect.gen(function*() {
           const server = yield* Effect.flatMap(PostgresServer.PostgresServer, PostgresServer.withFreshDatabase)
-          yield* Effect.all(Array.from({ length: 9 }, () => Postgres.open(server.url)))
-          const refused = yield* Effect.flip(Postgres.open(server.url))
-          assert.match(String(refused.reason.cause), /remaining connection slots|too many clients/)
-          assert.strictEqual(yield* server.connections(), 9)
-        })
-    )
+          assert.strictEqual(yield* server.connections(), 0)
+          const session = yield* Postgres.open(server.url)
+          yield* Postgres.open(server.url)
+          assert.strictEqual(yield* server.connections(), 2)
+          assert.strictEqual(yield* server.connections("postgres"), 0)
+          assert.strictEqual(yield* server.terminateAll(), 2)
+          yield* eventually(Effect.map(server.connections(), (count) => count === 0))
+          assert.isTrue(yield* Effect.isFailure(session.query("select 1")))
+        }))
 
-    own.effect(
-      "dies of a kill as in a crash: a running statement ends at once, and a start follows at once",
-      () =>
+      own.effect(
+        "still answers the helper when the tests have taken every session they may",
+        () =>
+          Effect.gen(function*() {
+            const server = yield* Effect.flatMap(PostgresServer.PostgresServer, PostgresServer.withFreshDatabase)
+            yield* Effect.all(Array.from({ length: 9 }, () => Postgres.open(server.url)))
+            const refused = yield* Effect.flip(Postgres.open(server.url))
+            assert.match(String(refused.reason.cause), /remaining connection slots|too many clients/)
+            assert.strictEqual(yield* server.connections(), 9)
+          })
+      )
+
+      own.effect(
+        "dies of a kill as in a crash: a running statement ends at once, and a start follows at once",
+        () =>
+          Effect.gen(function*() {
+            const server = yield* PostgresServer.PostgresServer
+            const session = yield* Postgres.open(server.url)
+            const statement = yield* Effect.forkChild(session.query("select pg_sleep(60)"))
+            yield* eventually(Effect.map(
+              Postgres.query(server.adminUrl, "select 1 as one from pg_stat_activity where wait_event = 'PgSleep'"),
+              (rows) => rows.length === 1
+            ))
+            yield* server.kill
+            assert.isTrue(
+              yield* Effect.isFailure(TestClock.withLive(Fiber.join(statement).pipe(Effect.timeout("10 seconds"))))
+            )
+            yield* server.start
+            assert.strictEqual(yield* server.connections(), 0)
+          })
+      )
+
+      own.effect("can be killed by somebody else, stopped twice and started twice", () =>
         Effect.gen(function*() {
           const server = yield* PostgresServer.PostgresServer
-          const session = yield* Postgres.open(server.url)
-          const statement = yield* Effect.forkChild(session.query("select pg_sleep(60)"))
-          yield* eventually(Effect.map(
-            Postgres.query(server.adminUrl, "select 1 as one from pg_stat_activity where wait_event = 'PgSleep'"),
-            (rows) => rows.length === 1
-          ))
-          yield* server.kill
-          assert.isTrue(
-            yield* Effect.isFailure(TestClock.withLive(Fiber.join(statement).pipe(Effect.timeout("10 seconds"))))
-          )
+          process.kill(yield* server.pid, "SIGKILL")
+          yield* eventually(Effect.isFailure(server.pid))
+          yield* server.start
+          yield* server.start
+          yield* server.stop
+          yield* server.stop
           yield* server.start
           assert.strictEqual(yield* server.connections(), 0)
-        })
-    )
+        }))
 
-    own.effect("can be killed by somebody else, stopped twice and started twice", () =>
-      Effect.gen(function*() {
-        const server = yield* PostgresServer.PostgresServer
-        process.kill(yield* server.pid, "SIGKILL")
-        yield* eventually(Effect.isFailure(server.pid))
-        yield* server.start
-        yield* server.start
-        yield* server.stop
-        yield* server.stop
-        yield* server.start
-        assert.strictEqual(yield* server.connections(), 0)
-      }))
+      own.effect(
+        "serves a given URL through a database of its own and refuses to be killed",
+        () =>
+          Effect.gen(function*() {
+            const server = yield* PostgresServer.PostgresServer
+            const database = yield* Effect.scoped(Effect.gen(function*() {
+              const guest = yield* PostgresServer.make()
+              assert.isTrue(guest.given)
+              assert.notStrictEqual(guest.database, server.database)
+              assert.strictEqual(guest.version, server.version)
+              yield* Postgres.query(guest.url, "create table mine ()")
+              for (const refused of [guest.kill, guest.stop, guest.start, guest.restart, guest.pid]) {
+                assert.strictEqual((yield* Effect.flip(refused)).reason._tag, "NotOurs")
+              }
+              const inner = yield* guest.createDatabase
+              yield* Postgres.query(inner.url, "select 1")
+              return guest.database
+            })).pipe(Effect.provide(given(Redacted.value(server.adminUrl))))
+            assert.deepStrictEqual(
+              yield* Postgres.query(server.adminUrl, "select 1 as one from pg_database where datname = $1", [database]),
+              []
+            )
+          })
+      )
+    }
+  )
+})
 
-    own.effect(
-      "serves a given URL through a database of its own and refuses to be killed",
-      () =>
-        Effect.gen(function*() {
-          const server = yield* PostgresServer.PostgresServer
-          const database = yield* Effect.scoped(Effect.gen(function*() {
-            const guest = yield* PostgresServer.make()
-            assert.isTrue(guest.given)
-            assert.notStrictEqual(guest.database, server.database)
-            assert.strictEqual(guest.version, server.version)
-            yield* Postgres.query(guest.url, "create table mine ()")
-            for (const refused of [guest.kill, guest.stop, guest.start, guest.restart, guest.pid]) {
-              assert.strictEqual((yield* Effect.flip(refused)).reason._tag, "NotOurs")
-            }
-            const inner = yield* guest.createDatabase
-            yield* Postgres.query(inner.url, "select 1")
-            return guest.database
-          })).pipe(Effect.provide(given(Redacted.value(server.adminUrl))))
-          assert.deepStrictEqual(
-            yield* Postgres.query(server.adminUrl, "select 1 as one from pg_database where datname = $1", [database]),
-            []
-          )
-        })
-    )
-  }
-)
-
-describe("the process that holds a server", () => {
+describe.skipIf(!Postgres.ownServers)("the process that holds a server", () => {
   it.effect.each(["SIGKILL", "SIGTERM", "SIGINT"] as const)(
     "leaves nothing behind when it gets %s",
     (signal) =>
