@@ -124,10 +124,12 @@ const skipped = (call: Call, failed: Failed, why: RetrySkipped["why"]) =>
 const exhausted = (call: Call, failed: Failed, why: RetriesExhausted["why"]) =>
   call.record("retriesExhausted", (common) => ({ ...common, ...failed, _tag: "RetriesExhausted", why }))
 
+type Step = (now: number, input: unknown) => Pull.Pull<[unknown, Duration.Duration], never, unknown>
+
 // Milliseconds before the next attempt, or why there is none. A server is never asked again before the time it named;
 // the jitter comes on top, so that those it sent away do not all come back at once.
 const nextDelay = Effect.fnUntraced(function*(
-  step: (now: number, input: unknown) => Pull.Pull<[unknown, Duration.Duration], never, unknown>,
+  step: Step,
   call: Call,
   error: unknown,
   outcome: Outcome.Failure | Outcome.Overload
@@ -139,6 +141,28 @@ const nextDelay = Effect.fnUntraced(function*(
   const delay = Duration.toMillis(asked) + drawn
   const left = yield* Effect.withFiber((fiber) => Effect.succeed(remainingMillis(fiber.context)))
   return delay >= left ? "Deadline" as const : delay
+})
+
+// Whether there is a next attempt, said to who listens, and waited for.
+const waitForNext = Effect.fnUntraced(function*(
+  settings: Settings,
+  step: Step,
+  call: Call,
+  failed: Failed,
+  outcome: Outcome.Outcome
+) {
+  if (outcome._tag === "Success" || outcome._tag === "Ignored") return false
+  const why = whyNot(settings, call.operation, outcome)
+  if (why !== undefined) return yield* Effect.as(skipped(call, failed, why), false)
+  const delay = failed.attempt === failed.of ? "Times" : yield* nextDelay(step, call, failed.cause, outcome)
+  if (typeof delay === "string") return yield* Effect.as(exhausted(call, failed, delay), false)
+  yield* call.record("retries", (common) => ({
+    ...common,
+    ...failed,
+    _tag: "RetryScheduled",
+    delay: Duration.millis(delay)
+  }))
+  return yield* Effect.as(Effect.sleep(delay), true)
 })
 
 const repeat = Effect.fnUntraced(function*<A, E, R>(
@@ -155,25 +179,8 @@ const repeat = Effect.fnUntraced(function*<A, E, R>(
     if (failure === undefined) return yield* Effect.failCause(cause)
     const outcome = settings.classify(Exit.failCause(cause))
     call.attemptFailed(failure.error, outcome)
-    if (outcome._tag === "Success" || outcome._tag === "Ignored") return yield* Effect.failCause(cause)
-    const failed: Failed = { attempt, of, cause: failure.error }
-    const why = whyNot(settings, call.operation, outcome)
-    if (why !== undefined) {
-      yield* skipped(call, failed, why)
-      return yield* Effect.failCause(cause)
-    }
-    const delay = attempt === of ? "Times" : yield* nextDelay(step, call, failure.error, outcome)
-    if (typeof delay === "string") {
-      yield* exhausted(call, failed, delay)
-      return yield* Effect.failCause(cause)
-    }
-    yield* call.record("retries", (common) => ({
-      ...common,
-      ...failed,
-      _tag: "RetryScheduled",
-      delay: Duration.millis(delay)
-    }))
-    yield* Effect.sleep(delay)
+    const again = yield* waitForNext(settings, step, call, { attempt, of, cause: failure.error }, outcome)
+    if (!again) return yield* Effect.failCause(cause)
     call.attempts++
     call.policy.counts.repeats++
     const exit = yield* Effect.exit(Effect.provideService(effect, RetryScope, { attempt: attempt + 1, of }))
