@@ -224,7 +224,10 @@ describe("events and snapshot", () => {
       for (const outcome of [Outcome.ignored("no"), Outcome.ignored("unknown"), Outcome.success]) {
         const orders = ordersPolicy()
         const call = Effect.fail(new Down({ outcome }))
-        assert.deepStrictEqual(yield* watched(orders, Effect.exit(Policy.apply(call, orders, read))), [])
+        const single = Policy.apply(call, orders, read)
+        const nested = Policy.apply(single, Retry.make({ times: 1 }), read)
+        assert.deepStrictEqual(yield* watched(orders, Effect.exit(single)), [])
+        assert.deepStrictEqual(yield* watched(orders, Effect.exit(nested)), [])
         assert.deepStrictEqual(yield* watched(orders, Effect.exit(Policy.apply(Effect.die("bug"), orders, read))), [])
       }
     }))
