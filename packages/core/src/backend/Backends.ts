@@ -47,9 +47,9 @@ export const register = (backend: Backend): Effect.Effect<void, never, Scope.Sco
     const registry = yield* Registry
     const label = yield* Effect.acquireRelease(
       Effect.sync(() => {
-        const label = freeLabel(registry, backend.name)
-        registry.set(backend, { label, backend })
-        return label
+        const entry = { label: freeLabel(registry, backend.name), backend }
+        registry.set(backend, entry)
+        return entry.label
       }),
       () => Effect.sync(() => registry.delete(backend))
     )

@@ -37,7 +37,7 @@ export const finiteMillis = (option: string, value: Duration.Input): number => {
 }
 
 /** A duration of zero or more, infinity included, in milliseconds. */
-export const millis = (option: string, value: Duration.Input): number => {
+export const unboundedMillis = (option: string, value: Duration.Input): number => {
   const millis = toMillis(option, value)
   return millis >= 0 ? millis : reject(option, `${millis} ms`, "allowed is a duration of zero or more")
 }

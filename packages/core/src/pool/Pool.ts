@@ -153,16 +153,19 @@ export const use: {
 export const get: {
   (options?: UseOptions): <A>(self: Pool<A>) => Effect.Effect<A, PoolError, Scope.Scope>
   <A>(self: Pool<A>, options?: UseOptions): Effect.Effect<A, PoolError, Scope.Scope>
-} = dual((args) => isPool(args[0]), <A>(self: Pool<A>, options?: UseOptions): Effect.Effect<A, PoolError, Scope.Scope> => {
-  const state = self[TypeId]
-  return Effect.withFiber((fiber) => {
-    const borrow = new Borrow(state, fiber.context, options)
-    return Effect.addFinalizer(() => Effect.sync(() => state.release(borrow))).pipe(
-      Effect.andThen(Effect.suspend(() => state.tryLend(borrow) ? Effect.void : wait(state, borrow, options))),
-      Effect.map(() => itemOf(borrow))
-    )
-  })
-})
+} = dual(
+  (args) => isPool(args[0]),
+  <A>(self: Pool<A>, options?: UseOptions): Effect.Effect<A, PoolError, Scope.Scope> => {
+    const state = self[TypeId]
+    return Effect.withFiber((fiber) => {
+      const borrow = new Borrow(state, fiber.context, options)
+      return Effect.addFinalizer(() => Effect.sync(() => state.release(borrow))).pipe(
+        Effect.andThen(Effect.suspend(() => state.tryLend(borrow) ? Effect.void : wait(state, borrow, options))),
+        Effect.map(() => itemOf(borrow))
+      )
+    })
+  }
+)
 
 const wait = <A>(
   state: PoolState<A>,
@@ -182,8 +185,10 @@ const wait = <A>(
   })
 }
 
-const work = <A, B, E, R>(borrow: Borrow<A>, f: (item: A) => Effect.Effect<B, E, R>): Effect.Effect<B, E | PoolError, R> =>
-  Effect.catchCause(f(itemOf(borrow)), (cause) => borrow.failure(cause))
+const work = <A, B, E, R>(
+  borrow: Borrow<A>,
+  f: (item: A) => Effect.Effect<B, E, R>
+): Effect.Effect<B, E | PoolError, R> => Effect.catchCause(f(itemOf(borrow)), (cause) => borrow.failure(cause))
 
 /** Served borrows have a connection: it leaves only with the release. */
 const itemOf = <A>(borrow: Borrow<A>): A => borrow.connection!.item

@@ -211,7 +211,9 @@ const acquireTimeoutMessage = (reason: AcquireTimeout): string => {
   const { stats } = reason
   const counts = `${stats.used} used, ${stats.idle} idle, ${stats.opening} opening, ${stats.checking} in a check, ` +
     `${stats.waiting} waiting, max ${stats.max}`
-  const holder = reason.oldestHolder === undefined ? "" : `; the oldest borrow is ${describeHolder(reason.oldestHolder)}`
+  const holder = reason.oldestHolder === undefined
+    ? ""
+    : `; the oldest borrow is ${describeHolder(reason.oldestHolder)}`
   const error = reason.connectError === undefined ? "" : `; the last dial failed with ${describe(reason.connectError)}`
   return `Pool "${reason.pool}" had no connection within ${Duration.format(reason.waited)} (phase ${reason.phase}): ` +
     `${counts}${holder}${error}. ${remedy(reason)}`

@@ -52,7 +52,9 @@ describe("clear (behaviour 20)", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
-      const fiber = yield* Effect.forkChild(Pool.use(pool, (c) => server.query(c, "1 second")), { startImmediately: true })
+      const fiber = yield* Effect.forkChild(Pool.use(pool, (c) => server.query(c, "1 second")), {
+        startImmediately: true
+      })
       yield* Pool.clear(pool)
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* Fiber.join(fiber), 1)
@@ -83,8 +85,12 @@ describe("drain (behaviour 22)", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 2 } })
-      const work = yield* Effect.forkChild(Pool.use(pool, (c) => server.query(c, "2 seconds")), { startImmediately: true })
-      const other = yield* Effect.forkChild(Pool.use(pool, (c) => server.query(c, "1 second")), { startImmediately: true })
+      const work = yield* Effect.forkChild(Pool.use(pool, (c) => server.query(c, "2 seconds")), {
+        startImmediately: true
+      })
+      const other = yield* Effect.forkChild(Pool.use(pool, (c) => server.query(c, "1 second")), {
+        startImmediately: true
+      })
       const waiter = yield* Effect.forkChild(Effect.flip(Pool.use(pool, () => Effect.void)), { startImmediately: true })
       const draining = yield* Effect.forkChild(Pool.drain(pool, "5 seconds"), { startImmediately: true })
       assert.strictEqual((yield* Fiber.join(waiter)).reason._tag, "Closed")

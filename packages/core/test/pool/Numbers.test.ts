@@ -37,11 +37,15 @@ const storm = (
       () => {
         begun++
         const hold = choices.below(200)
-        const borrow = Pool.use(pool, () => Effect.sleep(hold), { priority: choices.below(2), key: `${choices.below(3)}` })
+        const borrow = Pool.use(pool, () => Effect.sleep(hold), {
+          priority: choices.below(2),
+          key: `${choices.below(3)}`
+        })
         return Effect.map(Effect.forkChild(Effect.exit(borrow), { startImmediately: choices.next() < 0.5 }), (fiber) =>
           fibers.push(fiber))
       },
-      () => TestClock.adjust(choices.below(120)),
+      () =>
+        TestClock.adjust(choices.below(120)),
       () => Effect.sync(() => fibers.length > 0 && choices.pick(fibers).interruptUnsafe()),
       () => {
         const connection = choices.pick([...server.connections.values(), undefined])
@@ -76,27 +80,31 @@ const count = (events: ReadonlyArray<PoolEvent>, tag: PoolEvent["_tag"]) =>
   events.filter((event) => event._tag === tag).length
 
 describe("hard cap (behaviour 1) and numbers that agree (behaviour 25)", () => {
-  it.effect("never has more than max sockets, and stats that add up, through 10,000 random operations", () =>
-    Effect.gen(function*() {
-      const choices = seeded(seed)
-      let step = 0
-      const { server, stats } = yield* storm(10_000, choices, (server, stats, begun) => {
-        step++
-        const at = `seed ${seed}, step ${step}`
-        const { checking, closing, idle, opening, used } = stats
-        assert.isAtMost(server.peakSockets, MAX, at)
-        assert.isAtMost(idle + used + opening + checking + closing, MAX, at)
-        assert.isAtLeast(Math.min(idle, used, opening, checking, closing, stats.waiting), 0, at)
-        assert.strictEqual(idle + used + opening + checking + closing, server.sockets, at)
-        const ended = stats.acquired + stats.timedOut + stats.refused + stats.cancelled + stats.unavailable +
-          stats.refusedClosed
-        assert.isAtMost(ended + stats.waiting, begun, at) // a forked borrow may not have begun
-        assert.strictEqual(stats.opened - stats.closed, idle + used + checking, at)
-      })
-      const ended = stats.acquired + stats.timedOut + stats.refused + stats.cancelled + stats.unavailable
-      assert.isAbove(ended, 1000)
-      assert.deepStrictEqual([server.sockets, stats.waiting, stats.used, stats.idle], [0, 0, 0, 0], `seed ${seed}`)
-    }), 60_000)
+  it.effect(
+    "never has more than max sockets, and stats that add up, through 10,000 random operations",
+    () =>
+      Effect.gen(function*() {
+        const choices = seeded(seed)
+        let step = 0
+        const end = yield* storm(10_000, choices, (server, stats, begun) => {
+          step++
+          const at = `seed ${seed}, step ${step}`
+          const { checking, closing, idle, opening, used } = stats
+          assert.isAtMost(server.peakSockets, MAX, at)
+          assert.isAtMost(idle + used + opening + checking + closing, MAX, at)
+          assert.isAtLeast(Math.min(idle, used, opening, checking, closing, stats.waiting), 0, at)
+          assert.strictEqual(idle + used + opening + checking + closing, server.sockets, at)
+          const ended = stats.acquired + stats.timedOut + stats.refused + stats.cancelled + stats.unavailable +
+            stats.refusedClosed
+          assert.isAtMost(ended + stats.waiting, begun, at) // a forked borrow may not have begun
+          assert.strictEqual(stats.opened - stats.closed, idle + used + checking, at)
+        })
+        assert.isAbove(end.stats.acquired + end.stats.timedOut + end.stats.unavailable, 1000)
+        const { idle, used, waiting } = end.stats
+        assert.deepStrictEqual([end.server.sockets, waiting, used, idle], [0, 0, 0, 0], `seed ${seed}`)
+      }),
+    60_000
+  )
 
   it.effect("publishes an event for every number", () =>
     Effect.gen(function*() {
@@ -127,7 +135,11 @@ describe("hard cap (behaviour 1) and numbers that agree (behaviour 25)", () => {
         refusedClosed: stats.refusedClosed
       }
       assert.deepStrictEqual(published, counted, `seed ${seed}`)
-      assert.strictEqual(count(events, "Acquired"), count(events, "Returned") + count(events, "Revoked"), `seed ${seed}`)
+      assert.strictEqual(
+        count(events, "Acquired"),
+        count(events, "Returned") + count(events, "Revoked"),
+        `seed ${seed}`
+      )
       assert.deepStrictEqual([count(events, "Draining"), count(events, "Drained")], [1, 1])
     }))
 

@@ -25,9 +25,13 @@ describe("the bounded queue (behaviour 4)", () => {
       const held = yield* Effect.forkChild(Pool.use(pool, () => Effect.never), { startImmediately: true })
       const waiting = yield* Effect.forEach([1, 2, 3], () =>
         Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.void)), { startImmediately: true }))
-      const refused = yield* Effect.forkChild(Effect.flip(Pool.use(pool, () => Effect.void)), {
-        startImmediately: true
-      })
+      const refused = yield* Effect.forkChild(
+        Effect.flip(Pool.use(pool, () =>
+          Effect.void)),
+        {
+          startImmediately: true
+        }
+      )
       const exit = refused.pollUnsafe()
       assert.isTrue(exit !== undefined && Exit.isSuccess(exit))
       if (exit === undefined || Exit.isFailure(exit)) return
@@ -62,7 +66,8 @@ describe("whose turn it is (behaviour 5)", () => {
       const served: Array<number> = []
       const fibers = yield* Effect.forEach(
         Array.from({ length: 1000 }, (_, i) => i),
-        (i) => Effect.forkChild(Pool.use(pool, () => Effect.andThen(Effect.sync(() => served.push(i)), Effect.yieldNow)))
+        (i) =>
+          Effect.forkChild(Pool.use(pool, () => Effect.andThen(Effect.sync(() => served.push(i)), Effect.yieldNow)))
       )
       yield* Effect.forEach(fibers, Fiber.join)
       assert.deepStrictEqual(served, Array.from({ length: 1000 }, (_, i) => i))
@@ -112,22 +117,30 @@ describe("whose turn it is (behaviour 5)", () => {
 })
 
 describe("no lost wake-up (behaviour 6)", () => {
-  it.effect("strands nobody when waiters are interrupted during hand-offs, in 10,000 seeded rounds", () =>
-    Effect.gen(function*() {
-      const random = seeded(seed)
-      const { pool, server } = yield* poolOf(2)
-      for (let round = 0; round < 10_000; round++) {
-        const fibers = yield* Effect.forEach(
-          Array.from({ length: 2 + random.below(6) }),
-          () => Effect.forkChild(Pool.use(pool, () => Effect.yieldNow), { startImmediately: random.next() < 0.5 })
-        )
-        if (random.next() < 0.5) yield* Effect.yieldNow
-        for (const fiber of fibers) if (random.next() < 0.5) fiber.interruptUnsafe()
-        yield* Effect.forEach(fibers, Fiber.await)
-        const stats = yield* Pool.stats(pool)
-        assert.deepStrictEqual([stats.waiting, stats.used, stats.idle], [0, 0, server.open], `seed ${seed}, round ${round}`)
-      }
-    }), 60_000)
+  it.effect(
+    "strands nobody when waiters are interrupted during hand-offs, in 10,000 seeded rounds",
+    () =>
+      Effect.gen(function*() {
+        const random = seeded(seed)
+        const { pool, server } = yield* poolOf(2)
+        for (let round = 0; round < 10_000; round++) {
+          const fibers = yield* Effect.forEach(
+            Array.from({ length: 2 + random.below(6) }),
+            () => Effect.forkChild(Pool.use(pool, () => Effect.yieldNow), { startImmediately: random.next() < 0.5 })
+          )
+          if (random.next() < 0.5) yield* Effect.yieldNow
+          for (const fiber of fibers) if (random.next() < 0.5) fiber.interruptUnsafe()
+          yield* Effect.forEach(fibers, Fiber.await)
+          const stats = yield* Pool.stats(pool)
+          assert.deepStrictEqual(
+            [stats.waiting, stats.used, stats.idle],
+            [0, 0, server.open],
+            `seed ${seed}, round ${round}`
+          )
+        }
+      }),
+    60_000
+  )
 
   it.live("leaves nothing held when the interrupt lands at any operation of a borrow, served at once or after a wait", () =>
     Effect.gen(function*() {
@@ -141,9 +154,10 @@ describe("no lost wake-up (behaviour 6)", () => {
               : undefined
             const work = Effect.andThen(Effect.succeed(0), Effect.succeed(1))
             const fiber = Effect.runFork(
-              (borrow === "use" ? Pool.use(pool, () => work) : Effect.scoped(Effect.andThen(Pool.get(pool), work))).pipe(
-                Effect.provideService(Scheduler.Scheduler, yieldAt(at))
-              )
+              (borrow === "use" ? Pool.use(pool, () => work) : Effect.scoped(Effect.andThen(Pool.get(pool), work)))
+                .pipe(
+                  Effect.provideService(Scheduler.Scheduler, yieldAt(at))
+                )
             )
             if (holder !== undefined) {
               holder.interruptUnsafe() // hands the connection over

@@ -63,7 +63,9 @@ export class FakeServer {
   readonly query = (connection: Connection, time: Duration.Input): Effect.Effect<number, Dead> =>
     Effect.andThen(
       Effect.sleep(time),
-      Effect.suspend(() => this.connections.has(connection.id) ? Effect.succeed(connection.id) : Effect.fail(new Dead()))
+      Effect.suspend(() =>
+        this.connections.has(connection.id) ? Effect.succeed(connection.id) : Effect.fail(new Dead())
+      )
     )
 
   private answer(dial: number): Effect.Effect<Connection, Refused, Scope.Scope> {

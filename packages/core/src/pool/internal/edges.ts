@@ -73,12 +73,12 @@ export class PoolEdges<A> implements Edges<A> {
 
   abort(): void {
     // Copies: what ends here may start the next at once, and that one belongs to the new generation.
-    for (const [dial, fiber] of [...this.dials]) {
+    for (const [dial, fiber] of Array.from(this.dials)) {
       if (dial.ended !== undefined) continue
       dial.ended = "aborted"
       fiber.interruptUnsafe()
     }
-    for (const abort of [...this.checks]) abort()
+    for (const abort of Array.from(this.checks)) abort()
   }
 
   check(connection: Connection<A>): void {

@@ -3,11 +3,11 @@
  *
  * @internal
  */
-import type * as Effect from "effect/Effect"
 import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import { boundedMillis, integer, millis, oneOf } from "../../internal/validate.ts"
+import { boundedMillis, integer, oneOf, unboundedMillis } from "../../internal/validate.ts"
 
 /**
  * When the first connections are opened: with the first borrow (`lazy`); at once, without waiting for them
@@ -121,7 +121,9 @@ export const resolve = <A, E, R>(options: Options<A, E, R>): Settings<A> => {
     dialConcurrency: integer("dial.concurrency", dial?.concurrency ?? 2, 1),
     backoff: dial?.backoff,
     test: check?.test,
-    skipWithin: check?.test === undefined ? Infinity : millis("check.skipWithin", check.skipWithin ?? "500 millis"),
+    skipWithin: check?.test === undefined
+      ? Infinity
+      : unboundedMillis("check.skipWithin", check.skipWithin ?? "500 millis"),
     checkTimeout: boundedMillis("check.timeout", check?.timeout ?? "1 second"),
     isAlive: check?.isAlive ?? alwaysAlive
   }

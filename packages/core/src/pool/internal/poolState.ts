@@ -1,10 +1,7 @@
 /**
  * What happens on a borrow, a return, the end of a dial, of a check, of a close, on a deadline. Every change is
- * synchronous and whole before anything outside runs; what it decides goes to the outbox. Arrows: this decides,
- * `edges.ts` acts, and neither reaches around the other.
- *
- * The cap is arithmetic: a slot is counted from before a dial starts until after its close has ended, so
- * `idle + used + opening + checking + closing <= max` whatever happens in between.
+ * synchronous and whole before anything outside runs; what it decides goes to the outbox. This decides, `edges.ts`
+ * acts, `bag.ts` knows where the connections stand.
  *
  * @internal
  */
@@ -13,12 +10,14 @@ import type { Deadlines } from "../../internal/deadlines.ts"
 import type { EventHub } from "../../internal/eventHub.ts"
 import type { Outbox, Task } from "../../internal/outbox.ts"
 import { WaitQueue } from "../../internal/waitQueue.ts"
-import { type Holder, type Phase, PoolError } from "../PoolError.ts"
+import type { Holder, PoolError } from "../PoolError.ts"
 import type { CloseReason, PoolEvent } from "../PoolEvent.ts"
+import { Bag } from "./bag.ts"
 import type { Borrow, Lender, Refusal } from "./borrow.ts"
-import { type Connection, ConnectionList } from "./connection.ts"
+import type { Connection } from "./connection.ts"
 import type { Dialer } from "./dialer.ts"
 import type { Settings } from "./options.ts"
+import { countOf, Report } from "./report.ts"
 import type { Stats } from "./stats.ts"
 
 /** What the state asks of the outside. Each call answers later through `opened`, `dialFailed`, `checked`, `closed`. */
@@ -30,41 +29,12 @@ export interface Edges<A> {
   abort(): void
 }
 
-export interface Counts {
-  opened: number
-  closed: number
-  acquired: number
-  reused: number
-  revoked: number
-  timedOut: number
-  refused: number
-  cancelled: number
-  unavailable: number
-  refusedClosed: number
-}
-
 export class PoolState<A> implements Lender<A> {
   readonly settings: Settings<A>
-  readonly counts: Counts = {
-    opened: 0,
-    closed: 0,
-    acquired: 0,
-    reused: 0,
-    revoked: 0,
-    timedOut: 0,
-    refused: 0,
-    cancelled: 0,
-    unavailable: 0,
-    refusedClosed: 0
-  }
   phase: "open" | "draining" | "closed" = "open"
-  private idle = new ConnectionList<A>()
-  private readonly used = new ConnectionList<A>()
-  private readonly byItem = new Map<A, Connection<A>>()
+  readonly report: Report<A>
+  readonly bag: Bag<A>
   private readonly waiters = new WaitQueue<Borrow<A>>()
-  private opening = 0
-  private checking = 0
-  private closing = 0
   generation = 0
   /** Counts failed checks: what was proven before the last one must be checked before it is lent. */
   private suspicion = 0
@@ -88,6 +58,8 @@ export class PoolState<A> implements Lender<A> {
     this.settings = settings
     this.events = events
     this.edges = edges
+    this.bag = new Bag((connection) => edges.close(connection), outbox, events)
+    this.report = new Report(settings, this.bag, this.waiters, dialer, deadlines)
     this.dialer = dialer
     this.deadlines = deadlines
     this.outbox = outbox
@@ -101,7 +73,7 @@ export class PoolState<A> implements Lender<A> {
     const now = this.deadlines.now()
     const top = this.newestAlive()
     if (top === undefined || this.needsCheck(top, now)) return false
-    this.idle.remove(top)
+    this.bag.idle.remove(top)
     borrow.requestedAt = now
     this.lend(top, borrow, now)
     return true
@@ -135,7 +107,7 @@ export class PoolState<A> implements Lender<A> {
   cancel(borrow: Borrow<A>): void {
     if (!this.waiters.remove(borrow)) return
     this.deadlines.cancel(borrow)
-    this.counts.cancelled++
+    this.report.counts.cancelled++
     this.events.publish?.({ _tag: "Cancelled" })
   }
 
@@ -153,7 +125,7 @@ export class PoolState<A> implements Lender<A> {
     borrow.connection = undefined
     if (connection.borrow !== borrow) return
     const now = this.deadlines.now()
-    this.used.remove(connection)
+    this.bag.used.remove(connection)
     connection.borrow = undefined
     this.events.publish?.({ _tag: "Returned", held: Duration.millis(now - borrow.leasedAt) })
     const reason = this.unfit(connection)
@@ -161,19 +133,19 @@ export class PoolState<A> implements Lender<A> {
       this.prove(connection, now)
       this.place(connection, now)
     } else {
-      this.close(connection, reason)
+      this.bag.close(connection, reason)
     }
     this.outbox.flush()
   }
 
   invalidate(item: A, reason: CloseReason): void {
-    const connection = this.byItem.get(item)
+    const connection = this.bag.find(item)
     if (connection === undefined) return
     if (connection.state !== "idle") {
       connection.doom ??= reason
     } else if (connection.generation === this.generation) {
-      this.idle.remove(connection)
-      this.close(connection, reason)
+      this.bag.idle.remove(connection)
+      this.bag.close(connection, reason)
       this.outbox.flush()
     }
   }
@@ -181,19 +153,18 @@ export class PoolState<A> implements Lender<A> {
   // ---- answers of the edges
 
   opened(connection: Connection<A>, took: number): void {
-    this.opening--
-    this.counts.opened++
+    this.bag.opening--
     this.prove(connection, this.deadlines.now())
     this.dialer.succeeded()
-    this.byItem.set(connection.item, connection)
+    this.bag.add(connection)
     this.events.publish?.({ _tag: "Dialed", took: Duration.millis(took) })
     this.settle(connection)
   }
 
   dialFailed(cause: unknown, delay: number): void {
-    this.opening--
+    this.bag.opening--
     if (this.phase === "open") {
-      this.dialer.failed(cause, delay, this.open(), () => this.wake())
+      this.dialer.failed(cause, delay, this.bag.open, () => this.wake())
       this.events.publish?.({
         _tag: "DialFailed",
         cause,
@@ -201,24 +172,24 @@ export class PoolState<A> implements Lender<A> {
         retryIn: Duration.millis(delay)
       })
       if (this.dialer.down && this.settings.failFast) this.refuseAll("Unavailable")
-      for (const watcher of this.watchers) watcher.onDialFailed?.(this.dialer.unavailable(this.settings.name))
+      for (const watcher of this.watchers) watcher.onDialFailed?.(this.report.unavailable())
     }
     this.wake()
   }
 
   dialAborted(): void {
-    this.opening--
+    this.bag.opening--
     this.wake()
   }
 
   /** The time for it is over, but it cannot be stopped: it holds its slot until `closed`, and others may dial. */
   dialAbandoned(cause: unknown, delay: number): void {
-    this.closing++
+    this.bag.closing++
     this.dialFailed(cause, delay)
   }
 
   checked(connection: Connection<A>, passed: boolean): void {
-    this.checking--
+    this.bag.checking--
     if (passed) {
       this.prove(connection, this.deadlines.now())
     } else {
@@ -229,7 +200,7 @@ export class PoolState<A> implements Lender<A> {
   }
 
   closed(): void {
-    this.closing--
+    this.bag.closing--
     this.wake()
   }
 
@@ -253,7 +224,7 @@ export class PoolState<A> implements Lender<A> {
   clear(interrupt: boolean): void {
     this.generation++
     this.edges.abort()
-    this.sweep("Cleared")
+    this.bag.sweep("Cleared")
     if (interrupt) this.cut("Cleared")
     this.wake()
   }
@@ -266,7 +237,7 @@ export class PoolState<A> implements Lender<A> {
     this.events.publish?.({ _tag: "Draining" })
     this.dialer.close()
     this.refuseAll("ClosedRefused")
-    this.sweep("Drained")
+    this.bag.sweep("Drained")
     this.edges.abort()
     this.wake()
   }
@@ -274,7 +245,7 @@ export class PoolState<A> implements Lender<A> {
   /** Closes connections under the work that uses them, at the next `wake`. */
   cut(why: "Cleared" | "Drained"): ReadonlyArray<Holder> {
     const cut: Array<Holder> = []
-    for (let connection = this.used.oldest; connection !== undefined;) {
+    for (let connection = this.bag.used.oldest; connection !== undefined;) {
       const next = connection.newer
       if (connection.generation !== this.generation) cut.push(this.revoke(connection, why))
       connection = next
@@ -291,40 +262,13 @@ export class PoolState<A> implements Lender<A> {
   }
 
   stats(): Stats {
-    const { keep, max, min } = this.settings
-    return {
-      idle: this.idle.size,
-      used: this.used.size,
-      opening: this.opening,
-      checking: this.checking,
-      closing: this.closing,
-      waiting: this.waiters.size,
-      min,
-      max,
-      keep,
-      ...this.counts
-    }
+    return this.report.stats()
   }
 
   error(borrow: Borrow<A>, refusal: Refusal): PoolError {
-    const pool = this.settings.name
-    switch (refusal) {
-      case "TimedOut": {
-        const error = this.acquireTimeout(borrow.requestedAt)
-        this.events.publish?.({ _tag: "TimedOut", error })
-        return error
-      }
-      case "Refused":
-        return new PoolError({ reason: { _tag: "QueueFull", pool, maxWaiting: this.settings.maxWaiting } })
-      case "Unavailable":
-        return this.dialer.unavailable(pool)
-      case "ClosedRefused":
-        return this.closedError()
-    }
-  }
-
-  closedError(): PoolError {
-    return new PoolError({ reason: { _tag: "Closed", pool: this.settings.name } })
+    const error = this.report.error(borrow, refusal)
+    if (refusal === "TimedOut") this.events.publish?.({ _tag: "TimedOut", error })
+    return error
   }
 
   // ---- decisions
@@ -336,24 +280,23 @@ export class PoolState<A> implements Lender<A> {
   }
 
   private newestAlive(): Connection<A> | undefined {
-    let top = this.idle.newest
+    let top = this.bag.idle.newest
     if (top === undefined || this.isAlive(top)) return top
-    for (; top !== undefined && !this.isAlive(top); top = this.idle.newest) {
-      this.idle.remove(top)
-      this.close(top, "Broken")
+    for (; top !== undefined && !this.isAlive(top); top = this.bag.idle.newest) {
+      this.bag.idle.remove(top)
+      this.bag.close(top, "Broken")
     }
     this.outbox.flush()
     return this.newestAlive() // whoever ran meanwhile may have left another dead one on top
   }
 
   private lend(connection: Connection<A>, borrow: Borrow<A>, now: number): void {
-    connection.state = "used"
     connection.borrow = borrow
     borrow.connection = connection
     borrow.leasedAt = now
-    this.used.push(connection)
-    this.counts.acquired++
-    if (connection.lent) this.counts.reused++
+    this.bag.putUsed(connection)
+    this.report.counts.acquired++
+    if (connection.lent) this.report.counts.reused++
     this.events.publish?.({
       _tag: "Acquired",
       waited: Duration.millis(now - borrow.requestedAt),
@@ -369,11 +312,10 @@ export class PoolState<A> implements Lender<A> {
       this.deadlines.cancel(waiter)
       this.lend(connection, waiter, now)
       this.outbox.add(waiter)
-    } else if (this.open() >= this.settings.keep) {
-      this.close(connection, "Overflow")
+    } else if (this.bag.open >= this.settings.keep) {
+      this.bag.close(connection, "Overflow")
     } else {
-      connection.state = "idle"
-      this.idle.push(connection)
+      this.bag.putIdle(connection)
     }
   }
 
@@ -381,7 +323,7 @@ export class PoolState<A> implements Lender<A> {
   private settle(connection: Connection<A>): void {
     const reason = this.unfit(connection)
     if (reason === undefined) this.place(connection, this.deadlines.now())
-    else this.close(connection, reason)
+    else this.bag.close(connection, reason)
     this.wake()
   }
 
@@ -413,57 +355,22 @@ export class PoolState<A> implements Lender<A> {
     connection.provenIn = this.suspicion
   }
 
-  private close(connection: Connection<A>, reason: CloseReason): void {
-    this.closing++
-    this.counts.closed++
-    this.startClose(connection, reason)
-  }
-
-  private startClose(connection: Connection<A>, reason: CloseReason): void {
-    connection.state = "closing"
-    this.byItem.delete(connection.item)
-    this.events.publish?.({ _tag: "Closed", reason })
-    this.outbox.add({ run: () => this.edges.close(connection) })
-  }
-
-  /** Closes everything that is idle: counted at once, closed one a task. */
-  private sweep(reason: CloseReason): void {
-    const swept = this.idle
-    this.idle = new ConnectionList()
-    this.closing += swept.size
-    this.counts.closed += swept.size
-    const task: Task = {
-      run: () => {
-        const connection = swept.newest
-        if (connection === undefined) return
-        swept.remove(connection)
-        this.startClose(connection, reason)
-        this.outbox.add(task)
-      }
-    }
-    this.outbox.add(task)
-  }
-
   private revoke(connection: Connection<A>, why: "Cleared" | "Drained"): Holder {
     const borrow = connection.borrow! // what is in `used` is lent
     const holder = borrow.holder(this.deadlines.now())
-    this.used.remove(connection)
+    this.bag.used.remove(connection)
     connection.borrow = undefined
     borrow.revoked = why
-    this.counts.revoked++
+    this.report.counts.revoked++
     this.events.publish?.({ _tag: "Revoked", why, holder })
-    this.close(connection, why)
+    this.bag.close(connection, why)
     return holder
   }
 
   private refuse(borrow: Borrow<A>, refusal: Refusal): void {
     borrow.refusal = refusal
-    if (refusal === "TimedOut") {
-      this.counts.timedOut++
-    } else {
-      this.counts[refusalCount[refusal]]++
-      this.events.publish?.({ _tag: refusal })
-    }
+    this.report.counts[countOf[refusal]]++
+    if (refusal !== "TimedOut") this.events.publish?.({ _tag: refusal }) // that one is published with its error
   }
 
   private refuseAll(refusal: Refusal): void {
@@ -483,7 +390,7 @@ export class PoolState<A> implements Lender<A> {
   /** After a change that may have made room or need: check, dial, tell the watchers, act. */
   wake(): void {
     this.supply()
-    for (const watcher of this.watchers) watcher.onTurn(this.open(), this.total())
+    for (const watcher of this.watchers) watcher.onTurn(this.bag.open, this.bag.total)
     this.outbox.flush()
   }
 
@@ -495,61 +402,30 @@ export class PoolState<A> implements Lender<A> {
 
   /** One check a waiter; suspects all at once, so that many dead ones cost the time of one. */
   private checkIdle(): void {
-    for (let top = this.idle.newest; top !== undefined; top = this.idle.newest) {
-      if (!this.isSuspect(top) && this.checking >= this.waiters.size) return
-      this.idle.remove(top)
+    for (let top = this.bag.idle.newest; top !== undefined; top = this.bag.idle.newest) {
+      if (!this.isSuspect(top) && this.bag.checking >= this.waiters.size) return
+      this.bag.idle.remove(top)
       if (this.isAlive(top)) {
         top.state = "checking"
-        this.checking++
+        this.bag.checking++
         this.outbox.add({ run: () => this.edges.check(top) })
       } else {
-        this.close(top, "Broken")
+        this.bag.close(top, "Broken")
       }
     }
   }
 
   private dial(): void {
-    const open = this.open()
-    let want = Math.max(this.waiters.size - this.checking, this.floor - open, this.dialer.down ? 1 : 0)
+    const open = this.bag.open
+    let want = Math.max(this.waiters.size - this.bag.checking, this.floor - open, this.dialer.down ? 1 : 0)
     for (const watcher of this.watchers) want = Math.max(want, watcher.want - open)
-    while (this.opening < want && this.total() < this.settings.max && this.dialer.admits(this.opening)) {
-      this.opening++
+    while (this.bag.opening < want && this.bag.total < this.settings.max && this.dialer.admits(this.bag.opening)) {
+      this.bag.opening++
       this.outbox.add(this.dialTask)
     }
   }
 
   private readonly dialTask: Task = { run: () => this.edges.dial() }
-
-  private open(): number {
-    return this.idle.size + this.used.size + this.checking
-  }
-
-  total(): number {
-    return this.open() + this.opening + this.closing
-  }
-
-  // ---- errors
-
-  acquireTimeout(since: number): PoolError {
-    const now = this.deadlines.now()
-    return new PoolError({
-      reason: {
-        _tag: "AcquireTimeout",
-        pool: this.settings.name,
-        phase: this.waitedFor(),
-        waited: Duration.millis(now - since),
-        stats: this.stats(),
-        oldestHolder: this.used.oldest?.borrow?.holder(now),
-        connectError: this.dialer.lastError
-      }
-    })
-  }
-
-  private waitedFor(): Phase {
-    if (this.used.size >= this.settings.max) return "queue"
-    if (this.dialer.isBusy(this.opening)) return "dial"
-    return this.checking > 0 ? "check" : "queue"
-  }
 }
 
 /** Something that waits for connections to open, or for all of them to be gone. */
@@ -559,9 +435,3 @@ export interface Watcher {
   onTurn(open: number, total: number): void
   onDialFailed?(error: PoolError): void
 }
-
-const refusalCount = {
-  Refused: "refused",
-  Unavailable: "unavailable",
-  ClosedRefused: "refusedClosed"
-} as const

@@ -35,11 +35,12 @@ export const awaitWarm = <A>(state: PoolState<A>): Effect.Effect<void, PoolError
       want,
       onTurn: (open, total) => {
         if (open >= want) end(Effect.void)
-        else if (state.phase !== "open" && total === 0) end(Effect.fail(state.closedError()))
+        else if (state.phase !== "open" && total === 0) end(Effect.fail(state.report.closed()))
       },
       onDialFailed: (error) => end(Effect.fail(error))
     })
-    const cancelTimeout = state.after(state.settings.waitTimeout, () => end(Effect.fail(state.acquireTimeout(startedAt))))
+    const cancelTimeout = state.after(state.settings.waitTimeout, () =>
+      end(Effect.fail(state.report.acquireTimeout(startedAt))))
     const stop = () => {
       unwatch()
       cancelTimeout()
@@ -59,16 +60,18 @@ export const awaitDrained = <A>(state: PoolState<A>, deadline: number): Effect.E
       resume(Effect.succeed({ took: Duration.millis(state.now() - startedAt), cut, leftOpen }))
     }
     if (state.phase === "closed") {
-      resume(Effect.succeed({ took: Duration.zero, cut, leftOpen: state.total() }))
+      resume(Effect.succeed({ took: Duration.zero, cut, leftOpen: state.bag.total }))
       return
     }
     state.drain()
-    const unwatch = state.watch({ want: 0, onTurn: (_, total) => {
+    const unwatch = state.watch({
+      want: 0,
+      onTurn: (_, total) => {
         if (total === 0) end(0)
       }
     })
     let cancelTimeout = state.after(deadline, () => {
-      cancelTimeout = state.after(CLOSE_TIMEOUT, () => end(state.total()))
+      cancelTimeout = state.after(CLOSE_TIMEOUT, () => end(state.bag.total))
       cut = state.cut("Drained")
       state.wake()
     })

@@ -1,0 +1,129 @@
+/**
+ * What the pool says of itself: its numbers, and why a borrow was not served.
+ *
+ * @internal
+ */
+import * as Duration from "effect/Duration"
+import type { Deadlines } from "../../internal/deadlines.ts"
+import type { WaitQueue } from "../../internal/waitQueue.ts"
+import { type Phase, PoolError } from "../PoolError.ts"
+import type { Bag } from "./bag.ts"
+import type { Borrow, Refusal } from "./borrow.ts"
+import type { Dialer } from "./dialer.ts"
+import type { Settings } from "./options.ts"
+import type { Stats } from "./stats.ts"
+
+/** How borrows ended. */
+export interface Counts {
+  acquired: number
+  reused: number
+  revoked: number
+  timedOut: number
+  refused: number
+  cancelled: number
+  unavailable: number
+  refusedClosed: number
+}
+
+/** The number that a refusal counts in. */
+export const countOf = {
+  TimedOut: "timedOut",
+  Refused: "refused",
+  Unavailable: "unavailable",
+  ClosedRefused: "refusedClosed"
+} as const
+
+export class Report<A> {
+  readonly counts: Counts = {
+    acquired: 0,
+    reused: 0,
+    revoked: 0,
+    timedOut: 0,
+    refused: 0,
+    cancelled: 0,
+    unavailable: 0,
+    refusedClosed: 0
+  }
+  private readonly settings: Settings<A>
+  private readonly bag: Bag<A>
+  private readonly waiters: WaitQueue<Borrow<A>>
+  private readonly dialer: Dialer
+  private readonly deadlines: Deadlines
+
+  constructor(
+    settings: Settings<A>,
+    bag: Bag<A>,
+    waiters: WaitQueue<Borrow<A>>,
+    dialer: Dialer,
+    deadlines: Deadlines
+  ) {
+    this.settings = settings
+    this.bag = bag
+    this.waiters = waiters
+    this.dialer = dialer
+    this.deadlines = deadlines
+  }
+
+  stats(): Stats {
+    const { keep, max, min } = this.settings
+    const { checking, closed, closing, idle, opened, opening, used } = this.bag
+    return {
+      idle: idle.size,
+      used: used.size,
+      opening,
+      checking,
+      closing,
+      waiting: this.waiters.size,
+      min,
+      max,
+      keep,
+      opened,
+      closed,
+      ...this.counts
+    }
+  }
+
+  error(borrow: Borrow<A>, refusal: Refusal): PoolError {
+    switch (refusal) {
+      case "TimedOut":
+        return this.acquireTimeout(borrow.requestedAt)
+      case "Refused":
+        return new PoolError({
+          reason: { _tag: "QueueFull", pool: this.settings.name, maxWaiting: this.settings.maxWaiting }
+        })
+      case "Unavailable":
+        return this.unavailable()
+      case "ClosedRefused":
+        return this.closed()
+    }
+  }
+
+  closed(): PoolError {
+    return new PoolError({ reason: { _tag: "Closed", pool: this.settings.name } })
+  }
+
+  unavailable(): PoolError {
+    return this.dialer.unavailable(this.settings.name)
+  }
+
+  acquireTimeout(since: number): PoolError {
+    const now = this.deadlines.now()
+    return new PoolError({
+      reason: {
+        _tag: "AcquireTimeout",
+        pool: this.settings.name,
+        phase: this.waitedFor(),
+        waited: Duration.millis(now - since),
+        stats: this.stats(),
+        oldestHolder: this.bag.used.oldest?.borrow?.holder(now),
+        connectError: this.dialer.lastError
+      }
+    })
+  }
+
+  private waitedFor(): Phase {
+    if (this.bag.used.size >= this.settings.max) return "queue"
+    if (this.dialer.isBusy(this.bag.opening)) return "dial"
+    return this.bag.checking > 0 ? "check" : "queue"
+  }
+}
