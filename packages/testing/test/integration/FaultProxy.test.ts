@@ -74,6 +74,22 @@ describe("FaultProxy", () => {
       assert.strictEqual(yield* client.read(7), "one two")
     }))
 
+  it.effect("lets later bytes wait behind those that a longer delay still holds", () =>
+    Effect.gen(function*() {
+      const { echo, proxy } = yield* setUp
+      const client = yield* Client.connect(proxy)
+      yield* echo.untilOpen(1)
+      yield* proxy.delay("1 second")
+      yield* client.send("slow ")
+      yield* TestClock.withLive(Effect.sleep("30 millis"))
+      yield* proxy.delay(0)
+      yield* client.send("fast")
+      yield* TestClock.withLive(Effect.sleep("30 millis"))
+      assert.strictEqual(echo.received(), "")
+      yield* TestClock.adjust("1 second")
+      yield* echo.untilReceived("slow fast")
+    }))
+
   it.effect("delays a connection that comes later too", () =>
     Effect.gen(function*() {
       const { echo, proxy } = yield* setUp
@@ -129,6 +145,20 @@ describe("FaultProxy", () => {
       yield* proxy.restore
       assert.strictEqual(yield* client.read(15), "late, but there")
       assert.strictEqual(yield* newcomer.read(3), "new")
+    }))
+
+  it.effect("stops reading a sender whose bytes it can't deliver, and loses none", () =>
+    Effect.gen(function*() {
+      const { echo, proxy } = yield* setUp
+      const client = yield* Client.connect(proxy)
+      yield* echo.untilOpen(1)
+      yield* proxy.blackHole
+      const text = "0123456789abcdef".repeat(1 << 21) // 32 MiB, more than the buffers of two sockets
+      yield* client.send(text)
+      yield* TestClock.withLive(Effect.sleep("300 millis"))
+      assert.isAbove(client.unsent(), 0)
+      yield* proxy.restore
+      assert.isTrue(yield* Effect.map(client.read(text.length), (received) => received === text))
     }))
 
   it.effect("tells the target nothing of a client that came and went inside a black hole", () =>

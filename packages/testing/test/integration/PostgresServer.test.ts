@@ -4,7 +4,7 @@ import { ConfigProvider, Effect, Fiber, Redacted } from "effect"
 import { TestClock } from "effect/testing"
 import * as Fs from "node:fs"
 import { inspect } from "node:util"
-import { eventually } from "../utils/client.ts"
+import * as Client from "../utils/client.ts"
 import * as Holder from "../utils/holder.ts"
 import * as Postgres from "../utils/postgres.ts"
 
@@ -59,7 +59,7 @@ describe.skipIf(!Postgres.ownServers)("PostgresServer", () => {
       assert.strictEqual((yield* Effect.flip(Postgres.query(url, "select 1"))).reason._tag, "ConnectionError")
     }), 60_000)
 
-  it.effect("says with the end of its log why it did not start, and not its password", () =>
+  it.effect("says with the end of its log why it did not start", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(
         PostgresServer.make({ sources: PostgresServer.ownSources, settings: { shared_buffers: "plenty" } })
@@ -157,7 +157,7 @@ describe.skipIf(!Postgres.ownServers)("with one server", () => {
           assert.strictEqual(yield* server.connections(), 2)
           assert.strictEqual(yield* server.connections("postgres"), 0)
           assert.strictEqual(yield* server.terminateAll(), 2)
-          yield* eventually(Effect.map(server.connections(), (count) => count === 0))
+          yield* Client.eventually(Effect.map(server.connections(), (count) => count === 0))
           assert.isTrue(yield* Effect.isFailure(session.query("select 1")))
         }))
 
@@ -179,9 +179,16 @@ describe.skipIf(!Postgres.ownServers)("with one server", () => {
           Effect.gen(function*() {
             const server = yield* PostgresServer.PostgresServer
             const session = yield* Postgres.open(server.url)
-            const statement = yield* Effect.forkChild(session.query("select pg_sleep(60)"))
-            yield* eventually(Effect.map(
-              Postgres.query(server.adminUrl, "select 1 as one from pg_stat_activity where wait_event = 'PgSleep'"),
+            // Busy, so that it would not notice by itself that its parent is gone.
+            const busy = "do $$ declare until timestamptz := clock_timestamp() + interval '20 seconds'; " +
+              "begin while clock_timestamp() < until loop end loop; end $$"
+            const statement = yield* Effect.forkChild(session.query(busy, [], false))
+            yield* Client.eventually(Effect.map(
+              Postgres.query(
+                server.adminUrl,
+                "select 1 as one from pg_stat_activity where pid = $1 and state = 'active'",
+                [session.processId]
+              ),
               (rows) => rows.length === 1
             ))
             yield* server.kill
@@ -193,11 +200,26 @@ describe.skipIf(!Postgres.ownServers)("with one server", () => {
           })
       )
 
+      own.effect(
+        "fails typed when its port was taken while it was down, and starts once that is free again",
+        () =>
+          Effect.gen(function*() {
+            const server = yield* PostgresServer.PostgresServer
+            yield* server.stop
+            yield* Effect.scoped(Effect.gen(function*() {
+              yield* Client.listen(server.port)
+              assert.strictEqual((yield* Effect.flip(server.start)).reason._tag, "StartFailed")
+            }))
+            yield* server.start
+            assert.strictEqual(yield* server.connections(), 0)
+          })
+      )
+
       own.effect("can be killed by somebody else, stopped twice and started twice", () =>
         Effect.gen(function*() {
           const server = yield* PostgresServer.PostgresServer
           process.kill(yield* server.pid, "SIGKILL")
-          yield* eventually(Effect.isFailure(server.pid))
+          yield* Client.eventually(Effect.isFailure(server.pid))
           yield* server.start
           yield* server.start
           yield* server.stop

@@ -53,10 +53,20 @@ export const connect = (address: { readonly host: string; readonly port: number 
         destroy: Effect.sync(() => void socket.destroy()),
         closed: Effect.map(untilClosed, () => seen.ending),
         isClosed: () => seen.ending !== undefined,
-        received: () => seen.text
+        received: () => seen.text,
+        unsent: () => socket.writableLength
       }
     }
   )
+
+const opened = (server: Net.Server, port: number) =>
+  Effect.acquireRelease(
+    Effect.callback<void>((resume) => void server.listen(port, "127.0.0.1", () => resume(Effect.void))),
+    () => Effect.sync(() => server.close())
+  )
+
+/** Takes a port and answers nothing on it. */
+export const listen = (port: number) => Effect.suspend(() => opened(Net.createServer(), port))
 
 export const echoServer: Effect.Effect<
   {
@@ -81,14 +91,8 @@ export const echoServer: Effect.Effect<
     socket.on("end", () => socket.end())
     socket.on("close", () => open.delete(socket))
   })
-  yield* Effect.acquireRelease(
-    Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
-    () =>
-      Effect.sync(() => {
-        server.close()
-        open.forEach((socket) => socket.destroy())
-      })
-  )
+  yield* opened(server, 0)
+  yield* Effect.addFinalizer(() => Effect.sync(() => open.forEach((socket) => socket.destroy())))
   const address = server.address()
   if (address === null || typeof address === "string") return yield* Effect.die(new Error("no port"))
   const received = () => all.map((seen) => seen.text).join("")

@@ -1,9 +1,9 @@
 /**
  * One Postgres process at a time over one data folder: start, stop and the death of a crash.
  */
-import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -20,6 +20,8 @@ export interface Postmaster {
   /** SIGKILL, of its children first. */
   readonly kill: Effect.Effect<void>
   readonly isRunning: () => boolean
+  /** Waits for its end. */
+  readonly exited: Effect.Effect<void>
 }
 
 export interface Options {
@@ -28,7 +30,7 @@ export interface Options {
   readonly port: number
   readonly identity: Identity | undefined
   /** Succeeds as soon as the server accepts. */
-  readonly probe: Effect.Effect<unknown, unknown>
+  readonly probe: Effect.Effect<unknown, PostgresServerError>
   /** What must not appear in an error. */
   readonly secret: string
 }
@@ -97,7 +99,7 @@ const fromChild = (child: ChildProcess, exited: Deferred.Deferred<void>): Postma
       signal(name)
       if (!(yield* ended(10_000))) yield* kill
     }))
-  return { pid, isRunning, kill, stop: end("SIGINT"), abandon: end("SIGQUIT") }
+  return { pid, isRunning, exited: Deferred.await(exited), kill, stop: end("SIGINT"), abandon: end("SIGQUIT") }
 }
 
 /** Only called for a process that is stopped, so the list holds until its end. */
@@ -123,17 +125,21 @@ const parentOf = (pid: string): number | undefined => {
   }
 }
 
-const untilReady = (options: Options, postmaster: Postmaster) =>
-  Effect.gen(function*() {
-    const deadline = (yield* Clock.currentTimeMillis) + 60_000
-    while (yield* Effect.isFailure(options.probe)) {
-      if (!postmaster.isRunning()) return yield* failed(readLog(options))
-      if ((yield* Clock.currentTimeMillis) > deadline) {
-        return yield* failed(`no connection accepted in 60 seconds\n${readLog(options)}`)
-      }
-      yield* Effect.sleep(20)
-    }
-  })
+const untilReady = (options: Options, postmaster: Postmaster) => {
+  const accepts = options.probe.pipe(
+    Effect.retry({ schedule: Schedule.spaced(20) }),
+    Effect.asVoid,
+    Effect.timeoutOrElse({
+      duration: "60 seconds",
+      orElse: () => Effect.fail(failed(`no connection accepted in 60 seconds\n${readLog(options)}`))
+    })
+  )
+  // Whoever listens on the port in its stead may never answer.
+  return Effect.raceFirst(
+    accepts,
+    Effect.andThen(postmaster.exited, Effect.suspend(() => Effect.fail(failed(readLog(options)))))
+  )
+}
 
 const readLog = ({ folder, secret }: Options): string => {
   try {
