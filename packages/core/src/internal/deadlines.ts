@@ -101,7 +101,7 @@ export class Deadlines {
   }
 
   private compact(): void {
-    this.heap = this.heap.filter((deadline) => deadline.deadlineArmed).sort((a, b) => a.deadlineAt - b.deadlineAt)
+    this.heap = this.heap.filter((deadline) => deadline.deadlineArmed).toSorted((a, b) => a.deadlineAt - b.deadlineAt)
     this.cancelled = 0
   }
 }

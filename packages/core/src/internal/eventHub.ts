@@ -39,6 +39,9 @@ export class EventHub<Event> {
 
   private count(change: 1 | -1): void {
     this.listeners += change
-    this.publish = this.listeners === 0 ? undefined : (event) => void PubSub.publishUnsafe(this.pubsub, [event])
+    // Not `publishUnsafe`: on a full buffer that drops the event it is given, not the oldest.
+    this.publish = this.listeners === 0
+      ? undefined
+      : (event) => void Effect.runFork(PubSub.publish(this.pubsub, [event]))
   }
 }

@@ -6,49 +6,51 @@
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 
-const reject = (option: string, value: unknown, allowed: string): never => {
-  throw new RangeError(`${option} is ${typeof value === "string" ? JSON.stringify(value) : String(value)}; ${allowed}`)
+const show = (value: unknown): string => {
+  if (Duration.isDuration(value)) return Duration.format(value)
+  return typeof value === "string" ? JSON.stringify(value) : String(value)
+}
+
+export const refuse = (option: string, value: unknown, allowed: string): never => {
+  throw new RangeError(`Option "${option}" is ${show(value)}; allowed is ${allowed}.`)
 }
 
 /** A whole number of at least `least` and at most `most`. */
-export const integer = (option: string, value: number, least: number, most = Number.MAX_SAFE_INTEGER): number =>
-  Number.isSafeInteger(value) && value >= least && value <= most
-    ? value
-    : reject(
-      option,
-      value,
-      `allowed is a whole number ${most === Number.MAX_SAFE_INTEGER ? `>= ${least}` : `from ${least} to ${most}`}`
-    )
-
-/** A finite duration above zero, in milliseconds: nothing waits without a bound. */
-export const boundedMillis = (option: string, value: Duration.Input): number => {
-  const millis = toMillis(option, value)
-  return millis > 0 && Number.isFinite(millis)
-    ? millis
-    : reject(option, Duration.format(Duration.millis(millis)), "allowed is a finite duration above zero")
+export const integer = (option: string, value: number, least: number, most = Number.MAX_SAFE_INTEGER): number => {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return value
+  const range = most === Number.MAX_SAFE_INTEGER ? `of ${least} or more` : `from ${least} to ${most}`
+  return refuse(option, value, `a whole number ${range}`)
 }
+
+/** A finite duration longer than zero: nothing waits without a bound. */
+export const duration = (option: string, value: Duration.Input): Duration.Duration =>
+  decode(option, value, "a finite duration longer than zero", (millis) => millis > 0 && Number.isFinite(millis))
+
+/** The same in milliseconds. */
+export const boundedMillis = (option: string, value: Duration.Input): number =>
+  Duration.toMillis(duration(option, value))
 
 /** A finite duration of zero or more, in milliseconds. */
-export const finiteMillis = (option: string, value: Duration.Input): number => {
-  const millis = toMillis(option, value)
-  return millis >= 0 && Number.isFinite(millis)
-    ? millis
-    : reject(option, Duration.format(Duration.millis(millis)), "allowed is a finite duration of zero or more")
-}
+export const finiteMillis = (option: string, value: Duration.Input): number =>
+  Duration.toMillis(
+    decode(option, value, "a finite duration of zero or more", (millis) => millis >= 0 && Number.isFinite(millis))
+  )
 
 /** A duration of zero or more, infinity included, in milliseconds. */
-export const unboundedMillis = (option: string, value: Duration.Input): number => {
-  const millis = toMillis(option, value)
-  return millis >= 0 ? millis : reject(option, `${millis} ms`, "allowed is a duration of zero or more")
+export const unboundedMillis = (option: string, value: Duration.Input): number =>
+  Duration.toMillis(decode(option, value, "a duration of zero or more", (millis) => millis >= 0))
+
+const decode = (
+  option: string,
+  value: Duration.Input,
+  allowed: string,
+  isAllowed: (millis: number) => boolean
+): Duration.Duration => {
+  const decoded = Duration.fromInput(value)
+  return Option.isSome(decoded) && isAllowed(Duration.toMillis(decoded.value))
+    ? decoded.value
+    : refuse(option, value, allowed)
 }
 
-const toMillis = (option: string, value: Duration.Input): number =>
-  Option.match(Duration.fromInput(value), {
-    onNone: () => reject(option, value, "allowed is a duration such as \"5 seconds\", or milliseconds"),
-    onSome: Duration.toMillis
-  })
-
-export const oneOf = <const T extends string>(option: string, value: string, allowed: ReadonlyArray<T>): T => {
-  const found = allowed.find((one) => one === value)
-  return found ?? reject(option, value, `allowed is ${allowed.map((one) => JSON.stringify(one)).join(", ")}`)
-}
+export const oneOf = <const T extends string>(option: string, value: string, allowed: ReadonlyArray<T>): T =>
+  allowed.find((one) => one === value) ?? refuse(option, value, allowed.map((one) => JSON.stringify(one)).join(", "))

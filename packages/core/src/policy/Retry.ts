@@ -22,8 +22,8 @@ import * as Pull from "effect/Pull"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import { remainingMillis } from "../internal/ambientDeadline.ts"
+import * as validate from "../internal/validate.ts"
 import { type AttemptOf, type Call, fromStages, type Policy, RetryScope, type Stage } from "./internal/policy.ts"
-import * as validate from "./internal/validate.ts"
 import type { Idempotent, Operation } from "./Operation.ts"
 import * as Outcome from "./Outcome.ts"
 import type { RetriesExhausted, RetrySkipped } from "./PolicyEvent.ts"
@@ -87,7 +87,7 @@ interface Settings {
 
 const settingsOf = (options: Options, mode: Mode): Settings => ({
   mode,
-  times: validate.count("times", options.times),
+  times: validate.integer("times", options.times, 0),
   schedule: options.schedule ?? fullJitter(),
   maxRetryAfter: validate.duration("maxRetryAfter", options.maxRetryAfter ?? "30 seconds"),
   classify: options.classify ?? Outcome.fromExit

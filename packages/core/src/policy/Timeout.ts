@@ -10,8 +10,8 @@
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as validate from "../internal/validate.ts"
 import { type Call, fromStages, type Policy, RetryScope, type Stage } from "./internal/policy.ts"
-import * as validate from "./internal/validate.ts"
 import type { Operation } from "./Operation.ts"
 import { type AttemptTimeout, PolicyError } from "./PolicyError.ts"
 

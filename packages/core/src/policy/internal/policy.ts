@@ -8,11 +8,11 @@ import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import * as PubSub from "effect/PubSub"
 import type * as Types from "effect/Types"
 import { monotonicMillis } from "../../internal/ambientDeadline.ts"
+import { refuse } from "../../internal/validate.ts"
 import type { Operation } from "../Operation.ts"
 import type * as Outcome from "../Outcome.ts"
 import type { PolicyError } from "../PolicyError.ts"
 import type { Common, PolicyEvent } from "../PolicyEvent.ts"
-import { refuse } from "./validate.ts"
 
 /** @internal */
 export const TypeId = "~@breakwater/core/Policy"
