@@ -1,0 +1,151 @@
+/**
+ * The parts put together: sessions in a pool, the client over it, what watches it.
+ *
+ * @internal
+ */
+import type { Backend, Health } from "@breakwater/core/Backend"
+import * as Backends from "@breakwater/core/Backends"
+import * as Policy from "@breakwater/core/Policy"
+import * as Pool from "@breakwater/core/Pool"
+import type * as PgClient from "@effect/sql-pg/PgClient"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Reactivity from "effect/reactivity/Reactivity"
+import type * as Scope from "effect/Scope"
+import type { SqlError } from "effect/sql/SqlError"
+import * as Stream from "effect/Stream"
+import * as Client from "./client.ts"
+import { Operations } from "./operations.ts"
+import * as Session from "./session.ts"
+import type { Settings } from "./settings.ts"
+import { toSqlError } from "./sqlError.ts"
+
+export interface Parts extends Client.Parts {
+  readonly client: PgClient.PgClient
+  readonly backend: Backend
+  readonly cancels: Session.Cancels
+}
+
+const HEALTH_LIMIT = Duration.seconds(1)
+
+const ROOM_LIMIT = Duration.seconds(1)
+
+/** Ahead of everybody who waits: whoever asks wants to know now. */
+const HEALTH_PRIORITY = Number.MAX_SAFE_INTEGER
+
+const ping = (session: Session.Session) => session.run(session.pg.query("select 1", [], false))
+
+const health = ({ pool, settings }: Client.Parts): Effect.Effect<Health> =>
+  Effect.gen(function*() {
+    const clock = yield* Clock.Clock
+    const since = clock.monotonicTimeNanosUnsafe()
+    const error = yield* Pool.use(pool, ping, { priority: HEALTH_PRIORITY, label: `${settings.name}.health` }).pipe(
+      Effect.timeout(HEALTH_LIMIT),
+      Effect.match({
+        onFailure: (failure) => failure._tag === "TimeoutError" ? failure : toSqlError(failure, true),
+        onSuccess: () => undefined
+      })
+    )
+    const latency = Duration.millis(Number(clock.monotonicTimeNanosUnsafe() - since) / 1e6)
+    return error === undefined ? { status: "healthy", latency } : { status: "unhealthy", latency, error }
+  })
+
+/** Warns once, with the first session that opens anyway, when the pool may grow beyond what the server has room for. */
+const warnOfRoom = (settings: Settings) => {
+  let asked = false
+  const { max } = settings.pool.size
+  const sql = "select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
+  return (session: Session.Session): Effect.Effect<void, never, Scope.Scope> => {
+    if (asked) return Effect.void
+    asked = true
+    return session.run(session.pg.queryValues(sql, [], false)).pipe(
+      Effect.timeout(ROOM_LIMIT),
+      Effect.flatMap(([row]) =>
+        typeof row?.[0] === "number" && max > row[0]
+          ? Effect.logWarning(
+            `postgres "${settings.name}": pool.size.max is ${max}, and the server has room for ${
+              row[0]
+            } connections of all its clients`
+          )
+          : Effect.void
+      ),
+      Effect.ignore,
+      Effect.forkScoped,
+      Effect.asVoid
+    )
+  }
+}
+
+const poolOf = (settings: Settings, cancels: Session.Cancels) => {
+  let pool: Pool.Pool<Session.Session> | undefined
+  const warn = warnOfRoom(settings)
+  const backing: Session.Backing = {
+    settings,
+    cancels,
+    onRetired: (session, why) => pool === undefined ? undefined : Effect.runSync(Pool.invalidate(pool, session, why))
+  }
+  const made = Pool.make({
+    ...settings.pool,
+    name: settings.name,
+    acquire: Effect.tap(Session.open(backing), warn),
+    check: { ...settings.pool.check, test: ping, isAlive: (session) => session.isAlive }
+  })
+  return Effect.tap(made, (ready) =>
+    Effect.sync(() => {
+      pool = ready
+    }))
+}
+
+const describe = ({ deadline, name, pool, prepare, server, ssl, startupParameters, timeout }: Settings): string => {
+  const { keep, max, min = 0 } = pool.size
+  const time = (input: Duration.Input | undefined, none: string) =>
+    input === undefined ? none : Duration.format(Duration.fromInputUnsafe(input))
+  return [
+    `postgres "${name}" at ${server.path ?? `${server.host}:${server.port}`}/${server.database ?? ""}`,
+    `sessions ${min} to ${max}, keep ${keep ?? max}, start ${pool.start ?? "background"}`,
+    `wait ${time(pool.wait?.timeout, "10s")}, dial ${time(pool.dial?.timeout, "5s")}`,
+    `deadline ${Duration.format(deadline)}, timeout ${time(timeout, "none")}`,
+    `statement_timeout ${
+      startupParameters["statement_timeout"] === undefined
+        ? "as the server has it"
+        : `${startupParameters["statement_timeout"]} ms`
+    }`,
+    `prepare ${prepare ? "on" : "off"}, tls ${ssl === false ? "off" : ssl === "prefer" ? "preferred" : "on"}`
+  ].join("; ")
+}
+
+const backendOf = (parts: Client.Parts): Backend => {
+  const { pool, settings } = parts
+  return {
+    name: settings.name,
+    kind: "postgres",
+    critical: settings.critical,
+    stats: Pool.stats(pool),
+    health: health(parts),
+    policy: Effect.sync(() => Policy.snapshot(settings.policy)),
+    events: Stream.merge(Pool.events(pool), Policy.events(settings.policy), { haltStrategy: "left" }),
+    warm: Pool.warm(pool),
+    clear: (options) => Pool.clear(pool, options),
+    drain: (deadline) => Pool.drain(pool, deadline)
+  }
+}
+
+/** Throws what `Pool.make` throws, by the call. */
+export const make = (
+  settings: Settings
+): Effect.Effect<Parts, SqlError, Scope.Scope | Reactivity.Reactivity> => {
+  const cancels: Session.Cancels = { limit: settings.pool.dial?.concurrency ?? 2, open: 0, sent: 0, cut: 0 }
+  const opened = poolOf(settings, cancels)
+  return Effect.gen(function*() {
+    for (const warning of settings.warnings) yield* Effect.logWarning(`postgres "${settings.name}": ${warning}`)
+    const pool = yield* Effect.mapError(opened, (error) => toSqlError(error, true))
+    const operations = new Operations(settings.name, settings.readsAreIdempotent)
+    const parts: Client.Parts = { pool, settings, operations }
+    const client = yield* Client.make(parts)
+    const backend = backendOf(parts)
+    yield* Backends.register(backend)
+    yield* Effect.logInfo(describe(settings))
+    return { ...parts, client, backend, cancels }
+  })
+}

@@ -1,0 +1,265 @@
+/**
+ * A session held for longer than a statement: by a transaction, a stream, a listener, `reserve`, `use`.
+ *
+ * Inside a transaction nothing is repeated, since what came before is part of it. ROLLBACK and RELEASE never fail:
+ * Effect SQL runs them where a failure would be a defect and would hide the program's own error. Where they do not get
+ * through, the session is closed instead, by which the server rolls back, and every later statement fails, COMMIT first
+ * of all.
+ *
+ * @internal
+ */
+import * as Operation from "@breakwater/core/Operation"
+import * as Policy from "@breakwater/core/Policy"
+import type { AttemptTimeout } from "@breakwater/core/PolicyError"
+import type { PolicyError } from "@breakwater/core/PolicyError"
+import * as Pool from "@breakwater/core/Pool"
+import type { PoolError } from "@breakwater/core/PoolError"
+import type * as PgConnection from "@effect/sql-pg/PgConnection"
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import type { SqlError } from "effect/sql/SqlError"
+import * as Stream from "effect/Stream"
+import { PostgresError } from "../PostgresError.ts"
+import type { Run, RunStream } from "./connection.ts"
+import type { Operations } from "./operations.ts"
+import type { Session } from "./session.ts"
+import type { Settings } from "./settings.ts"
+import { type Failure, toSqlError } from "./sqlError.ts"
+import { type Control, controlOf } from "./statement.ts"
+
+/** How long a ROLLBACK, a RELEASE or an UNLISTEN may take before the session is closed instead. */
+export const CLEANUP_LIMIT = Duration.seconds(1)
+
+export class Lease {
+  /** Set by `take`, before anybody runs anything. */
+  session!: Session
+  pg!: PgConnection.PgConnection
+  private scope: Scope.Closeable = Scope.makeUnsafe()
+  private started = false
+  private inTransaction = false
+  /** Why the session went away; from then on nothing is sent. */
+  private lostBy: { readonly cause: unknown } | undefined
+  private readonly pool: Pool.Pool<Session>
+  readonly settings: Settings
+  readonly operations: Operations
+  private readonly label: string
+
+  constructor(pool: Pool.Pool<Session>, settings: Settings, operations: Operations, label: string) {
+    this.pool = pool
+    this.settings = settings
+    this.operations = operations
+    this.label = label
+  }
+
+  /** Borrows a session, in place of one that was lost before anything ran on it. */
+  readonly take: Effect.Effect<void, PoolError> = Effect.suspend(() => {
+    const before = this.scope
+    const scope = this.scope = Scope.makeUnsafe()
+    const borrowed = Pool.get(this.pool, { label: this.label }).pipe(
+      Effect.flatMap((session) => {
+        this.session = session
+        return session.pg.pin
+      }),
+      Effect.map((pg) => {
+        this.pg = pg
+      })
+    )
+    return Effect.andThen(Scope.close(before, Exit.void), Scope.provide(borrowed, scope))
+  })
+
+  readonly release: Effect.Effect<void> = Effect.suspend(() => {
+    // Whoever borrows it next must not find himself in somebody's transaction.
+    if (this.inTransaction) this.session.retire("Invalidated")
+    return Scope.close(this.scope, Exit.void)
+  })
+
+  readonly run: Run = (sql, nothing, statement) => {
+    const control = controlOf(sql)
+    switch (control) {
+      case "rollback":
+      case "rollbackTo":
+      case "release":
+        return this.cleanUp(control, nothing, statement)
+      case "begin":
+        return Effect.suspend(() => this.begin(sql, statement))
+      case "commit":
+      case "chain":
+        return Effect.suspend(() => this.commit(sql, control, statement))
+      case undefined:
+        return Effect.suspend(() => this.statement(sql, statement))
+    }
+  }
+
+  /** Runs a raw statement as it is; remembers what it does to the session. */
+  watch<A, E>(sql: string, statement: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return Effect.suspend(() => {
+      const control = controlOf(sql)
+      if (control === "begin" || control === "chain") this.inTransaction = true
+      return Effect.onExitPrimitive(statement, (exit) => {
+        if (exit._tag === "Success") this.ended(control)
+        // A late CancelRequest would hit whoever borrows the session next.
+        else if (Cause.hasInterrupts(exit.cause)) this.session.retire("Cancelled")
+        return undefined
+      })
+    })
+  }
+
+  readonly runStream: RunStream = (_sql, stream) =>
+    Effect.suspend(() => {
+      if (this.lostBy !== undefined) return Effect.fail(this.gone())
+      this.started = true
+      return Effect.succeed(Stream.mapError(stream(this.pg), (error) => {
+        const failure = this.session.streamFailure(error)
+        if (failure !== error) this.lostBy ??= { cause: failure }
+        return toSqlError(failure, false)
+      }))
+    })
+
+  private statement<A>(sql: string, statement: (pg: PgConnection.PgConnection) => Effect.Effect<A, SqlError>) {
+    if (this.lostBy !== undefined) return Effect.fail(this.gone())
+    this.started = true
+    return Effect.withFiber<A, SqlError>((fiber) => {
+      const { operation } = this.operations.inTransaction(sql, fiber.context)
+      return Effect.mapError(this.attempt(operation, statement), (error) => toSqlError(error, operation.idempotent))
+    })
+  }
+
+  /** One attempt on this very session. */
+  private attempt<A>(
+    operation: Operation.Operation,
+    statement: (pg: PgConnection.PgConnection) => Effect.Effect<A, SqlError>
+  ): Effect.Effect<A, SqlError | PostgresError | PolicyError> {
+    const attempted = Policy.run(
+      this.settings.inTransaction,
+      operation,
+      (attempt: Policy.Attempt<PolicyError<AttemptTimeout>>) => attempt(this.session.run(statement(this.pg)))
+    )
+    return Effect.tapError(attempted, (error) => {
+      // What was cut or cancelled is gone for the whole transaction.
+      if (!this.session.isAlive) this.lostBy ??= { cause: error }
+      return Effect.void
+    })
+  }
+
+  /** Nothing was sent before, so another session does as well. */
+  private begin<A>(sql: string, statement: (pg: PgConnection.PgConnection) => Effect.Effect<A, SqlError>) {
+    if (this.started) {
+      this.inTransaction = true
+      return this.statement(sql, statement)
+    }
+    const fresh = Effect.suspend(() => this.session.isAlive ? Effect.void : this.take)
+    const { operation } = this.operations.begin
+    return Policy.run(
+      this.settings.policy,
+      operation,
+      (attempt) => Effect.andThen(fresh, attempt(Effect.suspend(() => this.session.run(statement(this.pg)))))
+    ).pipe(
+      Effect.mapError((error) => toSqlError(error, true)),
+      Effect.onExit((exit) =>
+        Effect.sync(() => {
+          this.started = true
+          this.inTransaction = true
+          if (exit._tag === "Failure" && !this.session.isAlive) this.lostBy = { cause: undefined }
+        })
+      )
+    )
+  }
+
+  private commit<A>(
+    sql: string,
+    control: "commit" | "chain",
+    statement: (pg: PgConnection.PgConnection) => Effect.Effect<A, SqlError>
+  ): Effect.Effect<A, SqlError> {
+    if (this.lostBy !== undefined) return Effect.fail(this.gone())
+    return this.attempt(this.operations.commit(sql).operation, statement).pipe(
+      Effect.mapError((error) => {
+        const unanswered = isUnanswered(error)
+        if (unanswered || !this.session.isAlive) this.lost(error)
+        return toSqlError(
+          unanswered ? new PostgresError({ _tag: "CommitUnknown", pool: this.settings.name, cause: error }) : error,
+          false
+        )
+      }),
+      Effect.tap(() => Effect.sync(() => this.ended(control)))
+    )
+  }
+
+  private cleanUp<A>(
+    control: Control,
+    nothing: A,
+    statement: (pg: PgConnection.PgConnection) => Effect.Effect<A, SqlError>
+  ): Effect.Effect<A> {
+    return Effect.suspend(() => {
+      if (!this.session.isAlive || this.lostBy !== undefined) return Effect.succeed(nothing)
+      return this.session.run(statement(this.pg)).pipe(
+        Effect.timeout(CLEANUP_LIMIT),
+        Effect.map((result) => {
+          this.ended(control)
+          return result
+        }),
+        Effect.catchCause((cause) =>
+          Effect.sync(() => {
+            this.lost(cause)
+            return nothing
+          })
+        )
+      )
+    })
+  }
+
+  private ended(control: Control): void {
+    if (control === "commit" || control === "rollback") this.inTransaction = false
+  }
+
+  private lost(cause: unknown): void {
+    this.lostBy ??= { cause }
+    this.session.retire("Broken")
+  }
+
+  private gone(): SqlError {
+    return toSqlError(
+      new PostgresError({ _tag: "TransactionLost", pool: this.settings.name, cause: this.lostBy?.cause }),
+      false
+    )
+  }
+}
+
+/** The statement may have been executed, and nobody will say. */
+const isUnanswered = (error: Failure): boolean => {
+  const { reason } = error
+  switch (reason._tag) {
+    case "ConnectionLost":
+    case "DeadlineExceeded":
+      return reason.sent !== "no"
+    case "AttemptTimeout":
+      return true
+    default:
+      return false
+  }
+}
+
+/** Gives a lease its session. The wait for it is bounded, and repeated, by the policy. */
+export const taken = (lease: Lease): Effect.Effect<void, SqlError> =>
+  Effect.mapError(
+    // The attempt is never begun: whatever fails, nothing was sent.
+    Policy.run(lease.settings.policy, lease.operations.borrow.operation, (_attempt) => lease.take),
+    (error) => toSqlError(error, true)
+  )
+
+/** A lease until the scope closes. */
+export const acquire = (
+  pool: Pool.Pool<Session>,
+  settings: Settings,
+  operations: Operations,
+  label: string
+): Effect.Effect<Lease, SqlError, Scope.Scope> =>
+  Effect.suspend(() => {
+    const lease = new Lease(pool, settings, operations, label)
+    return Effect.addFinalizer(() => lease.release).pipe(
+      Effect.andThen(taken(lease)),
+      Effect.as(lease)
+    )
+  })

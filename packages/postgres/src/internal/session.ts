@@ -1,0 +1,235 @@
+/**
+ * One session over a socket of our own, so that its death shows while it is idle, and work that no longer answers can
+ * be ended at once.
+ *
+ * sql-pg asks for a socket again for every CancelRequest. That second call is where an interrupted statement is given
+ * a grace and then cut, instead of the five seconds that sql-pg would wait for a server that no longer answers.
+ *
+ * @internal
+ */
+import * as PgConnection from "@effect/sql-pg/PgConnection"
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import type { SqlError } from "effect/sql/SqlError"
+import * as Net from "node:net"
+import { PostgresError } from "../PostgresError.ts"
+import type { Settings } from "./settings.ts"
+import { serverFields } from "./sqlError.ts"
+
+/** How long an interrupted statement may take to end once its CancelRequest is on the way. */
+const CANCEL_GRACE = Duration.millis(100)
+
+/** How long a goodbye may take before the socket is destroyed. */
+const CLOSE_GRACE = Duration.millis(500)
+
+const PREFER_TLS = Redacted.make("postgres:///?sslmode=prefer")
+
+const KEEP_ALIVE_MILLIS = 30_000
+
+/** The sockets of CancelRequests: outside `size.max`, hence with a limit of their own. */
+export interface Cancels {
+  readonly limit: number
+  /** Open now. */
+  open: number
+  /** Requests sent. */
+  sent: number
+  /** Statements cut without a request, since `limit` were open. */
+  cut: number
+}
+
+export type Retired = "Broken" | "Cancelled" | "Invalidated"
+
+/** What sessions share. */
+export interface Backing {
+  readonly settings: Settings
+  readonly cancels: Cancels
+  /** A session must not be lent again. */
+  readonly onRetired: (session: Session, why: Retired) => void
+}
+
+export class Session {
+  /** Set as soon as it is connected; nobody sees a session before. */
+  pg!: PgConnection.PgConnection
+  retired: Retired | undefined
+  readonly backing: Backing
+  private socket: Net.Socket | undefined
+  private readonly fork: (effect: Effect.Effect<void>) => unknown
+  /** The first chunk since a statement was handed over, and how many there were. */
+  private firstChunk: Uint8Array | undefined
+  private chunks = 0
+
+  constructor(backing: Backing, fork: (effect: Effect.Effect<void>) => unknown) {
+    this.backing = backing
+    this.fork = fork
+  }
+
+  /** Cheap: asked at every borrow, return and statement. */
+  get isAlive(): boolean {
+    const { socket } = this
+    return this.retired === undefined && socket !== undefined && !socket.destroyed && socket.writable &&
+      !socket.readableEnded
+  }
+
+  retire(why: Retired): void {
+    if (this.retired !== undefined) return
+    this.retired = why
+    this.backing.onRetired(this, why)
+  }
+
+  /** Ends whatever runs on the session, now. */
+  destroy(): void {
+    this.retire("Broken")
+    this.socket?.destroy()
+  }
+
+  /** Runs a statement; says of a lost connection whether the statement can have been sent. */
+  run<A>(statement: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError | PostgresError> {
+    return Effect.suspend(() => {
+      if (!this.isAlive) return Effect.fail(this.lost("no", undefined))
+      this.firstChunk = undefined
+      this.chunks = 0
+      return Effect.onExitPrimitive(Effect.mapError(statement, this.failure), (exit) => {
+        // A late CancelRequest would hit whoever borrows the session next.
+        if (exit._tag === "Failure" && Cause.hasInterrupts(exit.cause)) this.retire("Cancelled")
+        return undefined
+      })
+    })
+  }
+
+  private readonly failure = (error: SqlError): SqlError | PostgresError => {
+    if (this.isAlive) return error
+    this.retire("Broken")
+    // sql-pg repeats the goodbye of a server to statements that come after it, and sends none of them.
+    if (serverFields(error)?.severity === "FATAL") return this.lost("no", error)
+    return error.reason._tag === "ConnectionError"
+      ? this.lost(this.saidGoodbyeFirst() ? "no" : "unknown", error)
+      : error
+  }
+
+  /** As for a statement, of which rows may have come already. */
+  readonly streamFailure = (error: SqlError): SqlError | PostgresError => {
+    if (this.isAlive) return error
+    this.retire("Broken")
+    return error.reason._tag === "ConnectionError" || serverFields(error)?.severity === "FATAL"
+      ? this.lost("unknown", error)
+      : error
+  }
+
+  private lost(sent: "no" | "unknown", cause: SqlError | undefined): PostgresError {
+    return new PostgresError({ _tag: "ConnectionLost", pool: this.backing.settings.name, sent, cause })
+  }
+
+  /** Called by sql-pg: the first time for the session, then for each CancelRequest. */
+  readonly stream = (): Net.Socket => this.socket === undefined ? this.connect() : this.connectCancel()
+
+  private connect(): Net.Socket {
+    const socket = dial(this.backing.settings)
+    this.socket = socket
+    socket.once("close", () => this.retire("Broken"))
+    return socket
+  }
+
+  private connectCancel(): Net.Socket {
+    const { cancels, settings } = this.backing
+    this.retire("Cancelled")
+    if (cancels.open >= cancels.limit) {
+      cancels.cut++
+      this.socket?.destroy()
+      return new Net.Socket().destroy()
+    }
+    cancels.open++
+    cancels.sent++
+    const socket = dial(settings)
+    socket.once("close", () => cancels.open--)
+    this.fork(Effect.andThen(
+      Effect.sleep(CANCEL_GRACE),
+      Effect.sync(() => {
+        this.socket?.destroy()
+        socket.destroy()
+      })
+    ))
+    return socket
+  }
+
+  /** Sees which bytes come first. Bytes under TLS say nothing, and a listener would take them from it. */
+  watch(): void {
+    if (this.backing.settings.ssl !== false) return
+    this.socket?.on("data", (chunk: Uint8Array) => {
+      this.firstChunk ??= chunk
+      this.chunks++
+    })
+  }
+
+  /** All that came was one error, which comes before anything else only when the statement was not even parsed. */
+  private saidGoodbyeFirst(): boolean {
+    const chunk = this.firstChunk
+    if (this.chunks !== 1 || chunk === undefined || chunk[0] !== ERROR_RESPONSE || chunk.length < 5) return false
+    return new DataView(chunk.buffer, chunk.byteOffset).getUint32(1) + 1 === chunk.length
+  }
+
+  /** Waits for the socket to be gone, so that the pool's count is the server's. */
+  readonly closed: Effect.Effect<void> = Effect.suspend(() => {
+    const { socket } = this
+    if (socket === undefined || socket.closed) return Effect.void
+    return Effect.callback<void>((resume) => {
+      const done = () => resume(Effect.void)
+      socket.once("close", done)
+      return Effect.sync(() => socket.off("close", done))
+    }).pipe(Effect.timeoutOrElse({ duration: CLOSE_GRACE, orElse: () => Effect.sync(() => void socket.destroy()) }))
+  })
+
+  /** Destroys the session's socket after a time, unless the returned function is called before. */
+  destroyAfter(duration: Duration.Duration): () => void {
+    let disarmed = false
+    this.fork(Effect.andThen(Effect.sleep(duration), Effect.sync(() => disarmed ? undefined : this.destroy())))
+    return () => {
+      disarmed = true
+    }
+  }
+}
+
+const ERROR_RESPONSE = 0x45
+
+const dial = ({ server }: Settings): Net.Socket => {
+  const socket = server.path === undefined
+    ? Net.connect({
+      host: server.host,
+      port: server.port,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_MILLIS
+    })
+    : Net.connect({ path: server.path })
+  // sql-pg listens while it cares; an error after that would otherwise end the process.
+  return socket.on("error", () => {})
+}
+
+export const open = (backing: Backing): Effect.Effect<Session, SqlError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const context = yield* Effect.context<never>()
+    const session = new Session(backing, Effect.runForkWith(context))
+    yield* Effect.addFinalizer(() => session.closed)
+    session.pg = yield* PgConnection.make(connectionConfig(backing.settings, session.stream))
+    session.watch()
+    return session
+  })
+
+const connectionConfig = (settings: Settings, stream: () => Net.Socket): PgConnection.Config => ({
+  // TLS that falls back to plain text is to be had by URL only.
+  ...(settings.ssl === "prefer" ? { url: PREFER_TLS } : { ssl: settings.ssl }),
+  host: settings.server.host,
+  port: settings.server.port,
+  database: settings.server.database,
+  username: settings.server.username,
+  password: settings.server.password,
+  connectTimeout: settings.dialTimeout,
+  applicationName: settings.applicationName,
+  startupParameters: settings.startupParameters,
+  startupOptions: settings.startupOptions,
+  prepare: settings.prepare,
+  types: settings.types,
+  stream
+})

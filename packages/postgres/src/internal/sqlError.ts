@@ -1,0 +1,68 @@
+/**
+ * How errors become `SqlError`s: the caller sees the errors of Effect SQL, with ours as their causes.
+ *
+ * @internal
+ */
+import type { PolicyError } from "@breakwater/core/PolicyError"
+import { isPolicyError } from "@breakwater/core/PolicyError"
+import type { PoolError } from "@breakwater/core/PoolError"
+import { isPoolError } from "@breakwater/core/PoolError"
+import * as Predicate from "effect/Predicate"
+import { ConnectionError, SqlError, StatementTimeoutError, UnknownError } from "effect/sql/SqlError"
+import type { PostgresError } from "../PostgresError.ts"
+import { isPostgresError } from "../PostgresError.ts"
+
+/** What goes wrong inside. */
+export type Failure = SqlError | PostgresError | PoolError | PolicyError
+
+export interface ServerFields {
+  readonly code: string
+  readonly severity: string
+}
+
+/** The server's own words, where it answered. Errors of sockets have a `code` too, but no severity. */
+export const serverFields = (error: SqlError): ServerFields | undefined => {
+  const { cause } = error.reason
+  if (!Predicate.hasProperty(cause, "severity") || !Predicate.hasProperty(cause, "code")) return undefined
+  const { code, severity } = cause
+  return typeof code === "string" && typeof severity === "string" ? { code, severity } : undefined
+}
+
+const REASONS = { ConnectionError, StatementTimeoutError, UnknownError }
+
+/** The pool tells thousands of callers with one error: they share the `SqlError` around it, too. */
+const shared = new WeakMap<PoolError, SqlError>()
+
+const wrap = (reason: keyof typeof REASONS, cause: Exclude<Failure, SqlError>, operation: string): SqlError =>
+  new SqlError({ reason: new REASONS[reason]({ cause, message: cause.message, operation }) })
+
+const fromPool = (error: PoolError): SqlError => {
+  const { _tag } = error.reason
+  const known = shared.get(error)
+  if (known !== undefined) return known
+  const made = wrap(_tag === "Closed" || _tag === "Revoked" ? "UnknownError" : "ConnectionError", error, "acquire")
+  if (_tag === "Unavailable") shared.set(error, made)
+  return made
+}
+
+const fromPolicy = (error: PolicyError, idempotent: boolean): SqlError => {
+  switch (error.reason._tag) {
+    case "AttemptTimeout":
+      return wrap(idempotent ? "StatementTimeoutError" : "UnknownError", error, "execute")
+    case "DeadlineExceeded":
+      return wrap("UnknownError", error, "execute")
+  }
+}
+
+const fromPostgres = (error: PostgresError, idempotent: boolean): SqlError => {
+  const { reason } = error
+  const retryable = reason._tag === "ConnectionLost" && (reason.sent === "no" || idempotent)
+  return wrap(retryable ? "ConnectionError" : "UnknownError", error, "execute")
+}
+
+/** `idempotent`: whether repeating the operation is safe, which is what makes a lost connection retryable. */
+export const toSqlError = (error: Failure, idempotent: boolean): SqlError => {
+  if (isPoolError(error)) return fromPool(error)
+  if (isPolicyError(error)) return fromPolicy(error, idempotent)
+  return isPostgresError(error) ? fromPostgres(error, idempotent) : error
+}
