@@ -18,6 +18,7 @@ export default defineConfig({
           name: "integration",
           include: integration,
           exclude: elsewhere,
+          globalSetup: "packages/testing/src/vitest/postgres.ts",
           testTimeout: 30_000,
           hookTimeout: 60_000
         }

@@ -16,6 +16,7 @@ import { fileURLToPath, pathToFileURL } from "node:url"
 
 const PNPM = "pnpm@12.21.0"
 const NODE = "node@24.21.0"
+const OLDEST_NODE = 20
 const MINIMUM_NODE = [22, 19]
 const SETUP_LIMIT_MS = 15 * 60_000
 const LOCK_STALE_MS = 60_000
@@ -37,6 +38,14 @@ const stampFile = path.join(root, "node_modules", ".breakwater", "setup.json")
 const lockFile = path.join(stateDir, "setup.lock")
 
 class LaunchError extends Error {}
+
+/** npm's folder for our `npx` call is incomplete, which npm itself cannot repair. */
+class BrokenNpxFolder extends LaunchError {
+  constructor(folder, message) {
+    super(message)
+    this.folder = folder
+  }
+}
 
 const say = (text) => process.stderr.write(`[breakwater] ${text}\n`)
 const seconds = (since) => `${((Date.now() - since) / 1000).toFixed(1)} s`
@@ -121,6 +130,18 @@ const inheritedWithoutNpmRun = () => {
   return env
 }
 
+/** A second attempt after an earlier one was cut off in the middle of npm's work. */
+const runNpxRepaired = async (args, env) => {
+  try {
+    await runNpx(args, env)
+  } catch (error) {
+    if (!(error instanceof BrokenNpxFolder)) throw error
+    say(`npm left ${error.folder} incomplete when it was interrupted: removing it and trying once more`)
+    fs.rmSync(error.folder, { recursive: true, force: true })
+    await runNpx(args, env)
+  }
+}
+
 const runNpx = (args, env) =>
   new Promise((resolve, reject) => {
     const child = spawn("npx", args, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"], detached: true })
@@ -144,7 +165,9 @@ const runNpx = (args, env) =>
       say(`giving up after ${seconds(began)}`)
       stop("SIGKILL")
     }, SETUP_LIMIT_MS)
+    let interruptedBy
     const forget = onSignals((signal) => {
+      interruptedBy ??= signal
       stop(signal)
       setTimeout(() => stop("SIGKILL"), 3_000).unref()
     })
@@ -165,9 +188,11 @@ const runNpx = (args, env) =>
     })
     child.on("close", (code, signal) => {
       done()
+      if (interruptedBy !== undefined) return dieOf(interruptedBy)
       if (code === 0) return resolve(undefined)
-      if (signal !== null && signal !== "SIGKILL") return dieOf(signal)
-      reject(new LaunchError(`Set-up failed. ${explain(tail, code ?? signal)}`))
+      const message = `Set-up failed. ${explain(tail, code ?? signal)}`
+      const broken = /ENOENT.*'(.*[\\/]_npx[\\/][0-9a-f]+)[\\/]/.exec(tail)?.[1]
+      reject(broken === undefined ? new LaunchError(message) : new BrokenNpxFolder(broken, message))
     })
   })
 
@@ -185,7 +210,10 @@ const install = async (key) => {
     "node -p process.execPath >\"$BREAKWATER_TOOLS_FILE\" && command -v pnpm >>\"$BREAKWATER_TOOLS_FILE\""
   let tools
   try {
-    await runNpx(["--yes", "--prefer-offline", ...packages.map((name) => `--package=${name}`), "-c", command], env)
+    await runNpxRepaired(
+      ["--yes", "--prefer-offline", ...packages.map((name) => `--package=${name}`), "-c", command],
+      env
+    )
     const [node, pnpm] = fs.readFileSync(toolsFile, "utf8").trim().split("\n")
     tools = { node: ownNode ? process.execPath : node, pnpm }
   } finally {
@@ -268,7 +296,12 @@ const breakLock = (holder) => {
   fs.rmSync(taken, { force: true })
 }
 
-const unlock = () => fs.rmSync(lockFile, { force: true })
+let locked = false
+
+const unlock = () => {
+  if (locked) fs.rmSync(lockFile, { force: true })
+  locked = false
+}
 
 const withLock = async (body) => {
   fs.mkdirSync(stateDir, { recursive: true })
@@ -287,13 +320,12 @@ const withLock = async (body) => {
       await pause(250)
     }
   }
+  locked = true
   const renew = setInterval(() => fs.utimesSync(lockFile, new Date(), new Date()), 5_000)
-  process.on("exit", unlock)
   try {
     return await body()
   } finally {
     clearInterval(renew)
-    process.off("exit", unlock)
     unlock()
   }
 }
@@ -341,6 +373,7 @@ const onOrphaned = (handler) => {
 }
 
 const dieOf = (signal) => {
+  unlock()
   process.removeAllListeners(signal)
   process.kill(process.pid, signal)
 }
@@ -400,6 +433,9 @@ const main = async () => {
   if (task === undefined) {
     process.stderr.write(usage())
     process.exit(name === undefined ? 0 : 1)
+  }
+  if (Number(process.versions.node.split(".")[0]) < OLDEST_NODE) {
+    throw new LaunchError(`Node ${process.versions.node} is too old to set up: Node ${OLDEST_NODE} or newer is needed.`)
   }
   if (process.platform === "win32") {
     throw new LaunchError("Windows is not supported: its processes know no signals. Use WSL.")

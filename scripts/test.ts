@@ -20,7 +20,7 @@ interface Outcome extends Counts {
   readonly part: Project | "examples"
   readonly runtime: Runtimes.Runtime
   readonly seconds: number
-  /** Why something was skipped, as the part itself said it. */
+  /** Why something was skipped, as the part itself said it, and the names of skipped tests. */
   readonly reasons: ReadonlyArray<string>
 }
 
@@ -61,13 +61,9 @@ const runVitest = async (
       { cwd: at(), env: Runtimes.environment(runtime), limitSeconds: VITEST_LIMIT_SECONDS, output: "tee" }
     )
     if (!result.ok) console.log(`${project} tests on ${runtime}: ${result.ending}`)
-    return {
-      part: project,
-      runtime,
-      seconds: result.seconds,
-      reasons: skipReasons(result.output),
-      ...countTests(report, result.ok)
-    }
+    const { skippedTests, ...counts } = countTests(report, result.ok)
+    const reasons = [...skipReasons(result.output), ...skippedTests]
+    return { part: project, runtime, seconds: result.seconds, reasons, ...counts }
   } finally {
     fs.rmSync(folder, { recursive: true, force: true })
   }

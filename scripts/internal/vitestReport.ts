@@ -7,6 +7,10 @@ export interface Counts {
   readonly skipped: number
 }
 
+export interface Summary extends Counts {
+  readonly skippedTests: ReadonlyArray<string>
+}
+
 interface Report {
   readonly numPassedTests: number
   readonly numFailedTests: number
@@ -14,7 +18,7 @@ interface Report {
   readonly numTodoTests: number
   readonly testResults: ReadonlyArray<{
     readonly status: string
-    readonly assertionResults: ReadonlyArray<{ readonly status: string }>
+    readonly assertionResults: ReadonlyArray<{ readonly status: string; readonly fullName: string }>
   }>
 }
 
@@ -27,9 +31,9 @@ const readReport = (file: string): Report | undefined => {
   }
 }
 
-export const countTests = (file: string, succeeded: boolean): Counts => {
+export const countTests = (file: string, succeeded: boolean): Summary => {
   const report = readReport(file)
-  if (report === undefined) return { passed: 0, failed: 1, skipped: 0 }
+  if (report === undefined) return { passed: 0, failed: 1, skipped: 0, skippedTests: [] }
   // A file that cannot be loaded, or a hook that fails, leaves no failed test behind.
   const failedFiles = report.testResults.filter((result) =>
     result.status === "failed" && result.assertionResults.every((test) => test.status !== "failed")
@@ -38,6 +42,10 @@ export const countTests = (file: string, succeeded: boolean): Counts => {
   return {
     passed: report.numPassedTests,
     failed: succeeded ? failed : Math.max(failed, 1),
-    skipped: report.numPendingTests + report.numTodoTests
+    skipped: report.numPendingTests + report.numTodoTests,
+    skippedTests: report.testResults
+      .flatMap((result) => result.assertionResults)
+      .filter((test) => test.status !== "passed" && test.status !== "failed")
+      .map((test) => test.fullName)
   }
 }
