@@ -215,7 +215,7 @@ const acquireTimeoutMessage = (reason: AcquireTimeout): string => {
     ? ""
     : `; the oldest borrow is ${describeHolder(reason.oldestHolder)}`
   const error = reason.connectError === undefined ? "" : `; the last dial failed with ${describe(reason.connectError)}`
-  return `Pool "${reason.pool}" had no connection within ${Duration.format(reason.waited)} (phase ${reason.phase}): ` +
+  return `Pool "${reason.pool}" had no connection within ${format(reason.waited)} (phase ${reason.phase}): ` +
     `${counts}${holder}${error}. ${remedy(reason)}`
 }
 
@@ -239,7 +239,10 @@ const remedy = (reason: AcquireTimeout): string => {
 
 const describeHolder = (holder: Holder): string => {
   const name = holder.label ?? holder.site
-  return `${Duration.format(holder.age)} old${name === undefined ? "" : ` (${name})`}`
+  return `${format(holder.age)} old${name === undefined ? "" : ` (${name})`}`
 }
+
+const format = (duration: Duration.Duration): string =>
+  Duration.format(Duration.millis(Math.round(Duration.toMillis(duration))))
 
 const describe = (cause: unknown): string => cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
