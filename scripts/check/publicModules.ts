@@ -1,6 +1,7 @@
 /** The public modules of a package: which files they are, and under which names others import them. */
+import * as fs from "node:fs"
 import * as path from "node:path"
-import { files, read } from "../internal/repository.ts"
+import { at, files, read } from "../internal/repository.ts"
 
 export interface PublicModule {
   /** From the root of the repository. */
@@ -26,7 +27,8 @@ const optionalPeers = (name: string): Array<string> => {
 
 /** Whether loading the module needs a package that an installation may lack. */
 const needs = (file: string, peers: ReadonlyArray<string>, seen = new Set<string>()): boolean => {
-  if (seen.has(file)) return false
+  // A missing file is for the type check to report.
+  if (seen.has(file) || !fs.existsSync(at(file))) return false
   seen.add(file)
   const specifiers = [
     ...read(file).matchAll(/^(?:import|export)\s(?!type\s)(?:[\w\s*{},$]*?\bfrom\s*)?["']([^"'\n]+)["']/gm)
