@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Option } from "effect"
+import { SqlError } from "effect/sql"
 import { PolicyError } from "../src/policy/PolicyError.ts"
 import * as PolicyErrors from "../src/policy/PolicyError.ts"
 
@@ -53,12 +54,9 @@ describe("PolicyError", () => {
     assert.isAbove(limit, 0)
   })
 
-  it("is found at any depth of a chain of causes, and not in a cycle without one", () => {
-    const wrapped = new Error("query failed", { cause: new Error("driver", { cause: timeout }) })
-    assert.deepStrictEqual(PolicyErrors.find(wrapped), Option.some(timeout))
-    assert.isTrue(Option.isNone(PolicyErrors.find(new Error("other"))))
-    const cycle: { cause?: unknown } = {}
-    cycle.cause = cycle
-    assert.isTrue(Option.isNone(PolicyErrors.find(cycle)))
+  it("comes back out of a SqlError as the very same object", () => {
+    const around = (cause: unknown) => new SqlError.SqlError({ reason: new SqlError.UnknownError({ cause }) })
+    assert.strictEqual(Option.getOrThrow(PolicyErrors.fromSqlError(around(timeout))), timeout)
+    assert.isTrue(Option.isNone(PolicyErrors.fromSqlError(around(new Error("other")))))
   })
 })

@@ -10,6 +10,7 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import type { SqlError } from "effect/sql/SqlError"
 import * as Outcome from "./Outcome.ts"
 
 const TypeId = "~@breakwater/core/PolicyError"
@@ -133,21 +134,11 @@ export class PolicyError<out R extends Reason = Reason> extends Data.TaggedError
  */
 export const isPolicyError = (u: unknown): u is PolicyError => Predicate.hasProperty(u, TypeId)
 
-// Deeper chains are cycles or accidents.
-const maxDepth = 32
-
 /**
- * The first `PolicyError` in an error's chain of causes: drivers and clients wrap it in errors of their own.
+ * The policy's error inside a `SqlError`, the very same object, where a policy is what failed the call.
  *
- * @category getters
+ * @category conversions
  * @since 0.1.0
  */
-export const find = (error: unknown): Option.Option<PolicyError> => {
-  let current = error
-  for (let depth = 0; depth < maxDepth; depth++) {
-    if (isPolicyError(current)) return Option.some(current)
-    if (!Predicate.hasProperty(current, "cause")) return Option.none()
-    current = current.cause
-  }
-  return Option.none()
-}
+export const fromSqlError = (error: SqlError): Option.Option<PolicyError> =>
+  isPolicyError(error.reason.cause) ? Option.some(error.reason.cause) : Option.none()
