@@ -73,30 +73,48 @@ const entries = (name: string): Array<string> => [
     .map((module) => `@breakwater/${name}/${module.entry.slice("./".length)}`)
 ]
 
-const tsconfig = JSON.stringify({
-  compilerOptions: {
-    target: "ES2024",
-    module: "NodeNext",
-    strict: true,
-    exactOptionalPropertyTypes: true,
-    noEmit: true,
-    types: [],
-    skipLibCheck: false
-  },
-  files: ["main.mts"]
-})
+const tsconfig = (file: string, types: ReadonlyArray<string>) =>
+  JSON.stringify({
+    compilerOptions: {
+      target: "ES2024",
+      module: "NodeNext",
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      noEmit: true,
+      types,
+      skipLibCheck: false
+    },
+    files: [file]
+  })
 
-/** A program of somebody who installed the packages, type-checked and run. */
-const tryOut = async (names: ReadonlyArray<string>, folder: string) => {
-  const specifiers = names.flatMap(entries)
+/** A program that imports all of these, and says how many they were. */
+const programOf = (specifiers: ReadonlyArray<string>) => {
   const imports = specifiers.map((specifier, index) => `import * as m${index} from "${specifier}"`)
   const modules = specifiers.map((_, index) => `m${index}`).join(", ")
-  const source = `${imports.join("\n")}\nconst modules: Array<object> = [${modules}]\nconsole.log(modules.length)\n`
-  fs.writeFileSync(path.join(folder, "main.mts"), source)
-  fs.writeFileSync(path.join(folder, "tsconfig.json"), tsconfig)
-  await tool(process.execPath, [at("node_modules/typescript/bin/tsc"), "-p", folder, "--pretty", "false"])
+  return `${imports.join("\n")}\nconst modules: Array<object> = [${modules}]\nconsole.log(modules.length)\n`
+}
+
+const checkTypes = async (specifiers: ReadonlyArray<string>, types: ReadonlyArray<string>, folder: string) => {
+  const config = path.join(folder, `tsconfig.${types.length}.json`)
+  const file = `types-${types.length}.mts`
+  fs.writeFileSync(path.join(folder, file), programOf(specifiers))
+  fs.writeFileSync(config, tsconfig(file, types))
+  await tool(process.execPath, [at("node_modules/typescript/bin/tsc"), "-p", config, "--pretty", "false"])
+}
+
+/** What somebody does who installed the packages: type-checks against them, and runs them. */
+const tryOut = async (names: ReadonlyArray<string>, folder: string) => {
+  const typesFolder = path.join(folder, "node_modules", "@types")
+  fs.mkdirSync(typesFolder, { recursive: true })
+  fs.symlinkSync(fs.realpathSync(at("node_modules/@types/node")), path.join(typesFolder, "node"))
+  const specifiers = names.flatMap(entries)
+  // Core promises to know no runtime: its types have to do without Node's.
+  await checkTypes(entries("core"), [], folder)
+  await checkTypes(specifiers, ["node"], folder)
+  const file = path.join(folder, "main.mts")
+  fs.writeFileSync(file, programOf(specifiers))
   for (const runtime of Runtimes.runtimes) {
-    const [program, ...args] = Runtimes.script(runtime, path.join(folder, "main.mts"))
+    const [program, ...args] = Runtimes.script(runtime, file)
     const printed = await tool(program, args, folder)
     if (printed.trim() !== String(specifiers.length)) throw new BuildError(`On ${runtime} the packs print ${printed}`)
   }
