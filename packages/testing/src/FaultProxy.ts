@@ -20,7 +20,7 @@ import * as Net from "node:net"
 import * as Fault from "./Fault.ts"
 import type { Timer } from "./internal/lane.ts"
 import * as Ports from "./internal/ports.ts"
-import * as ProxyConnection from "./internal/proxyConnection.ts"
+import { ProxyConnection } from "./internal/proxyConnection.ts"
 
 /**
  * The proxy could not listen on its port.
@@ -107,30 +107,21 @@ export const make = Effect.fnUntraced(function*(options: {
 }): Effect.fn.Return<FaultProxy, FaultProxyError, Scope.Scope> {
   const relay = makeRelay(options.target, yield* Clock.Clock)
   const active = new Map<string, Fault.Fault>()
-  let server: Net.Server | undefined
-
-  const listen = (port: number) =>
-    Effect.map(listening(port, (socket) => relay.accept(socket, active.values())), (opened) => {
-      server = opened
-    })
-  const unlisten = () => {
-    server?.close()
-    server = undefined
-  }
+  const entrance = makeEntrance((socket) => relay.accept(socket, active.values()))
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
-      unlisten()
+      entrance.close()
       relay.destroy()
     })
   )
   const port = yield* Ports.candidate.pipe(
-    Effect.tap(listen),
+    Effect.tap(entrance.open),
     Effect.retry({ times: Ports.attempts - 1 })
   )
 
   const apply = (fault: Fault.Fault) =>
     Effect.sync(() => {
-      if (fault.refuses === true) unlisten()
+      if (fault.refuses === true) entrance.close()
       if (fault.refuses === true || fault.passage !== undefined) active.set(fault.name, fault)
       relay.begin(fault)
     })
@@ -146,7 +137,7 @@ export const make = Effect.fnUntraced(function*(options: {
     restore: Effect.suspend(() => {
       active.clear()
       relay.restore()
-      return server === undefined ? listen(port) : Effect.void
+      return entrance.open(port)
     }),
     retarget: (target) => Effect.sync(() => relay.retarget(target)),
     stats: Effect.sync(relay.stats)
@@ -155,7 +146,7 @@ export const make = Effect.fnUntraced(function*(options: {
 
 /** The connections of a proxy and their counts; knows nothing of listening. */
 const makeRelay = (initial: Address, clock: Clock.Clock) => {
-  const connections = new Set<ProxyConnection.ProxyConnection>()
+  const connections = new Set<ProxyConnection>()
   const counts = { accepted: 0, peak: 0, bytesUp: 0, bytesDown: 0 }
   let target = initial
 
@@ -173,11 +164,11 @@ const makeRelay = (initial: Address, clock: Clock.Clock) => {
     for (const connection of connections) if (connection.isOpen()) count++
     return count
   }
-  const each = (f: (connection: ProxyConnection.ProxyConnection) => void) => Array.from(connections).forEach(f)
+  const each = (f: (connection: ProxyConnection) => void) => Array.from(connections).forEach(f)
 
   return {
     accept: (socket: Net.Socket, faults: Iterable<Fault.Fault>) => {
-      const connection = ProxyConnection.make(socket, {
+      const connection = new ProxyConnection(socket, {
         target: () => target,
         faults,
         now,
@@ -198,6 +189,25 @@ const makeRelay = (initial: Address, clock: Clock.Clock) => {
       target = address
     },
     stats: (): Stats => ({ open: open(), ...counts })
+  }
+}
+
+/** The listening socket, which comes and goes while the connections stay. */
+const makeEntrance = (onConnection: (socket: Net.Socket) => void) => {
+  let server: Net.Server | undefined
+  return {
+    open: (port: number) =>
+      Effect.suspend(() =>
+        server === undefined
+          ? Effect.map(listening(port, onConnection), (opened) => {
+            server = opened
+          })
+          : Effect.void
+      ).pipe(Effect.uninterruptible),
+    close: () => {
+      server?.close()
+      server = undefined
+    }
   }
 }
 

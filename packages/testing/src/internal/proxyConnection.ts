@@ -12,15 +12,7 @@ const maxHeld = 1024 * 1024
 /** How long the other side of a cut connection has for its own FIN. */
 const lingerMillis = 1_000
 
-export interface ProxyConnection extends Connection {
-  readonly begin: (fault: Fault) => void
-  readonly restore: () => void
-  readonly destroy: () => void
-  /** Whether the client still holds its end. */
-  readonly isOpen: () => boolean
-}
-
-export const make = (client: Net.Socket, options: {
+export interface Options {
   readonly target: () => { readonly host: string; readonly port: number }
   /** The faults that are on already. */
   readonly faults: Iterable<Fault>
@@ -28,122 +20,138 @@ export const make = (client: Net.Socket, options: {
   readonly timer: Lane.Timer
   readonly onPassed: (packet: Packet) => void
   readonly onClosed: () => void
-}): ProxyConnection => {
-  const upstream = new Net.Socket({ allowHalfOpen: true })
-  const passages = new Map<string, Passage>()
-  let clientOpen = true
-  let dialled = false
-  let ended = false
-  let cancelLinger: (() => void) | undefined
+}
 
-  const lane = (direction: Packet["direction"], from: Net.Socket, to: Net.Socket): Lane.Lane => {
+export class ProxyConnection implements Connection {
+  readonly #client: Net.Socket
+  readonly #upstream = new Net.Socket({ allowHalfOpen: true })
+  readonly #options: Options
+  readonly #passages = new Map<string, Passage>()
+  readonly #up: Lane.Lane
+  readonly #down: Lane.Lane
+  #clientOpen = true
+  #dialled = false
+  /** By a cut, a reset or the end of the proxy: nothing passes any more. */
+  #ended = false
+  #cancelLinger: (() => void) | undefined
+
+  constructor(client: Net.Socket, options: Options) {
+    this.#client = client
+    this.#options = options
+    for (const event of ["end", "close"]) {
+      client.once(event, () => {
+        this.#clientOpen = false
+      })
+    }
+    this.#up = this.#lane("up", client, this.#upstream)
+    this.#down = this.#lane("down", this.#upstream, client)
+    for (const fault of options.faults) this.#adopt(fault)
+    this.#up.push(0, () => this.#dial())
+  }
+
+  /** Whether the client still holds its end. */
+  isOpen(): boolean {
+    return this.#clientOpen
+  }
+
+  begin(fault: Fault): void {
+    this.#adopt(fault)
+    fault.strike?.(this)
+  }
+
+  restore(): void {
+    this.#passages.clear()
+    this.#up.release()
+    this.#down.release()
+  }
+
+  cut(): void {
+    if (this.#ended) return
+    this.#cancelLinger = this.#options.timer(lingerMillis, () => this.destroy())
+    this.#end((socket) => this.#sendFin(socket))
+  }
+
+  reset(): void {
+    if (!this.#ended) this.#end((socket) => this.#sendRst(socket))
+  }
+
+  destroy(): void {
+    this.#end((socket) => socket.destroy())
+  }
+
+  #adopt(fault: Fault): void {
+    if (fault.passage !== undefined) this.#passages.set(fault.name, fault.passage(this))
+  }
+
+  #dial(): void {
+    // A client that gave up while its opening was held back was never heard of by the target.
+    if (!this.#clientOpen) return this.destroy()
+    this.#dialled = true
+    this.#upstream.setNoDelay(true)
+    this.#upstream.connect(this.#options.target())
+  }
+
+  #lane(direction: Packet["direction"], from: Net.Socket, to: Net.Socket): Lane.Lane {
     const regulate = () => {
-      if (ended) return
-      if (self.held() > maxHeld || to.writableNeedDrain) from.pause()
+      if (this.#ended) return
+      if (lane.held() > maxHeld || to.writableNeedDrain) from.pause()
       else if (from.isPaused()) from.resume()
     }
-    const self = Lane.make({
-      hold: (bytes) => {
-        let wait = 0
-        for (const passage of passages.values()) wait += passage({ direction, bytes })
-        return wait
-      },
-      now: options.now,
-      timer: options.timer,
+    const lane = Lane.make({
+      hold: (bytes) => this.#passages.values().reduce((sum, passage) => sum + passage({ direction, bytes }), 0),
+      now: this.#options.now,
+      timer: this.#options.timer,
       onMoved: regulate
     })
     from.on("data", (chunk: Buffer) => {
-      if (ended) return
-      self.push(chunk.length, () => {
-        if (ended || to.destroyed || to.writableEnded) return
-        to.write(chunk)
-        options.onPassed({ direction, bytes: chunk.length })
-      })
+      if (this.#ended) return
+      lane.push(chunk.length, () => this.#pass(direction, to, chunk))
       regulate()
     })
-    from.on("end", () => ended ? from.destroy() : self.push(0, () => to.end()))
+    from.on("end", () => this.#ended ? from.destroy() : lane.push(0, () => to.end()))
     from.on("error", () => {}) // "close" follows, and tells
     from.on("close", (failed: boolean) => {
-      if (!ended) self.push(0, () => failed ? sever(to, "reset") : to.end())
-      settle()
+      if (!this.#ended) lane.push(0, () => failed ? this.#sendRst(to) : to.end())
+      this.#settle()
     })
     to.on("drain", regulate)
-    return self
+    return lane
   }
 
-  const sever = (socket: Net.Socket, how: "cut" | "reset") => {
-    if (socket.destroyed) return
-    if (socket === upstream && !dialled) {
+  #pass(direction: Packet["direction"], to: Net.Socket, chunk: Buffer): void {
+    if (this.#ended || to.destroyed || to.writableEnded) return
+    to.write(chunk)
+    this.#options.onPassed({ direction, bytes: chunk.length })
+  }
+
+  #end(close: (socket: Net.Socket) => void): void {
+    this.#ended = true
+    this.#clientOpen = false
+    this.#up.clear()
+    this.#down.clear()
+    close(this.#client)
+    close(this.#upstream)
+    this.#settle()
+  }
+
+  #sendRst(socket: Net.Socket): void {
+    if (socket === this.#upstream && !this.#dialled) socket.destroy()
+    else if (!socket.destroyed) socket.resetAndDestroy()
+  }
+
+  #sendFin(socket: Net.Socket): void {
+    if (socket === this.#upstream && !this.#dialled) {
       socket.destroy()
-    } else if (how === "reset") {
-      socket.resetAndDestroy()
-    } else {
+    } else if (!socket.destroyed) {
       socket.resume() // unread bytes would turn the FIN into a RST
       socket.end()
       if (socket.readableEnded) socket.destroy()
     }
   }
-  const destroy = () => {
-    ended = true
-    clientOpen = false
-    up.clear()
-    down.clear()
-    client.destroy()
-    upstream.destroy()
-    settle()
-  }
-  const settle = () => {
-    if (client.destroyed && (upstream.destroyed || !dialled && ended)) {
-      cancelLinger?.()
-      options.onClosed()
-    }
-  }
-  const end = (how: "cut" | "reset") => {
-    if (ended) return
-    ended = true
-    clientOpen = false
-    up.clear()
-    down.clear()
-    sever(client, how)
-    sever(upstream, how)
-    if (how === "cut") cancelLinger = options.timer(lingerMillis, destroy)
-    settle()
-  }
 
-  const gone = () => {
-    clientOpen = false
+  #settle(): void {
+    if (!this.#client.destroyed || !this.#upstream.destroyed && (this.#dialled || !this.#ended)) return
+    this.#cancelLinger?.()
+    this.#options.onClosed()
   }
-  client.once("end", gone)
-  client.once("close", gone)
-  const up = lane("up", client, upstream)
-  const down = lane("down", upstream, client)
-
-  const connection: ProxyConnection = {
-    begin: (fault) => {
-      adopt(fault)
-      fault.strike?.(connection)
-    },
-    restore: () => {
-      passages.clear()
-      up.release()
-      down.release()
-    },
-    cut: () => end("cut"),
-    reset: () => end("reset"),
-    destroy,
-    isOpen: () => clientOpen
-  }
-  const adopt = (fault: Fault) => {
-    if (fault.passage !== undefined) passages.set(fault.name, fault.passage(connection))
-  }
-  for (const fault of options.faults) adopt(fault)
-
-  up.push(0, () => {
-    // A client that gave up while its opening was held back was never heard of by the target.
-    if (!clientOpen) return destroy()
-    dialled = true
-    upstream.setNoDelay(true)
-    upstream.connect(options.target())
-  })
-  return connection
 }

@@ -70,6 +70,8 @@ describe("FaultProxy", () => {
       yield* echo.untilReceived("one two")
       yield* TestClock.withLive(Effect.sleep("30 millis"))
       assert.strictEqual(client.received(), "")
+      const { bytesDown, bytesUp } = yield* proxy.stats
+      assert.deepStrictEqual({ bytesDown, bytesUp }, { bytesDown: 0, bytesUp: 7 })
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* client.read(7), "one two")
     }))

@@ -1,6 +1,6 @@
 import { PostgresServer } from "@breakwater/testing"
 import { assert, describe, it, layer } from "@effect/vitest"
-import { ConfigProvider, Effect, Fiber, Redacted } from "effect"
+import { ConfigProvider, Effect, Exit, Fiber, Redacted, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Fs from "node:fs"
 import { inspect } from "node:util"
@@ -141,10 +141,11 @@ describe.skipIf(!Postgres.ownServers)("with one server", () => {
             }))
             assert.lengthOf(yield* exists(first.name), 0)
             assert.lengthOf(yield* exists(second.name), 0)
-            yield* Effect.scoped(Effect.gen(function*() {
-              const database = yield* Effect.scoped(Effect.tap(server.createDatabase, ({ url }) => Postgres.open(url)))
-              assert.lengthOf(yield* exists(database.name), 0)
-            }))
+            const scope = yield* Scope.make()
+            const busy = yield* Scope.provide(server.createDatabase, scope)
+            yield* Postgres.open(busy.url)
+            yield* Scope.close(scope, Exit.void)
+            assert.lengthOf(yield* exists(busy.name), 0)
           })
       )
 

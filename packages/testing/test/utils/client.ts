@@ -6,12 +6,12 @@ import * as Net from "node:net"
 
 export class ConnectFailed extends Data.TaggedError("ConnectFailed")<{ readonly code: string | undefined }> {}
 
-/** Polls in real time; a test that waits in vain dies after 5 seconds. */
+/** Polls in real time; a test that waits in vain dies after 15 seconds. */
 export const eventually = <E, R>(condition: Effect.Effect<boolean, E, R>): Effect.Effect<void, E, R> =>
   TestClock.withLive(Effect.gen(function*() {
-    const end = (yield* Clock.currentTimeMillis) + 5_000
+    const end = (yield* Clock.currentTimeMillis) + 15_000
     while (!(yield* condition)) {
-      if ((yield* Clock.currentTimeMillis) > end) return yield* Effect.die(new Error("waited 5 seconds in vain"))
+      if ((yield* Clock.currentTimeMillis) > end) return yield* Effect.die(new Error("waited 15 seconds in vain"))
       yield* Effect.sleep("5 millis")
     }
   }))

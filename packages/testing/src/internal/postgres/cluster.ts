@@ -45,7 +45,7 @@ export const make = Effect.fnUntraced(function*(options: {
 
   const urlOf = (port: number, user: string) =>
     Redacted.make(`postgres://${user}:${password}@${Ports.host}:${port}/${user}`)
-  const startOn = (port: number) =>
+  const server = yield* makeServer((port) =>
     Postmaster.start({
       bin: options.bin,
       folder,
@@ -54,28 +54,37 @@ export const make = Effect.fnUntraced(function*(options: {
       secret: password,
       probe: Admin.query(urlOf(port, superuser), "probe", "select 1")
     })
-
-  let postmaster: Postmaster.Postmaster | undefined
-  yield* Effect.addFinalizer(() => postmaster?.abandon ?? Effect.void)
-  const launch = (port: number) =>
-    Effect.uninterruptible(Effect.map(startOn(port), (started) => {
-      postmaster = started
-    }))
+  )
   const port = yield* freePort.pipe(
-    Effect.tap(launch),
+    Effect.tap(server.launch),
     // The port may have been taken since it was found free.
     Effect.retry({ times: 2, while: (error) => /could not bind|in use/i.test(error.message) })
   )
   const adminUrl = urlOf(port, superuser)
-  yield* Admin.query(
-    adminUrl,
-    "create role",
-    `create role ${role} login createdb password ${Admin.literal(password)}`
-  )
+  const createRole = `create role ${role} login createdb password ${Admin.literal(password)}`
+  yield* Admin.query(adminUrl, "create role", createRole)
   yield* Admin.query(adminUrl, "create database", `create database ${role} owner ${role}`)
+  return { url: urlOf(port, role), adminUrl, ...controls(server, port) }
+})
 
+type Server = Effect.Success<ReturnType<typeof makeServer>>
+
+/** The postmaster of this moment; the last one ends with the scope. */
+const makeServer = (start: (port: number) => Effect.Effect<Postmaster.Postmaster, PostgresServerError>) =>
+  Effect.gen(function*() {
+    let postmaster: Postmaster.Postmaster | undefined
+    yield* Effect.addFinalizer(() => postmaster?.abandon ?? Effect.void)
+    return {
+      running: () => postmaster?.isRunning() === true ? postmaster : undefined,
+      launch: (port: number) =>
+        Effect.uninterruptible(Effect.map(start(port), (started) => {
+          postmaster = started
+        }))
+    }
+  })
+
+const controls = ({ launch, running }: Server, port: number): Omit<Cluster, "url" | "adminUrl"> => {
   const oneAtATime = Semaphore.makeUnsafe(1).withPermits(1)
-  const running = () => postmaster?.isRunning() === true ? postmaster : undefined
   const stop = Effect.suspend(() => running()?.stop ?? Effect.void)
   const start = Effect.suspend(() => running() === undefined ? launch(port) : Effect.void).pipe(
     // Children of a server that was killed from outside may hold its memory for a moment longer.
@@ -83,8 +92,6 @@ export const make = Effect.fnUntraced(function*(options: {
     inRealTime
   )
   return {
-    url: urlOf(port, role),
-    adminUrl,
     pid: Effect.suspend(() => {
       const pid = running()?.pid
       return pid === undefined
@@ -96,7 +103,7 @@ export const make = Effect.fnUntraced(function*(options: {
     start: oneAtATime(start),
     restart: oneAtATime(Effect.andThen(stop, start))
   }
-})
+}
 
 const freePort: Effect.Effect<number, PostgresServerError> = Ports.candidate.pipe(
   Effect.tap((port) =>

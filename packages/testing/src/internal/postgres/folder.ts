@@ -1,7 +1,8 @@
 /**
  * The folder of one server and the watchdog that outlives this process.
  *
- * The watchdog is a small shell that reads from a pipe of ours. The pipe ends when this process does, however it does;
+ * The watchdog is a small shell that makes the folder and then reads from a pipe of ours: there is no moment at which
+ * the folder is there and nobody would remove it. The pipe ends when this process does, however it does;
  * then the watchdog ends every process whose command line names the folder and removes the folder. Looking for the
  * folder's name, which is random, it can't hit a process that has got a used process id.
  */
@@ -15,9 +16,12 @@ import type { Writable } from "node:stream"
 import { PostgresServerError, StartFailed } from "../../PostgresServerError.ts"
 import { baseEnv, type Identity } from "../command.ts"
 import { canReach } from "../identity.ts"
+import { inRealTime } from "../realTime.ts"
 
 const watchdog = `
 trap '' INT TERM HUP
+mkdir -m 700 "$FOLDER" || exit 1
+echo made
 while read -r _; do :; done
 [ -d "$FOLDER" ] || exit 0
 members() {
@@ -33,7 +37,7 @@ while [ $tries -lt 100 ]; do
   if [ -z "$found" ]; then
     rm -rf "$FOLDER"
     [ -d "$FOLDER" ] || exit 0
-  elif [ $tries -lt 60 ]; then
+  elif [ $tries -lt 20 ]; then
     kill -QUIT $found 2>/dev/null
     kill -CONT $found 2>/dev/null
   else
@@ -45,46 +49,56 @@ done
 rm -rf "$FOLDER"
 `
 
-const watch = (folder: string, identity: Identity | undefined) => {
-  const child = spawn("/bin/sh", ["-c", watchdog], {
-    ...identity,
-    cwd: "/",
-    detached: true,
-    env: { ...baseEnv(), FOLDER: folder },
-    stdio: ["pipe", "ignore", "ignore"]
-  })
-  child.on("error", () => {})
-  child.unref()
-  // On Node and Deno a socket, which must not keep the process alive.
-  const pipe: Writable & { readonly unref?: () => void } = child.stdin
-  pipe.on("error", () => {})
-  pipe.unref?.()
-  return pipe
-}
+/** Starts the watchdog; ready when the folder is made. */
+const watch = (folder: string, identity: Identity | undefined): Effect.Effect<Writable, PostgresServerError> =>
+  Effect.callback<Writable, PostgresServerError>((resume) => {
+    const child = spawn("/bin/sh", ["-c", watchdog], {
+      ...identity,
+      cwd: "/",
+      detached: true,
+      env: { ...baseEnv(), FOLDER: folder },
+      stdio: ["pipe", "pipe", "ignore"]
+    })
+    // On Node and Deno a socket, which must not keep the process alive.
+    const pipe: Writable & { readonly unref?: () => void } = child.stdin
+    const fail = (why: string) => resume(Effect.fail(failed(`cannot make ${folder}: ${why}`)))
+    pipe.on("error", () => {})
+    child.once("error", (error) => fail(error.message))
+    child.once("exit", () => fail("no right to"))
+    child.stdout.once("data", () => {
+      child.stdout.destroy()
+      resume(Effect.succeed(pipe))
+    })
+    child.unref()
+    pipe.unref?.()
+  }).pipe(
+    Effect.timeoutOrElse({ duration: "10 seconds", orElse: () => Effect.fail(failed("the watchdog did not start")) }),
+    inRealTime
+  )
 
-const temporaryRoot = (identity: Identity | undefined) =>
-  [Os.tmpdir(), "/tmp", "/var/tmp"].find((folder) => canReach(identity, folder)) ?? Os.tmpdir()
+const failed = (detail: string) => new PostgresServerError({ reason: new StartFailed({ step: "folder", detail }) })
+
+const freshPath = (identity: Identity | undefined) => {
+  const root = [Os.tmpdir(), "/tmp", "/var/tmp"].find((folder) => canReach(identity, folder)) ?? Os.tmpdir()
+  return Path.join(root, `breakwater-postgres-${crypto.randomUUID().slice(0, 8)}`)
+}
 
 /** Makes the folder; it is removed with the scope, or by the watchdog. */
 export const make = (identity: Identity | undefined): Effect.Effect<string, PostgresServerError, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
-      Effect.try({
-        try: () => {
-          const folder = Fs.realpathSync(Fs.mkdtempSync(Path.join(temporaryRoot(identity), "breakwater-postgres-")))
-          if (identity !== undefined) Fs.chownSync(folder, identity.uid, identity.gid)
-          return { folder, pipe: watch(folder, identity) }
-        },
-        catch: (cause) =>
-          new PostgresServerError({ reason: new StartFailed({ step: "folder", detail: String(cause) }) })
+      Effect.suspend(() => {
+        const folder = freshPath(identity)
+        return Effect.map(watch(folder, identity), (pipe) => ({ folder, pipe }))
       }),
       ({ folder, pipe }) =>
         Effect.sync(() => {
           try {
             Fs.rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
-          } finally {
-            pipe.end() // what could not be removed is the watchdog's
+          } catch {
+            // What is left is the watchdog's.
           }
+          pipe.end()
         })
     ),
     ({ folder }) => folder
