@@ -22,6 +22,7 @@ interface Outcome extends Counts {
   readonly seconds: number
   /** Why something was skipped, as the part itself said it, and the names of skipped tests. */
   readonly reasons: ReadonlyArray<string>
+  readonly failures: ReadonlyArray<string>
 }
 
 const integrationPatterns = ["packages/*/test/integration/**/*.test.ts", "examples/**/test/*.test.ts"]
@@ -61,15 +62,20 @@ const runVitest = async (
       { cwd: at(), env: Runtimes.environment(runtime), limitSeconds: VITEST_LIMIT_SECONDS, output: "tee" }
     )
     if (!result.ok) console.log(`${project} tests on ${runtime}: ${result.ending}`)
-    const { skippedTests, ...counts } = countTests(report, result.ok)
+    const { failedTests, skippedTests, ...counts } = countTests(report, result.ok)
+    const failures = counts.failed > 0 && failedTests.length === 0 ? [result.ending] : failedTests
     const reasons = [...skipReasons(result.output), ...skippedTests]
-    return { part: project, runtime, seconds: result.seconds, reasons, ...counts }
+    return { part: project, runtime, seconds: result.seconds, reasons, failures, ...counts }
   } finally {
     fs.rmSync(folder, { recursive: true, force: true })
   }
 }
 
-type ExampleOutcome = { readonly state: "passed" | "failed" | "skipped"; readonly reasons: ReadonlyArray<string> }
+interface ExampleOutcome {
+  readonly name: string
+  readonly state: "passed" | "failed" | "skipped"
+  readonly reasons: ReadonlyArray<string>
+}
 
 const runExample = async (
   example: Example,
@@ -79,7 +85,7 @@ const runExample = async (
   const database = example.needsDatabase ? await databases.fresh() : undefined
   if (database !== undefined && "missing" in database) {
     console.log(`  skipped  ${example.name}`)
-    return { state: "skipped", reasons: [`${example.name}: ${database.missing}`] }
+    return { name: example.name, state: "skipped", reasons: [`${example.name}: ${database.missing}`] }
   }
   const [program, ...args] = Runtimes.script(runtime, at(example.file))
   const result = await run(program, args, {
@@ -92,7 +98,7 @@ const runExample = async (
   const state = !result.ok ? "failed" : reasons.length > 0 ? "skipped" : "passed"
   console.log(`  ${state.padEnd(7)}  ${example.name}  ${seconds(result.seconds)} s`)
   if (!result.ok) console.log(`${result.output.trimEnd()}\n  ${example.name} on ${runtime}: ${result.ending}`)
-  return { state, reasons }
+  return { name: example.name, state, reasons }
 }
 
 const runExamples = async (
@@ -115,8 +121,20 @@ const runExamples = async (
     failed: count("failed"),
     skipped: count("skipped"),
     seconds: (performance.now() - began) / 1000,
-    reasons: outcomes.flatMap((outcome) => outcome.reasons)
+    reasons: outcomes.flatMap((outcome) => outcome.reasons),
+    failures: outcomes.filter((outcome) => outcome.state === "failed").map((outcome) => outcome.name)
   }
+}
+
+const list = (
+  heading: string,
+  outcomes: ReadonlyArray<Outcome>,
+  select: (outcome: Outcome) => ReadonlyArray<string>
+) => {
+  const lines = outcomes.flatMap((outcome) =>
+    [...new Set(select(outcome))].map((line) => `  ${outcome.part} on ${outcome.runtime}: ${line}`)
+  )
+  if (lines.length > 0) console.log(`\n${heading}:\n${lines.join("\n")}`)
 }
 
 const conclude = (outcomes: ReadonlyArray<Outcome>): number => {
@@ -130,10 +148,8 @@ const conclude = (outcomes: ReadonlyArray<Outcome>): number => {
     seconds(outcome.seconds)
   ])
   console.log(`\n${table(["part", "runtime", "passed", "failed", "skipped", "seconds"], rows)}`)
-  const skipped = outcomes.flatMap(({ part, reasons, runtime }) =>
-    [...new Set(reasons)].map((reason) => `  ${part} on ${runtime}: ${reason}`)
-  )
-  if (skipped.length > 0) console.log(`\nskipped:\n${skipped.join("\n")}`)
+  list("skipped", outcomes, (outcome) => outcome.reasons)
+  list("failed", outcomes, (outcome) => outcome.failures)
   console.log(`\n${total("passed")} passed, ${total("failed")} failed, ${total("skipped")} skipped`)
   return total("failed") === 0 ? 0 : 1
 }

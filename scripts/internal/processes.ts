@@ -60,13 +60,17 @@ export const main = async (task: () => Promise<number>): Promise<void> => {
       process.removeAllListeners(error.signal)
       process.kill(process.pid, error.signal)
     } else {
-      console.error(error instanceof UsageError ? error.message : error)
+      console.error(isUsage(error) ? error.message : error)
     }
   }
 }
 
 /** A mistake in the command line: shown without a stack. */
 export class UsageError extends Error {}
+
+const isUsage = (error: unknown): error is Error =>
+  error instanceof UsageError ||
+  (error instanceof TypeError && "code" in error && /^ERR_PARSE_ARGS/.test(String(error.code)))
 
 const describeEnding = (code: number | null, signal: NodeJS.Signals | null, expired: boolean, options: Options) => {
   if (expired) return `did not end within ${options.limitSeconds} s`

@@ -1,5 +1,7 @@
 /** Reads the counts out of vitest's JSON report, distrusting it: what did not run or could not load has failed. */
 import * as fs from "node:fs"
+import * as path from "node:path"
+import { root } from "./repository.ts"
 
 export interface Counts {
   readonly passed: number
@@ -8,6 +10,7 @@ export interface Counts {
 }
 
 export interface Summary extends Counts {
+  readonly failedTests: ReadonlyArray<string>
   readonly skippedTests: ReadonlyArray<string>
 }
 
@@ -17,6 +20,7 @@ interface Report {
   readonly numPendingTests: number
   readonly numTodoTests: number
   readonly testResults: ReadonlyArray<{
+    readonly name: string
     readonly status: string
     readonly assertionResults: ReadonlyArray<{ readonly status: string; readonly fullName: string }>
   }>
@@ -31,9 +35,17 @@ const readReport = (file: string): Report | undefined => {
   }
 }
 
+const namesOf = (report: Report, matches: (status: string) => boolean): Array<string> =>
+  report.testResults
+    .flatMap((result) => result.assertionResults)
+    .filter((test) => matches(test.status))
+    .map((test) => test.fullName)
+
 export const countTests = (file: string, succeeded: boolean): Summary => {
   const report = readReport(file)
-  if (report === undefined) return { passed: 0, failed: 1, skipped: 0, skippedTests: [] }
+  if (report === undefined) {
+    return { passed: 0, failed: 1, skipped: 0, failedTests: ["vitest left no report"], skippedTests: [] }
+  }
   // A file that cannot be loaded, or a hook that fails, leaves no failed test behind.
   const failedFiles = report.testResults.filter((result) =>
     result.status === "failed" && result.assertionResults.every((test) => test.status !== "failed")
@@ -43,9 +55,10 @@ export const countTests = (file: string, succeeded: boolean): Summary => {
     passed: report.numPassedTests,
     failed: succeeded ? failed : Math.max(failed, 1),
     skipped: report.numPendingTests + report.numTodoTests,
-    skippedTests: report.testResults
-      .flatMap((result) => result.assertionResults)
-      .filter((test) => test.status !== "passed" && test.status !== "failed")
-      .map((test) => test.fullName)
+    failedTests: [
+      ...namesOf(report, (status) => status === "failed"),
+      ...failedFiles.map((result) => path.relative(root, result.name))
+    ],
+    skippedTests: namesOf(report, (status) => status !== "failed" && status !== "passed")
   }
 }
