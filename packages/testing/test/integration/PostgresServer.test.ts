@@ -222,7 +222,9 @@ describe.skipIf(!Postgres.ownServers)("with one server", () => {
           process.kill(yield* server.pid, "SIGKILL")
           yield* Client.eventually(Effect.isFailure(server.pid))
           yield* server.start
+          const pid = yield* server.pid
           yield* server.start
+          assert.strictEqual(yield* server.pid, pid)
           yield* server.stop
           yield* server.stop
           yield* server.start
