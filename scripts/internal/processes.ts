@@ -70,7 +70,7 @@ export class UsageError extends Error {}
 
 const isUsage = (error: unknown): error is Error =>
   error instanceof UsageError ||
-  (error instanceof TypeError && "code" in error && /^ERR_PARSE_ARGS/.test(String(error.code)))
+  (error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS"))
 
 const describeEnding = (code: number | null, signal: NodeJS.Signals | null, expired: boolean, options: Options) => {
   if (expired) return `did not end within ${options.limitSeconds} s`
