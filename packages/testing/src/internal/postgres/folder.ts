@@ -19,7 +19,7 @@ import { canReach } from "../identity.ts"
 import { inRealTime } from "../realTime.ts"
 
 const watchdog = `
-trap '' INT TERM HUP
+trap '' INT TERM HUP PIPE
 mkdir -m 700 "$FOLDER" || exit 1
 echo made
 while read -r _; do :; done
