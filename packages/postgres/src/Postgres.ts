@@ -3,11 +3,22 @@
  * around every statement, every failure a `SqlError` whose cause says who is to blame.
  *
  * ```ts
- * const Orders = Postgres.layer({
- *   name: "orders",
- *   url: Redacted.make("postgres://app@db/orders?connection_limit=20"),
- *   policy: { deadline: "5 seconds", timeout: "2 seconds", retry: { times: 2 } }
+ * import { Postgres } from "@breakwater/postgres"
+ * import { Config, Effect, Logger } from "effect"
+ * import { SqlClient } from "effect/sql"
+ *
+ * const Orders = Postgres.layerConfig({
+ *   name: Config.succeed("orders"), // and the URL from DATABASE_URL
+ *   policy: Config.succeed({ deadline: "5 seconds", timeout: "2 seconds", retry: { times: 2 } })
  * })
+ *
+ * const program = Effect.gen(function*() {
+ *   const sql = yield* SqlClient.SqlClient
+ *   const [row] = yield* sql`select ${20}::int + 22 as answer`
+ *   console.log(row)
+ * })
+ *
+ * await Effect.runPromise(program.pipe(Effect.provide(Orders), Effect.provide(Logger.layer([])))) // => { answer: 42 }
  * ```
  *
  * A statement borrows a session for itself; a transaction, a stream, `LISTEN` and `reserve` hold one, which counts in
@@ -226,10 +237,22 @@ export interface ServiceClass<Self, Name extends string>
  * Declares a database with a tag of its own, so that a program can have several: `SqlClient` is one tag for all.
  *
  * ```ts
- * class Orders extends Postgres.Service<Orders>()("orders") {}
+ * import { Postgres } from "@breakwater/postgres"
+ * import { Effect, Logger } from "effect"
  *
- * const layer = Orders.layer({ url })
- * const program = Effect.flatMap(Orders, ({ sql }) => sql`select 1`)
+ * class Orders extends Postgres.Service<Orders>()("orders") {}
+ * class Users extends Postgres.Service<Users>()("users") {} // with the URL of another database
+ *
+ * const program = Effect.gen(function*() {
+ *   const orders = yield* Orders
+ *   const users = yield* Users
+ *   console.log(yield* orders.sql`select 1 as one`, users.name)
+ * })
+ *
+ * await Effect.runPromise(program.pipe(
+ *   Effect.provide([Orders.layerConfig({}), Users.layerConfig({})]), // both from DATABASE_URL here
+ *   Effect.provide(Logger.layer([]))
+ * )) // => [ { one: 1 } ] users
  * ```
  *
  * @since 0.1.0
@@ -250,9 +273,14 @@ export const Service = <Self>() => <const Name extends string>(name: Name): Serv
 /**
  * Opens a database for code outside Effect. Throws as `make`, by the call; rejects with what `make` fails with.
  *
- * ```ts
- * await using orders = await Postgres.start({ name: "orders", url })
- * const rows = await orders.client.query("select * from orders where id = $1", [id], { signal })
+ * ```ts no-run
+ * import { Postgres } from "@breakwater/postgres"
+ * import { Redacted } from "effect"
+ *
+ * await using orders = await Postgres.start({ name: "orders", url: Redacted.make("postgres://app@localhost/orders") })
+ * const signal = AbortSignal.timeout(2000)
+ * const rows = await orders.client.query<{ id: number }>("select id from orders where id > $1", [7], { signal })
+ * console.log(rows.length)
  * ```
  *
  * @since 0.1.0

@@ -40,7 +40,9 @@ const health = ({ pool, settings }: Client.Parts): Effect.Effect<Health> =>
   Effect.gen(function*() {
     const clock = yield* Clock.Clock
     const since = clock.monotonicTimeNanosUnsafe()
-    const error = yield* Pool.use(pool, ping, { priority: HEALTH_PRIORITY, label: `${settings.name}.health` }).pipe(
+    const error = yield* Session.onLive(
+      Pool.use(pool, ping, { priority: HEALTH_PRIORITY, label: `${settings.name}.health` })
+    ).pipe(
       Effect.timeout(HEALTH_LIMIT),
       Effect.match({
         onFailure: (failure) => failure._tag === "TimeoutError" ? failure : toSqlError(failure, true),
@@ -97,10 +99,11 @@ const poolOf = (settings: Settings, cancels: Session.Cancels) => {
     }))
 }
 
+const time = (input: Duration.Input | undefined, none: string) =>
+  input === undefined ? none : Duration.format(Duration.fromInputUnsafe(input))
+
 const describe = ({ deadline, name, pool, prepare, server, ssl, startupParameters, timeout }: Settings): string => {
   const { keep, max, min = 0 } = pool.size
-  const time = (input: Duration.Input | undefined, none: string) =>
-    input === undefined ? none : Duration.format(Duration.fromInputUnsafe(input))
   return [
     `postgres "${name}" at ${server.path ?? `${server.host}:${server.port}`}/${server.database ?? ""}`,
     `sessions ${min} to ${max}, keep ${keep ?? max}, start ${pool.start ?? "background"}`,

@@ -19,7 +19,7 @@ import { PostgresError } from "../PostgresError.ts"
 import * as PgConnectionOf from "./connection.ts"
 import * as Lease from "./lease.ts"
 import type { Operations } from "./operations.ts"
-import type { Session } from "./session.ts"
+import { onLive, type Session } from "./session.ts"
 import type { Settings } from "./settings.ts"
 import { toSqlError } from "./sqlError.ts"
 import { controlOf } from "./statement.ts"
@@ -36,11 +36,11 @@ const runPooled = ({ operations, pool, settings }: Parts): PgConnectionOf.Run =>
     const { borrow, operation } = operations.outside(sql, fiber.context)
     const opens = controlOf(sql) === "begin"
     return Policy.run(settings.policy, operation, (attempt) =>
-      Pool.use(pool, (session) => {
+      onLive(Pool.use(pool, (session) => {
         const work = attempt(session.run(statement(session.pg)))
         // A transaction that nobody holds: the session must not be lent again.
         return opens ? Effect.ensuring(work, Effect.sync(() => session.retire("Invalidated"))) : work
-      }, borrow)).pipe(Effect.mapError((error) => toSqlError(error, operation.idempotent)))
+      }, borrow))).pipe(Effect.mapError((error) => toSqlError(error, operation.idempotent)))
   })
 
 const lease = ({ operations, pool, settings }: Parts, label: string) =>
@@ -71,8 +71,8 @@ const listen =
   (channel: string): Effect.Effect<Queue.Dequeue<PgConnection.Notification, SqlError>, SqlError, Scope.Scope> =>
     Effect.gen(function*() {
       const held = yield* lease(parts, "listen")
-      let disarm = () => {}
-      yield* Effect.addFinalizer(() => Effect.sync(() => disarm()))
+      let disarm: (() => void) | undefined
+      yield* Effect.addFinalizer(() => Effect.sync(() => disarm?.()))
       const listening = held.pg.listen(channel)
       const queue = yield* Effect.mapError(
         Policy.run(parts.settings.inTransaction, parts.operations.listen.operation, (attempt) => attempt(listening)),

@@ -25,7 +25,7 @@ import * as Stream from "effect/Stream"
 import { PostgresError } from "../PostgresError.ts"
 import type { Run, RunStream } from "./connection.ts"
 import type { Operations } from "./operations.ts"
-import type { Session } from "./session.ts"
+import { onLive, type Session } from "./session.ts"
 import type { Settings } from "./settings.ts"
 import { type Failure, toSqlError } from "./sqlError.ts"
 import { type Control, controlOf } from "./statement.ts"
@@ -155,7 +155,7 @@ export class Lease {
     return Policy.run(
       this.settings.policy,
       operation,
-      (attempt) => Effect.andThen(fresh, attempt(Effect.suspend(() => this.session.run(statement(this.pg)))))
+      (attempt) => onLive(Effect.andThen(fresh, attempt(Effect.suspend(() => this.session.run(statement(this.pg))))))
     ).pipe(
       Effect.mapError((error) => toSqlError(error, true)),
       Effect.onExit((exit) =>

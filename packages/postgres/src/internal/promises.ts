@@ -99,7 +99,7 @@ class Rejected {
 
 const transactionOf = <A>(sql: SqlClient, f: (transaction: Queries) => Promise<A>) =>
   sql.withTransaction(Effect.gen(function*() {
-    const context = yield* Effect.context<never>()
+    const context = yield* Effect.context()
     const queries = queriesOf(sql, (effect, options) => runPromise(Effect.provideContext(effect, context), options))
     return yield* Effect.tryPromise({ try: () => f(queries), catch: (cause) => new Rejected(cause) })
   }))

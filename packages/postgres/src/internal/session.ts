@@ -15,9 +15,9 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Net from "node:net"
-import { PostgresError } from "../PostgresError.ts"
+import { isPostgresError, PostgresError } from "../PostgresError.ts"
 import type { Settings } from "./settings.ts"
-import { serverFields } from "./sqlError.ts"
+import { dialError, serverFields } from "./sqlError.ts"
 
 /** How long an interrupted statement may take to end once its CancelRequest is on the way. */
 const CANCEL_GRACE = Duration.millis(100)
@@ -193,6 +193,16 @@ export class Session {
 
 const ERROR_RESPONSE = 0x45
 
+const isUnsent = (error: unknown): boolean =>
+  isPostgresError(error) && error.reason._tag === "ConnectionLost" && error.reason.sent === "no"
+
+/**
+ * Borrows again where the session turned out to be dead before anything was sent on it: its end was on the way when it
+ * was lent. By the time that is known, the ends of the others have come too.
+ */
+export const onLive = <A, E, R>(borrowed: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.catchIf(borrowed, isUnsent, () => Effect.catchIf(borrowed, isUnsent, () => borrowed))
+
 const dial = ({ server }: Settings): Net.Socket => {
   const socket = server.path === undefined
     ? Net.connect({
@@ -209,10 +219,12 @@ const dial = ({ server }: Settings): Net.Socket => {
 
 export const open = (backing: Backing): Effect.Effect<Session, SqlError, Scope.Scope> =>
   Effect.gen(function*() {
-    const context = yield* Effect.context<never>()
+    const context = yield* Effect.context()
     const session = new Session(backing, Effect.runForkWith(context))
     yield* Effect.addFinalizer(() => session.closed)
-    session.pg = yield* PgConnection.make(connectionConfig(backing.settings, session.stream))
+    session.pg = yield* PgConnection.make(connectionConfig(backing.settings, session.stream)).pipe(
+      Effect.mapError(dialError)
+    )
     session.watch()
     return session
   })

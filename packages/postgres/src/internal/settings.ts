@@ -4,7 +4,6 @@
  *
  * @internal
  */
-import type * as Operation from "@breakwater/core/Operation"
 import * as Policy from "@breakwater/core/Policy"
 import type * as Pool from "@breakwater/core/Pool"
 import type * as Retry from "@breakwater/core/Retry"
@@ -149,13 +148,13 @@ const makePolicy = (name: string, limits: {
   readonly deadline: Duration.Duration
   readonly timeout: Duration.Duration | undefined
   readonly retry: PolicyOptions["retry"]
-}): Policy.Policy<Policy.ErrorOf<{ deadline: Duration.Duration; timeout: Duration.Duration }>, Operation.Operation> =>
+}): Policy.Policy<Policy.ErrorOf<{ deadline: Duration.Duration; timeout: Duration.Duration }>> =>
   Policy.make({ name, ...limits, classify: PostgresOutcome.fromExit })
 
 /** For warnings. What is an object may hold a private key. */
 const show = (value: unknown): string => {
   if (Duration.isDuration(value)) return Duration.format(value)
-  return typeof value === "object" ? "given" : String(value)
+  return typeof value === "object" ? "given" : JSON.stringify(value)
 }
 
 /** Takes what the options say, or else the URL; complains where both speak and differ. */
@@ -229,7 +228,7 @@ const requireDuration = (option: string, input: Duration.Input): Duration.Durati
   if (decoded._tag === "Some" && Duration.isFinite(decoded.value) && Duration.toMillis(decoded.value) > 0) {
     return decoded.value
   }
-  throw new RangeError(`${option} is ${String(input)}; allowed is a finite duration longer than zero`)
+  throw new RangeError(`${option} is ${show(input)}; allowed is a finite duration longer than zero`)
 }
 
 const limitsOf = (options: PolicyOptions, url: FromUrl, warnings: Array<string>) => {

@@ -8,7 +8,13 @@ import { isPolicyError } from "@breakwater/core/PolicyError"
 import type { PoolError } from "@breakwater/core/PoolError"
 import { isPoolError } from "@breakwater/core/PoolError"
 import * as Predicate from "effect/Predicate"
-import { ConnectionError, SqlError, StatementTimeoutError, UnknownError } from "effect/sql/SqlError"
+import {
+  AuthenticationError,
+  ConnectionError,
+  SqlError,
+  StatementTimeoutError,
+  UnknownError
+} from "effect/sql/SqlError"
 import type { PostgresError } from "../PostgresError.ts"
 import { isPostgresError } from "../PostgresError.ts"
 
@@ -26,6 +32,18 @@ export const serverFields = (error: SqlError): ServerFields | undefined => {
   if (!Predicate.hasProperty(cause, "severity") || !Predicate.hasProperty(cause, "code")) return undefined
   const { code, severity } = cause
   return typeof code === "string" && typeof severity === "string" ? { code, severity } : undefined
+}
+
+/** sql-pg says only that it failed to connect; why, is what the caller of a pool needs to read. */
+export const dialError = (error: SqlError): SqlError => {
+  const { reason } = error
+  const { cause } = reason
+  const said = Predicate.hasProperty(cause, "message") && typeof cause.message === "string" ? cause.message : ""
+  const code = Predicate.hasProperty(cause, "code") && typeof cause.code === "string" ? cause.code : ""
+  const why = said.includes(code) ? said : `${said} (${code})`.trim()
+  const message = why === "" || reason.message?.includes(why) === true ? reason.message : `${reason.message}: ${why}`
+  const Reason = reason._tag === "AuthenticationError" ? AuthenticationError : ConnectionError
+  return new SqlError({ reason: new Reason({ cause, message, operation: "connect" }) })
 }
 
 const REASONS = { ConnectionError, StatementTimeoutError, UnknownError }

@@ -124,26 +124,56 @@ const parameters: Record<string, (into: FromUrl, value: string) => void> = {
   }
 }
 
+/** What other clients understand; there is no harm in it, and no use. */
+const FOREIGN = new Set([
+  "schema",
+  "statement_cache_size",
+  "max_idle_connection_lifetime",
+  "max_connection_lifetime",
+  "sslcert",
+  "sslkey",
+  "sslrootcert",
+  "sslidentity",
+  "sslpassword",
+  "sslaccept",
+  "channel_binding",
+  "target_session_attrs",
+  "keepalives",
+  "keepalives_idle",
+  "keepalives_interval",
+  "keepalives_count",
+  "tcp_user_timeout",
+  "fallback_application_name"
+])
+
 const readParameters = (into: FromUrl, search: URLSearchParams): void => {
   for (const name of new Set(search.keys())) {
     const values = search.getAll(name)
+    if (!Object.hasOwn(parameters, name)) {
+      // A name that nobody knows may be the rest of a password with a question mark in it.
+      const shown = FOREIGN.has(name) ? `the URL's parameter "${name}"` : "a parameter of the URL that is not known"
+      into.warnings.push(`${shown} has no effect`)
+      continue
+    }
     if (new Set(values).size > 1) {
       into.warnings.push(`the URL gives "${name}" ${values.length} times; the last one counts`)
     }
-    if (Object.hasOwn(parameters, name)) {
-      for (const value of values) parameters[name]?.(into, value)
-    } else {
-      into.warnings.push(`the URL's parameter "${name}" is not known and has no effect`)
-    }
+    for (const value of values) parameters[name]?.(into, value)
   }
 }
 
+const FORM = "postgres://user:password@host:port/database?parameters with everything else percent-encoded"
+
+/** A password that is not encoded ends the user's part early, and its rest would show as a name of something else. */
+const refuseStrayed = (url: URL): void => {
+  if (/[@/]/.test(url.pathname.slice(1)) || url.search.includes("@") || url.hash !== "") refuse("its text", FORM)
+}
+
 const read = (text: string): FromUrl => {
-  if (!URL.canParse(text)) refuse("it", "postgres://user:password@host:port/database?parameters, percent-encoded")
+  if (!URL.canParse(text)) refuse("its text", FORM)
   const url = new URL(text)
-  if (url.protocol !== "postgres:" && url.protocol !== "postgresql:") {
-    refuse("its protocol", "postgres, postgresql", url.protocol.slice(0, -1))
-  }
+  if (url.protocol !== "postgres:" && url.protocol !== "postgresql:") refuse("its protocol", "postgres, postgresql")
+  refuseStrayed(url)
   const into: FromUrl = { warnings: [] }
   const host = decode("host", url.hostname).replace(/^\[(.*)\]$/, "$1")
   if (host !== "") into.host = host

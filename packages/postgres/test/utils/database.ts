@@ -1,0 +1,50 @@
+/** A database of ours on the run's server, quiet, and out of the process's registry. */
+import { Backends } from "@breakwater/core"
+import { Postgres } from "@breakwater/postgres"
+import { FaultProxy, PostgresServer } from "@breakwater/testing"
+import { Config, Effect, Logger, Redacted, References, type Scope } from "effect"
+import type { SqlError } from "effect/sql/SqlError"
+
+export const quiet = Effect.provide(Logger.layer([]))
+
+export const open = (
+  options: Omit<Postgres.Options, "name" | "url"> & { readonly url?: Redacted.Redacted; readonly name?: string } = {}
+): Effect.Effect<
+  Postgres.Postgres,
+  SqlError | Config.ConfigError,
+  Scope.Scope | PostgresServer.PostgresServer
+> =>
+  Effect.gen(function*() {
+    const server = yield* PostgresServer.PostgresServer
+    return yield* Backends.isolated(Postgres.make({ name: "orders", url: server.url, ...options }))
+  }).pipe(quiet, Effect.provideService(References.MinimumLogLevel, "None"))
+
+/** The URL of a server, through a proxy. */
+export const through = (url: Redacted.Redacted, proxy: FaultProxy.FaultProxy): Redacted.Redacted => {
+  const changed = new URL(Redacted.value(url))
+  changed.hostname = proxy.host
+  changed.port = String(proxy.port)
+  return Redacted.make(changed.href)
+}
+
+export const proxied = Effect.gen(function*() {
+  const server = yield* PostgresServer.PostgresServer
+  const proxy = yield* FaultProxy.make({ target: server })
+  return { proxy, server, url: through(server.url, proxy) }
+})
+
+/** Statements that run at the server, as its administrator sees them, but for the one that asks. */
+export const running = (postgres: Postgres.Postgres, like: string) =>
+  Effect.map(
+    postgres.sql<{ count: number }>`
+      select count(*)::int as count from pg_stat_activity
+      where datname = current_database() and state = 'active' and pid <> pg_backend_pid() and query like ${like}`,
+    ([row]) => row?.count ?? -1
+  )
+
+/** Asks again until it holds; the test's own limit ends what never does. */
+export const eventually = <E, R>(holds: Effect.Effect<boolean, E, R>): Effect.Effect<void, E, R> =>
+  Effect.repeat(Effect.andThen(Effect.sleep("20 millis"), holds), { until: (yes) => yes })
+
+export const elapsed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.map(Effect.timed(effect), ([duration, value]) => ({ duration, value }))
