@@ -282,7 +282,10 @@ describe("events and snapshot", () => {
           retriesSkipped: count("RetrySkipped"),
           retriesExhausted: count("RetriesExhausted"),
           attemptTimeouts: count("AttemptTimedOut"),
-          deadlinesExceeded: count("DeadlineExceeded")
+          deadlinesExceeded: count("DeadlineExceeded"),
+          circuitOpened: 0,
+          circuitRejected: 0,
+          bulkheadRefused: 0
         }, `seed ${seed}`)
         assert.isAbove(counts.retries, 0, `seed ${seed}`)
         assert.isAbove(counts.attemptTimeouts, 0, `seed ${seed}`)

@@ -31,11 +31,13 @@ import * as Predicate from "effect/Predicate"
 import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
 import { AmbientDeadline } from "../internal/ambientDeadline.ts"
+import * as Bulkhead from "./Bulkhead.ts"
+import * as CircuitBreaker from "./CircuitBreaker.ts"
 import * as Deadline from "./Deadline.ts"
 import { Call, fromStages, implOf, type Policy, type PolicyImpl, RetryScope, TypeId } from "./internal/policy.ts"
 import type { Operation } from "./Operation.ts"
 import type * as Outcome from "./Outcome.ts"
-import type { AttemptTimeout, DeadlineExceeded, PolicyError } from "./PolicyError.ts"
+import type { AttemptTimeout, BulkheadFull, CircuitOpen, DeadlineExceeded, PolicyError } from "./PolicyError.ts"
 import type { PolicyEvent } from "./PolicyEvent.ts"
 import * as Retry from "./Retry.ts"
 import * as Timeout from "./Timeout.ts"
@@ -57,6 +59,10 @@ export interface Options {
   readonly timeout?: Duration.Input | undefined
   /** Repeats failed attempts where that is safe: see `Retry.whenSafe`. */
   readonly retry?: Omit<Retry.Options, "classify"> | undefined
+  /** Stops calling a backend that fails. */
+  readonly breaker?: Omit<CircuitBreaker.Options, "classify"> | undefined
+  /** Bounds how many attempts run at once. A pooled backend needs none: its pool does. */
+  readonly bulkhead?: Bulkhead.Options | undefined
   /** How the exit of an attempt counts. Default: `Outcome.fromExit`. */
   readonly classify?: Outcome.Classifier | undefined
 }
@@ -71,6 +77,8 @@ type Known<T, Shape> = { readonly [K in keyof T]: K extends keyof Shape ? unknow
  */
 export type KnownOptions<O extends Options> = Known<O, Options> & {
   readonly retry?: Known<O["retry"], Retry.Options> | undefined
+  readonly breaker?: Known<O["breaker"], CircuitBreaker.Options> | undefined
+  readonly bulkhead?: Known<O["bulkhead"], Bulkhead.Options> | undefined
 }
 
 type IsSet<O extends Options, K extends keyof Options> = K extends keyof O ? [O[K]] extends [undefined] ? false : true
@@ -85,6 +93,8 @@ type IsSet<O extends Options, K extends keyof Options> = K extends keyof O ? [O[
 export type ErrorOf<O extends Options> =
   | (IsSet<O, "deadline"> extends true ? PolicyError<DeadlineExceeded> : never)
   | (IsSet<O, "timeout"> extends true ? PolicyError<AttemptTimeout> : never)
+  | (IsSet<O, "breaker"> extends true ? PolicyError<CircuitOpen> : never)
+  | (IsSet<O, "bulkhead"> extends true ? PolicyError<BulkheadFull> : never)
 
 /**
  * Wraps the work of one attempt. `E` is what the policy may add to its errors.
@@ -145,8 +155,9 @@ const fromParts = <E, Op extends Operation, Repeats extends boolean>(
 ): Policy<E, Op, Repeats> => fromStages(name, parts.flatMap((part) => part.stages))
 
 /**
- * Assembles a policy, outermost first: deadline, retry, and within the attempt its timeout. Accepts every operation: one
- * that is not idempotent is repeated only when it was surely not sent.
+ * Assembles a policy, outermost first: deadline, retry, then for each attempt the circuit breaker, the bulkhead, the
+ * borrow (which is the call's), and the timeout. Accepts every operation: one that is not idempotent is repeated only
+ * when it was surely not sent.
  *
  * Throws a `RangeError` for an option out of range, and for a timeout that is not shorter than the deadline.
  *
@@ -156,10 +167,12 @@ const fromParts = <E, Op extends Operation, Repeats extends boolean>(
 export const make = <const O extends Options>(
   options: O & KnownOptions<O>
 ): Policy<ErrorOf<O>, Operation, IsSet<O, "retry">> => {
-  const { classify, deadline, name, retry, timeout }: Options = options
+  const { breaker, bulkhead, classify, deadline, name, retry, timeout }: Options = options
   const parts: Array<PolicyImpl> = []
   if (deadline !== undefined) parts.push(implOf(Deadline.make(deadline)))
   if (retry !== undefined) parts.push(implOf(Retry.whenSafe({ ...retry, classify })))
+  if (breaker !== undefined) parts.push(implOf(CircuitBreaker.make({ ...breaker, classify })))
+  if (bulkhead !== undefined) parts.push(implOf(Bulkhead.make(bulkhead)))
   if (timeout !== undefined) parts.push(implOf(Timeout.make(timeout)))
   return fromParts(name ?? "policy", parts)
 }
@@ -284,6 +297,13 @@ export interface Snapshot {
   readonly retriesExhausted: number
   readonly attemptTimeouts: number
   readonly deadlinesExceeded: number
+  /** How often a circuit opened, and the attempts it rejected. */
+  readonly circuitOpened: number
+  readonly circuitRejected: number
+  readonly bulkheadRefused: number
+  /** Of now, where the policy has them. */
+  readonly circuit?: CircuitBreaker.CircuitState
+  readonly bulkhead?: Bulkhead.BulkheadState
 }
 
 /**
@@ -295,8 +315,10 @@ export interface Snapshot {
 export const snapshot = <E, Op extends Operation, Repeats extends boolean>(
   policy: Policy<E, Op, Repeats>
 ): Snapshot => {
-  const { calls, repeats, unstarted, ...counts } = implOf(policy).counts
-  return { name: policy.name, calls, attempts: calls - unstarted + repeats, ...counts }
+  const { counts, stages } = implOf(policy)
+  const { calls, repeats, unstarted, ...others } = counts
+  const gauges = stages.map((stage) => stage.snapshot?.())
+  return Object.assign({ name: policy.name, calls, attempts: calls - unstarted + repeats, ...others }, ...gauges)
 }
 
 // Enough for a listener to miss nothing while it handles one event; a slower one loses the oldest, and slows nobody.

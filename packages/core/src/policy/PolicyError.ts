@@ -53,12 +53,57 @@ export interface AttemptTimeout {
 }
 
 /**
+ * The circuit breaker lets nothing through: too many of the last attempts failed. One instance is shared by all callers
+ * until its state changes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CircuitOpen {
+  readonly _tag: "CircuitOpen"
+  /** Name of the policy. */
+  readonly policy: string
+  /** For how long it has been open. */
+  readonly openFor: Duration.Duration
+  /** When it lets a call through again. */
+  readonly retryAfter: Duration.Duration
+  /** What the last attempt that counted as a failure failed with. */
+  readonly cause: unknown
+}
+
+/**
+ * As many calls run and wait as may.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BulkheadFull {
+  readonly _tag: "BulkheadFull"
+  /** Name of the operation. */
+  readonly operation: string
+  readonly permits: number
+  readonly waiting: number
+}
+
+/**
  * Why a policy ended a call.
  *
  * @category models
  * @since 0.1.0
  */
-export type Reason = DeadlineExceeded | AttemptTimeout
+export type Reason = DeadlineExceeded | AttemptTimeout | CircuitOpen | BulkheadFull
+
+const outcomeOf = (reason: Reason): Outcome.Outcome => {
+  switch (reason._tag) {
+    case "DeadlineExceeded":
+      return Outcome.ignored(reason.sent)
+    case "AttemptTimeout":
+      return Outcome.failure(reason.sent)
+    case "CircuitOpen":
+    case "BulkheadFull":
+      return Outcome.ignored("no")
+  }
+}
 
 const plural = (count: number, noun: string): string => count === 1 ? `1 ${noun}` : `${count} ${noun}s`
 
@@ -74,6 +119,12 @@ const messageOf = (reason: Reason): string => {
       return `Attempt ${reason.attempt} of "${reason.operation}" took longer than its timeout of ` +
         Duration.format(reason.timeout) +
         ". It may have taken effect: repeat it only if that is safe, or raise the timeout."
+    case "CircuitOpen":
+      return `The circuit of "${reason.policy}" is open: too many of the last attempts failed. ` +
+        `Try again after ${Duration.format(reason.retryAfter)}, or do without.`
+    case "BulkheadFull":
+      return `"${reason.operation}" was refused: ${plural(reason.permits, "call")} run and ${reason.waiting} wait. ` +
+        "Send less at once, or allow more."
   }
 }
 
@@ -115,14 +166,13 @@ export class PolicyError<out R extends Reason = Reason> extends Data.TaggedError
   }
 
   /**
-   * How it counts: a deadline is the caller's (`Ignored`), a timeout the backend's (`Failure`).
+   * How it counts: a timeout is the backend's (`Failure`); a deadline is the caller's, and a refusal is our own
+   * (`Ignored`).
    *
    * @since 0.1.0
    */
   get outcome(): Outcome.Outcome {
-    return this.reason._tag === "DeadlineExceeded"
-      ? Outcome.ignored(this.reason.sent)
-      : Outcome.failure(this.reason.sent)
+    return outcomeOf(this.reason)
   }
 }
 

@@ -108,9 +108,37 @@ export interface DeadlineExceeded extends Common {
 }
 
 /**
+ * A circuit breaker changed its state with this call.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CircuitChanged extends Common {
+  readonly _tag: "CircuitChanged"
+  readonly to: "closed" | "open" | "half-open"
+}
+
+/**
+ * A call was refused because as many run and wait as may.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BulkheadRefused extends Common {
+  readonly _tag: "BulkheadRefused"
+}
+
+/**
  * What a policy did to a call.
  *
  * @category models
  * @since 0.1.0
  */
-export type PolicyEvent = RetryScheduled | RetrySkipped | RetriesExhausted | AttemptTimedOut | DeadlineExceeded
+export type PolicyEvent =
+  | RetryScheduled
+  | RetrySkipped
+  | RetriesExhausted
+  | AttemptTimedOut
+  | DeadlineExceeded
+  | CircuitChanged
+  | BulkheadRefused

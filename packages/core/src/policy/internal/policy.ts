@@ -49,6 +49,9 @@ export interface Counts {
   retriesExhausted: number
   attemptTimeouts: number
   deadlinesExceeded: number
+  circuitOpened: number
+  circuitRejected: number
+  bulkheadRefused: number
 }
 
 /**
@@ -57,11 +60,46 @@ export interface Counts {
  * @internal
  */
 export interface Stage {
-  readonly kind: "Deadline" | "Retry" | "Timeout"
+  readonly kind: "Deadline" | "Retry" | "CircuitBreaker" | "Bulkhead" | "Timeout"
   /** What time-bound stages are set to, for comparing them. */
   readonly limit?: Duration.Duration
   readonly around?: <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call) => Effect.Effect<A, E | PolicyError, R>
   readonly inside?: <A, E, R>(work: Effect.Effect<A, E, R>, call: Call) => Effect.Effect<A, E | PolicyError, R>
+  readonly snapshot?: () => Gauges
+}
+
+/**
+ * What a breaker shows: its state, and the attempts that count in it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CircuitState {
+  readonly state: "closed" | "open" | "half-open"
+  readonly calls: number
+  readonly failures: number
+}
+
+/**
+ * What a bulkhead shows.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BulkheadState {
+  readonly running: number
+  readonly waiting: number
+  readonly permits: number
+}
+
+/**
+ * What stages show of their state now.
+ *
+ * @internal
+ */
+export interface Gauges {
+  readonly circuit?: CircuitState
+  readonly bulkhead?: BulkheadState
 }
 
 /** @internal */
@@ -119,10 +157,10 @@ export class Call {
   }
 
   /** Counts and publishes in one step, so that the snapshot and the events agree whenever an interruption comes. */
-  record(count: keyof Counts, event: (common: Common) => PolicyEvent): Effect.Effect<void> {
+  record(count: keyof Counts | undefined, event: (common: Common) => PolicyEvent): Effect.Effect<void> {
     return Effect.uninterruptible(Effect.suspend(() => {
       const { policy } = this
-      policy.counts[count]++
+      if (count !== undefined) policy.counts[count]++
       if (policy.hub === undefined) return Effect.void
       return Effect.asVoid(PubSub.publish(
         policy.hub,
@@ -151,7 +189,10 @@ const zeroCounts = (): Counts => ({
   retriesSkipped: 0,
   retriesExhausted: 0,
   attemptTimeouts: 0,
-  deadlinesExceeded: 0
+  deadlinesExceeded: 0,
+  circuitOpened: 0,
+  circuitRejected: 0,
+  bulkheadRefused: 0
 })
 
 const limitsOf = (stages: ReadonlyArray<Stage>, kind: Stage["kind"]): ReadonlyArray<Duration.Duration> =>

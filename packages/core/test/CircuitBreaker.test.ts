@@ -1,0 +1,240 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Data, Duration, Effect, Exit, Fiber, Scheduler, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import * as CircuitBreaker from "../src/policy/CircuitBreaker.ts"
+import { BreakerState } from "../src/policy/internal/breakerState.ts"
+import * as Operation from "../src/policy/Operation.ts"
+import * as Outcome from "../src/policy/Outcome.ts"
+import * as Policy from "../src/policy/Policy.ts"
+import type { PolicyEvent } from "../src/policy/PolicyEvent.ts"
+import { seed, seeded } from "./pool/seeded.ts"
+
+class Down extends Data.TaggedError("Down") {}
+
+class Overloaded extends Data.TaggedError("Overloaded") {
+  readonly outcome = Outcome.overload("yes", Duration.minutes(1))
+}
+
+const read = Operation.make("read", { idempotent: true })
+
+const options = { window: 10, minimumCalls: 4, failureRate: 0.5, openFor: "5 seconds", halfOpenCalls: 2 } as const
+
+const made = (retry?: { readonly times: number }) => Policy.make({ name: "orders", breaker: options, retry })
+
+const call = <E>(policy: Policy.Policy<E>, work: Effect.Effect<unknown, unknown>) =>
+  Effect.exit(Policy.run(policy, read, (attempt) => attempt(work)))
+
+const stateOf = (policy: Policy.Policy<unknown>) => Policy.snapshot(policy).circuit!.state
+
+const times = (n: number, effect: Effect.Effect<unknown>) => Effect.repeat(effect, { times: n - 1 })
+
+describe("the circuit breaker", () => {
+  it.effect("opens when the share of failures is reached, not before the minimum of calls", () =>
+    Effect.gen(function*() {
+      const policy = made()
+      yield* times(3, call(policy, Effect.fail(new Down())))
+      assert.strictEqual(stateOf(policy), "closed")
+      yield* call(policy, Effect.void)
+      assert.strictEqual(stateOf(policy), "open") // 3 of 4
+    }))
+
+  it.effect("stays closed below the share, and forgets what is further back than the window", () =>
+    Effect.gen(function*() {
+      const policy = made()
+      yield* times(10, call(policy, Effect.void))
+      yield* times(4, call(policy, Effect.fail(new Down())))
+      assert.strictEqual(stateOf(policy), "closed") // 4 of 10
+      yield* times(6, call(policy, Effect.void)) // now those four are the oldest of ten
+      yield* times(4, call(policy, Effect.fail(new Down())))
+      assert.strictEqual(stateOf(policy), "closed") // and forgotten
+      yield* call(policy, Effect.fail(new Down()))
+      assert.strictEqual(stateOf(policy), "open")
+    }))
+
+  it.effect("rejects at once with one shared error while open, with the cause and the time to come back", () =>
+    Effect.gen(function*() {
+      const policy = made()
+      const cause = new Down()
+      yield* times(4, call(policy, Effect.fail(cause)))
+      yield* TestClock.adjust("2 seconds")
+      let ran = false
+      const rejected = Effect.flip(
+        Policy.run(policy, read, (attempt) => attempt(Effect.sync(() => (ran = true))))
+      )
+      const first = yield* rejected
+      const second = yield* rejected
+      assert.strictEqual(first, second)
+      assert.isFalse(ran)
+      if (first.reason._tag !== "CircuitOpen") return assert.fail(first.reason._tag)
+      assert.strictEqual(first.cause, cause)
+      assert.deepStrictEqual([first.reason.policy, Duration.toSeconds(first.reason.retryAfter)], ["orders", 3])
+      assert.deepStrictEqual(first.outcome, { _tag: "Ignored", sent: "no" })
+      assert.strictEqual(Policy.snapshot(policy).circuitRejected, 2)
+    }))
+
+  it.effect("lets as many calls through as it has permits when half-open, and closes when they succeed", () =>
+    Effect.gen(function*() {
+      const policy = made()
+      yield* times(4, call(policy, Effect.fail(new Down())))
+      yield* TestClock.adjust("5 seconds")
+      const slow = Effect.forkChild(call(policy, Effect.sleep("1 second")), { startImmediately: true })
+      const probes = [yield* slow, yield* slow]
+      assert.isTrue(Exit.isFailure(yield* call(policy, Effect.void))) // the third
+      assert.strictEqual(stateOf(policy), "half-open")
+      yield* TestClock.adjust("1 second")
+      yield* Effect.forEach(probes, Fiber.join)
+      assert.strictEqual(stateOf(policy), "closed")
+    }))
+
+  it.effect("opens again when the probes fail", () =>
+    Effect.gen(function*() {
+      const policy = made()
+      yield* times(4, call(policy, Effect.fail(new Down())))
+      yield* TestClock.adjust("5 seconds")
+      yield* times(2, call(policy, Effect.fail(new Down())))
+      assert.strictEqual(stateOf(policy), "open")
+      assert.strictEqual(Policy.snapshot(policy).circuitOpened, 2)
+    }))
+
+  it.effect("gives back the permit of a probe that was interrupted or says nothing, and is not held up by one that hangs", () =>
+    Effect.gen(function*() {
+      const policy = made()
+      yield* times(4, call(policy, Effect.fail(new Down())))
+      yield* TestClock.adjust("5 seconds")
+      for (let i = 0; i < 5; i++) {
+        const probe = yield* Effect.forkChild(call(policy, Effect.never), { startImmediately: true })
+        yield* Fiber.interrupt(probe)
+      }
+      const hung = Effect.forkChild(call(policy, Effect.never), { startImmediately: true })
+      const probes = [yield* hung, yield* hung]
+      assert.isTrue(Exit.isFailure(yield* call(policy, Effect.void)))
+      yield* TestClock.adjust("5 seconds")
+      yield* times(2, call(policy, Effect.void))
+      assert.strictEqual(stateOf(policy), "closed")
+      yield* Effect.forEach(probes, Fiber.interrupt)
+      assert.strictEqual(Policy.snapshot(policy).circuit!.calls, 0) // of an earlier generation: not counted
+    }))
+
+  it.effect("counts attempts, and ends a retry when it opens", () =>
+    Effect.gen(function*() {
+      const policy = made({ times: 9 })
+      let attempts = 0
+      const fiber = yield* Effect.forkChild(
+        call(policy, Effect.suspend(() => (attempts++, Effect.fail(new Down()))))
+      )
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(fiber)
+      assert.strictEqual(attempts, 4)
+      assert.strictEqual(Policy.snapshot(policy).circuitRejected, 1)
+    }))
+
+  it.effect("does not count what says nothing about the backend", () =>
+    Effect.gen(function*() {
+      const policy = made()
+      const ignored = { _tag: "Full", outcome: Outcome.ignored("no") }
+      yield* times(20, call(policy, Effect.fail(ignored)))
+      assert.deepStrictEqual(Policy.snapshot(policy).circuit, { state: "closed", calls: 0, failures: 0 })
+    }))
+
+  it.effect("stays open for as long as an overloaded server asks", () =>
+    Effect.gen(function*() {
+      const policy = made()
+      yield* times(4, call(policy, Effect.fail(new Overloaded())))
+      yield* TestClock.adjust("59 seconds")
+      assert.isTrue(Exit.isFailure(yield* call(policy, Effect.void)))
+      yield* TestClock.adjust("1 second")
+      assert.isTrue(Exit.isSuccess(yield* call(policy, Effect.void)))
+    }))
+
+  it.effect("shares its state between policies it is composed into, and publishes its changes", () =>
+    Effect.gen(function*() {
+      const breaker = CircuitBreaker.make(options)
+      const one = Policy.compose(Policy.make({ deadline: "1 minute" }), breaker)
+      const events: Array<PolicyEvent> = []
+      const listener = yield* Effect.forkChild(
+        Stream.runForEach(Policy.events(one), (event) => Effect.sync(() => events.push(event))),
+        { startImmediately: true }
+      )
+      yield* Effect.yieldNow
+      yield* times(4, call(one, Effect.fail(new Down())))
+      yield* TestClock.adjust("5 seconds")
+      yield* times(2, call(one, Effect.void))
+      yield* Effect.yieldNow
+      assert.deepStrictEqual(events.map((event) => event._tag === "CircuitChanged" ? event.to : event._tag), [
+        "open",
+        "half-open",
+        "closed"
+      ])
+      assert.strictEqual(stateOf(breaker), "closed")
+      yield* Fiber.interrupt(listener)
+    }))
+
+  it("refuses options out of range", () => {
+    assert.throws(() => CircuitBreaker.make({ failureRate: 0 }), RangeError, /failureRate.*0/)
+    assert.throws(() => CircuitBreaker.make({ window: 5, minimumCalls: 6 }), RangeError, /minimumCalls.*6/)
+    assert.throws(() => CircuitBreaker.make({ openFor: 0 }), RangeError, /openFor/)
+    assert.throws(() => CircuitBreaker.make({ halfOpenCalls: 0 }), RangeError, /halfOpenCalls/)
+  })
+
+  it.live("leaks no permit when the interrupt lands at any operation of a probe", () =>
+    Effect.gen(function*() {
+      for (let at = 0; at < 30; at++) {
+        const policy = Policy.make({ breaker: { ...options, openFor: "1 millis" } })
+        yield* times(4, call(policy, Effect.fail(new Down())))
+        yield* Effect.sleep("2 millis")
+        let n = 0
+        const base = new Scheduler.MixedScheduler("async")
+        const probe = Effect.runFork(
+          Effect.provideService(call(policy, Effect.andThen(Effect.void, Effect.void)), Scheduler.Scheduler, {
+            executionMode: "async",
+            makeDispatcher: () => base.makeDispatcher(),
+            shouldYield: () => n++ === at
+          })
+        )
+        probe.interruptUnsafe()
+        yield* Fiber.await(probe)
+        yield* times(2, call(policy, Effect.void))
+        assert.strictEqual(stateOf(policy), "closed", `operation ${at}`)
+      }
+    }))
+})
+
+describe("the automaton", () => {
+  it("has the legal edges only, never admits more probes than permits, and always comes to admit again", () => {
+    const choices = seeded(seed)
+    const legal = new Set([
+      "closed open",
+      "open half-open",
+      "half-open open",
+      "half-open closed",
+      "half-open half-open"
+    ])
+    const settings = { window: 8, minimumCalls: 4, failureRate: 0.5, openFor: 100, permits: 3 }
+    for (let round = 0; round < 200; round++) {
+      const breaker = new BreakerState(settings)
+      const running: Array<number> = []
+      let now = 0
+      for (let step = 0; step < 200; step++) {
+        const before = { state: breaker.state, generation: breaker.generation }
+        const dice = choices.next()
+        if (dice < 0.4) {
+          if (breaker.admit(now)) running.push(breaker.generation)
+        } else if (dice < 0.8 && running.length > 0) {
+          const [generation] = running.splice(choices.below(running.length), 1)
+          if (choices.next() < 0.2) breaker.forget(generation!)
+          else breaker.record(generation!, choices.next() < 0.6, now)
+        } else {
+          now += choices.below(80)
+        }
+        const at = `seed ${seed}, round ${round}, step ${step}`
+        if (breaker.generation !== before.generation) {
+          assert.strictEqual(breaker.generation, before.generation + 1, at)
+          assert.isTrue(legal.has(`${before.state} ${breaker.state}`), `${before.state} ${breaker.state}, ${at}`)
+        }
+        const probes = running.filter((generation) => generation === breaker.generation).length
+        if (breaker.state === "half-open") assert.isAtMost(probes + breaker.tally.calls, settings.permits, at)
+      }
+      assert.isTrue(breaker.admit(now + 101), `seed ${seed}, round ${round}`)
+    }
+  })
+})
