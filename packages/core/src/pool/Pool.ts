@@ -80,7 +80,7 @@ export const make = <A, E, R>(options: Options<A, E, R>): Effect.Effect<Pool<A>,
     const runFork = Effect.runForkWith(context)
     const fork: Fork = (effect) => runFork(effect)
     const deadlines = new Deadlines(Context.get(context, Clock.Clock), fork)
-    const outbox = new Outbox(Context.get(context, Scheduler.Scheduler).makeDispatcher())
+    const outbox = new Outbox(Context.get(context, Scheduler.Scheduler))
     const dialer = new Dialer(settings.dialConcurrency, settings.backoff, deadlines)
     const open = (scope: Scope.Scope) => runFork(Scope.provide(options.acquire, scope))
     const edges = new PoolEdges<A>(settings, open, fork, deadlines, dialer)
@@ -157,13 +157,20 @@ export const get: {
   (args) => isPool(args[0]),
   <A>(self: Pool<A>, options?: UseOptions): Effect.Effect<A, PoolError, Scope.Scope> => {
     const state = self[TypeId]
-    return Effect.withFiber((fiber) => {
-      const borrow = new Borrow(state, fiber.context, options)
-      return Effect.addFinalizer(() => Effect.sync(() => state.release(borrow))).pipe(
-        Effect.andThen(Effect.suspend(() => state.tryLend(borrow) ? Effect.void : wait(state, borrow, options))),
-        Effect.map(() => itemOf(borrow))
-      )
-    })
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.withFiber((fiber) => {
+        const borrow = new Borrow(state, fiber.context, options)
+        const release = Effect.sync(() => state.release(borrow))
+        return restore(Effect.suspend(() => state.tryLend(borrow) ? Effect.void : wait(state, borrow, options))).pipe(
+          Effect.onError(() => release),
+          Effect.andThen(Effect.addFinalizer(() => release)),
+          // A scope that has closed meanwhile has run the finalizer already: the item is not the caller's any more.
+          Effect.andThen(
+            Effect.suspend(() => borrow.connection === undefined ? Effect.interrupt : Effect.succeed(itemOf(borrow)))
+          )
+        )
+      })
+    )
   }
 )
 

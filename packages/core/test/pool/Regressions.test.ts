@@ -1,0 +1,74 @@
+/** One test a fault that the pool once had; each names what used to happen. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Fiber, Scheduler, Scope } from "effect"
+import { TestClock } from "effect/testing"
+import * as Pool from "../../src/pool/Pool.ts"
+import { FakeServer } from "./fakeServer.ts"
+
+/** Hands over what a scheduled task throws, which would end the process. */
+const catching = (onError: (error: unknown) => void): Scheduler.Scheduler =>
+  new Scheduler.MixedScheduler("async", (run) => {
+    const timer = setImmediate(() => {
+      try {
+        run()
+      } catch (error) {
+        onError(error)
+      }
+    })
+    return () => clearImmediate(timer)
+  })
+
+const now = { startImmediately: true } as const
+
+describe("leases", () => {
+  it.effect("get whose scope closes while it waits used to hold its connection for ever", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      const held = yield* Effect.forkChild(Pool.use(pool, () => Effect.never), now)
+      const scope = yield* Scope.make()
+      const got = yield* Effect.forkChild(Scope.provide(Pool.get(pool), scope), now)
+      yield* Scope.close(scope, Exit.void)
+      yield* Fiber.interrupt(held)
+      const exit = yield* Fiber.await(got)
+      const stats = yield* Pool.stats(pool)
+      assert.deepStrictEqual([stats.used, stats.idle], [0, 1])
+      assert.isTrue(Exit.hasInterrupts(exit)) // not a connection that somebody else may have by now
+    }))
+
+  it.effect("get into a closed scope used to hold its connection for ever", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      const scope = yield* Scope.make()
+      yield* Scope.close(scope, Exit.void)
+      const got = yield* Effect.forkChild(Scope.provide(Pool.get(pool), scope), now)
+      assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(got)))
+      const stats = yield* Pool.stats(pool)
+      assert.deepStrictEqual([stats.used, stats.idle], [0, 1])
+    }))
+})
+
+describe("strangers' mistakes", () => {
+  it.effect("an observer of a waiting fiber that threw used to stop the pool for everybody", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const thrown: Array<unknown> = []
+      const pool = yield* Effect.provideService(
+        Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } }),
+        Scheduler.Scheduler,
+        catching((error) => thrown.push(error))
+      )
+      const held = yield* Effect.forkChild(Pool.use(pool, () => Effect.never), now)
+      const first = yield* Effect.forkChild(Pool.use(pool, () => Effect.void), now)
+      const mistake = new Error("observer")
+      first.addObserver(() => {
+        throw mistake
+      })
+      const second = yield* Effect.forkChild(Pool.use(pool, () => Effect.void), now)
+      assert.isTrue(Exit.hasInterrupts(yield* Effect.andThen(Fiber.interrupt(held), Fiber.await(held))))
+      yield* Fiber.join(second)
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(thrown, [mistake])
+    }))
+})
