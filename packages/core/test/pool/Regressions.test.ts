@@ -71,4 +71,14 @@ describe("strangers' mistakes", () => {
       yield* TestClock.adjust(1)
       assert.deepStrictEqual(thrown, [mistake])
     }))
+
+  it.effect("a timeout that is not allowed used to show only once the pool was busy, as a defect", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      for (const timeout of [-1, 0, "Infinity"] as const) {
+        assert.throws(() => Pool.use(pool, () => Effect.void, { timeout }), RangeError, /timeout/)
+        assert.throws(() => Pool.get(pool, { timeout }), RangeError, /timeout/)
+      }
+    }))
 })
