@@ -1,6 +1,6 @@
 /** One test a fault that the pool once had; each names what used to happen. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Scheduler, Scope } from "effect"
+import { Effect, Exit, Fiber, Schedule, Scheduler, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Pool from "../../src/pool/Pool.ts"
 import { FakeServer } from "./fakeServer.ts"
@@ -80,5 +80,20 @@ describe("strangers' mistakes", () => {
         assert.throws(() => Pool.use(pool, () => Effect.void, { timeout }), RangeError, /timeout/)
         assert.throws(() => Pool.get(pool, { timeout }), RangeError, /timeout/)
       }
+    }))
+
+  it.effect("a backoff that died used to end all dialling", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      server.mode = "refuses"
+      yield* Pool.make({
+        name: "p",
+        acquire: server.acquire,
+        size: { min: 1, max: 1 },
+        dial: { backoff: Schedule.forever.pipe(Schedule.modifyDelay(() => Effect.die("no"))) }
+      })
+      server.mode = "accepts"
+      yield* TestClock.adjust("100 millis")
+      assert.strictEqual(server.open, 1)
     }))
 })
