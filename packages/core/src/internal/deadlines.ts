@@ -29,6 +29,7 @@ export class Deadlines {
   private heap: Array<Deadline> = []
   private cancelled = 0
   private armedAt = Infinity
+  private closed = false
   private timer: Fiber.Fiber<void> | undefined
   private readonly clock: Clock.Clock
   private readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
@@ -42,9 +43,9 @@ export class Deadlines {
     return monotonicMillis(this.clock)
   }
 
-  /** Arms `deadline` for the instant `at`; `Infinity` never fires. */
+  /** Arms `deadline` for the instant `at`; `Infinity` never fires, and nothing does once this is closed. */
   add(deadline: Deadline, at: number): void {
-    if (at === Infinity) return
+    if (at === Infinity || this.closed) return
     deadline.deadlineAt = at
     deadline.deadlineArmed = true
     this.heap.push(deadline)
@@ -67,8 +68,8 @@ export class Deadlines {
 
   /** Ends the timer. Deadlines that are still armed will not fire. */
   close(): void {
+    this.closed = true
     this.heap = []
-    this.armedAt = -Infinity
     this.timer?.interruptUnsafe()
   }
 

@@ -1,6 +1,6 @@
 /** One test a fault that the pool once had; each names what used to happen. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Schedule, Scheduler, Scope } from "effect"
+import { Clock, Effect, Exit, Fiber, Schedule, Scheduler, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Pool from "../../src/pool/Pool.ts"
 import { FakeServer } from "./fakeServer.ts"
@@ -95,5 +95,63 @@ describe("strangers' mistakes", () => {
       server.mode = "accepts"
       yield* TestClock.adjust("100 millis")
       assert.strictEqual(server.open, 1)
+    }))
+})
+
+describe("the end", () => {
+  it.effect("warm used to succeed on a draining pool, and to wait on a closed one for what would not close", () =>
+    Effect.gen(function*() {
+      const acquire = Effect.acquireRelease(Effect.succeed(1), () => Effect.never)
+      const pool = yield* Pool.make({ name: "p", acquire, size: { min: 1, max: 2 } })
+      const held = yield* Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.never)), now)
+      const draining = yield* Effect.forkChild(Pool.drain(pool, "1 second"), now)
+      assert.strictEqual((yield* Effect.flip(Pool.warm(pool))).reason._tag, "Closed")
+      yield* TestClock.adjust("6 seconds")
+      yield* Fiber.join(draining)
+      assert.strictEqual((yield* Effect.flip(Pool.warm(pool))).reason._tag, "Closed")
+      yield* Fiber.interrupt(held)
+    }))
+
+  it.effect("warm used to wait for the end of a drain that began meanwhile", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { min: 2, max: 2 }, start: "lazy" })
+      const held = yield* Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.never)), now)
+      server.mode = "black hole"
+      yield* Pool.clear(pool)
+      const warming = yield* Effect.forkChild(Effect.flip(Pool.warm(pool)), now)
+      yield* Effect.forkChild(Pool.drain(pool, "1 minute"), now)
+      assert.strictEqual((yield* Fiber.join(warming)).reason._tag, "Closed")
+      yield* Fiber.interrupt(held)
+    }))
+
+  it.effect("a pool that closed at a deadline used to go on arming timers", () =>
+    Effect.gen(function*() {
+      const clock = yield* Clock.Clock
+      let sleeping = 0
+      const counting: Clock.Clock = {
+        currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe(),
+        currentTimeMillis: clock.currentTimeMillis,
+        currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe(),
+        currentTimeNanos: clock.currentTimeNanos,
+        monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
+        monotonicTimeNanos: clock.monotonicTimeNanos,
+        sleep: (duration) =>
+          Effect.suspend(() => {
+            sleeping++
+            return Effect.ensuring(clock.sleep(duration), Effect.sync(() => sleeping--))
+          })
+      }
+      const acquire = Effect.acquireRelease(Effect.sleep("1 minute"), () => Effect.never)
+      const pool = yield* Effect.provideService(
+        Pool.make({ name: "p", acquire, size: { min: 1, max: 2 } }),
+        Clock.Clock,
+        counting
+      )
+      const draining = yield* Effect.forkChild(Pool.drain(pool, "1 second"), now)
+      yield* TestClock.adjust("6 seconds")
+      assert.strictEqual((yield* Fiber.join(draining)).leftOpen, 1)
+      yield* TestClock.adjust("1 minute") // the dial ends, and its close begins
+      assert.strictEqual(sleeping, 0)
     }))
 })
