@@ -76,8 +76,9 @@ export class Deadlines {
   private arm(at: number): void {
     this.armedAt = at
     this.timer?.interruptUnsafe()
-    // Rounded up, so that the timer never wakes a fraction of a millisecond early and spins.
-    const millis = Math.max(0, Math.ceil(at - this.now()))
+    // Rounded up, so that the timer never wakes a fraction of a millisecond early and spins; and at least one, so that
+    // nothing fires on the stack of whoever adds it: a clock may let no time at all pass at once.
+    const millis = Math.max(1, Math.ceil(at - this.now()))
     this.timer = this.fork(Effect.andThen(this.clock.sleep(Duration.millis(millis)), Effect.sync(() => this.tick())))
   }
 

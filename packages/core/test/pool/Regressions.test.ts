@@ -154,4 +154,15 @@ describe("the end", () => {
       yield* TestClock.adjust("1 minute") // the dial ends, and its close begins
       assert.strictEqual(sleeping, 0)
     }))
+
+  it.effect("a drain without a grace period used to hang on a clock whose sleep of zero ends at once", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      const held = yield* Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.never)), now)
+      const draining = yield* Effect.forkChild(Pool.drain(pool, 0), now)
+      yield* TestClock.adjust(1)
+      assert.strictEqual((yield* Fiber.join(draining)).cut.length, 1)
+      yield* Fiber.interrupt(held)
+    }))
 })
