@@ -166,3 +166,10 @@ describe("the end", () => {
       yield* Fiber.interrupt(held)
     }))
 })
+
+describe("dialling", () => {
+  it("a pool that keeps nothing used to dial without pause while it was warmed: it is refused", () => {
+    const options = { name: "p", acquire: Effect.succeed(1), size: { max: 1, keep: 0 } }
+    assert.throws(() => Pool.make(options), RangeError, /size\.keep.*0.*from 1 to 1/)
+  })
+})

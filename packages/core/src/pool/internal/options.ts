@@ -34,7 +34,7 @@ export interface Options<A, E, R> {
     readonly min?: number | undefined
     /** Never more than this many are open, being opened, or being closed. */
     readonly max: number
-    /** Beyond this many a connection closes on return when nobody waits. Default `max`. */
+    /** Beyond this many a connection closes on return when nobody waits. At least 1 and `min`; default `max`. */
     readonly keep?: number | undefined
   }
   /** Default `background`. */
@@ -112,7 +112,7 @@ export const resolve = <A, E, R>(options: Options<A, E, R>): Settings<A> => {
     name: options.name,
     max,
     min,
-    keep: integer("size.keep", size.keep ?? max, min, max),
+    keep: integer("size.keep", size.keep ?? max, Math.max(1, min), max),
     start: oneOf("start", options.start ?? "background", ["lazy", "background", "fail-fast"]),
     waitTimeout: boundedMillis("wait.timeout", wait?.timeout ?? "10 seconds"),
     maxWaiting: integer("wait.maxWaiting", wait?.maxWaiting ?? 1000, 1),
