@@ -172,4 +172,21 @@ describe("dialling", () => {
     const options = { name: "p", acquire: Effect.succeed(1), size: { max: 1, keep: 0 } }
     assert.throws(() => Pool.make(options), RangeError, /size\.keep.*0.*from 1 to 1/)
   })
+
+  it.effect("a server that accepts and hangs up used to be dialled without pause", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({
+        name: "p",
+        acquire: server.acquire,
+        size: { max: 2 },
+        check: { isAlive: () => false }
+      })
+      const borrow = yield* Effect.forkChild(Effect.flip(Pool.use(pool, () => Effect.void)))
+      for (let i = 0; i < 100; i++) yield* TestClock.adjust("10 millis")
+      assert.isAtMost(server.dials, 10)
+      const error = yield* Fiber.join(borrow)
+      assert.strictEqual(error.reason._tag, "Unavailable")
+      assert.include(error.message, "dead when it opened")
+    }))
 })

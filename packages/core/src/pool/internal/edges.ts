@@ -118,14 +118,16 @@ export class PoolEdges<A> implements Edges<A> {
   }
 
   private dialEnded(dial: Dial, exit: Exit.Exit<A, unknown>): void {
-    if (dial.ended === undefined && Exit.isSuccess(exit)) {
+    if (dial.ended === undefined && Exit.isSuccess(exit) && this.settings.isAlive(exit.value)) {
       const connection = new Connection(exit.value, dial.scope, dial.generation)
       return this.state.opened(connection, this.deadlines.now() - dial.startedAt)
     }
     this.closeScope(dial.scope, () => {
       if (dial.ended === "timeout") return this.state.closed()
-      if (dial.ended === "aborted" || Exit.isSuccess(exit)) return this.state.dialAborted()
-      const cause = Cause.squash(exit.cause)
+      if (dial.ended === "aborted") return this.state.dialAborted()
+      const cause = Exit.isSuccess(exit)
+        ? new Error("The connection was dead when it opened")
+        : Cause.squash(exit.cause)
       this.fork(Effect.map(this.dialer.nextDelay(cause), (delay) => this.state.dialFailed(cause, delay)))
     })
   }

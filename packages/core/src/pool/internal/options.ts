@@ -99,10 +99,19 @@ export interface Settings<A> {
   /** `Infinity` where there is no `test`. */
   readonly skipWithin: number
   readonly checkTimeout: number
+  /** Never throws. */
   readonly isAlive: (item: A) => boolean
 }
 
 const alwaysAlive = () => true
+
+const orDead = <A>(isAlive: (item: A) => boolean) => (item: A): boolean => {
+  try {
+    return isAlive(item)
+  } catch {
+    return false
+  }
+}
 
 export const resolve = <A, E, R>(options: Options<A, E, R>): Settings<A> => {
   const { check, dial, size, wait } = options
@@ -125,6 +134,6 @@ export const resolve = <A, E, R>(options: Options<A, E, R>): Settings<A> => {
       ? Infinity
       : unboundedMillis("check.skipWithin", check.skipWithin ?? "500 millis"),
     checkTimeout: boundedMillis("check.timeout", check?.timeout ?? "1 second"),
-    isAlive: check?.isAlive ?? alwaysAlive
+    isAlive: check?.isAlive === undefined ? alwaysAlive : orDead(check.isAlive)
   }
 }
