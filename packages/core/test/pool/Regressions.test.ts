@@ -165,6 +165,49 @@ describe("the end", () => {
       assert.strictEqual((yield* Fiber.join(draining)).cut.length, 1)
       yield* Fiber.interrupt(held)
     }))
+
+  it.effect("a drain begun by a borrow just served used to be followed by the dials of those behind it", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      server.dialTime = "10 millis"
+      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 5 } })
+      const drain = Effect.forkDetach(Pool.drain(pool, "1 second"), now)
+      const first = yield* Effect.forkChild(Pool.use(pool, () => drain), now)
+      yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.void)), now))
+      yield* TestClock.adjust("10 millis")
+      yield* Fiber.join(yield* Fiber.join(first))
+      assert.deepStrictEqual([server.dials, server.sockets], [1, 0])
+    }))
+
+  it.effect("a check that drained its own pool used to hold the drain up until its time was over", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const drain = Effect.suspend((): Effect.Effect<unknown> => Effect.forkDetach(Pool.drain(pool, "1 second"), now))
+      const pool: Pool.Pool<unknown> = yield* Pool.make({
+        name: "p",
+        acquire: server.acquire,
+        size: { max: 2 },
+        check: { test: () => Effect.andThen(drain, Effect.never) }
+      })
+      yield* Pool.use(pool, () => Effect.void)
+      yield* TestClock.adjust("1 minute")
+      yield* Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.void)), now)
+      assert.deepStrictEqual([server.sockets, (yield* Pool.stats(pool)).checking], [0, 0])
+    }))
+
+  it.effect("an acquire that drained its own pool used to leave its dial running", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      server.mode = "black hole"
+      const drain = Effect.suspend((): Effect.Effect<unknown> => Effect.forkDetach(Pool.drain(pool, "1 second"), now))
+      const pool: Pool.Pool<unknown> = yield* Pool.make({
+        name: "p",
+        acquire: Effect.andThen(drain, server.acquire),
+        size: { max: 5 }
+      })
+      yield* Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.void)), now)
+      assert.deepStrictEqual([server.sockets, (yield* Pool.stats(pool)).opening], [0, 0])
+    }))
 })
 
 describe("dialling", () => {

@@ -69,15 +69,13 @@ export class PoolEdges<A> implements Edges<A> {
       this.dials.delete(dial)
       this.dialEnded(dial, exit)
     })
+    // `acquire` may itself have moved the pool on before it first waited.
+    if (dial.generation !== this.state.generation) this.abortDial(dial, fiber)
   }
 
   abort(): void {
     // Copies: what ends here may start the next at once, and that one belongs to the new generation.
-    for (const [dial, fiber] of Array.from(this.dials)) {
-      if (dial.ended !== undefined) continue
-      dial.ended = "aborted"
-      fiber.interruptUnsafe()
-    }
+    for (const [dial, fiber] of Array.from(this.dials)) this.abortDial(dial, fiber)
     for (const abort of Array.from(this.checks)) abort()
   }
 
@@ -101,10 +99,18 @@ export class PoolEdges<A> implements Edges<A> {
     const cancelTimeout = this.deadlines.after(this.settings.checkTimeout, () => stop(false))
     this.checks.add(abort)
     fiber.addObserver((exit) => answer(Exit.isSuccess(exit)))
+    // It may have moved on before the check began, or at the hands of `test` itself.
+    if (connection.generation !== this.state.generation) abort()
   }
 
   close(connection: Connection<A>): void {
     this.closeScope(connection.scope, () => this.state.closed())
+  }
+
+  private abortDial(dial: Dial, fiber: Fiber.Fiber<A, unknown>): void {
+    if (dial.ended !== undefined) return
+    dial.ended = "aborted"
+    fiber.interruptUnsafe()
   }
 
   private dialTimedOut(dial: Dial, fiber: Fiber.Fiber<A, unknown>): void {

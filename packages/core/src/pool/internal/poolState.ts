@@ -417,7 +417,8 @@ export class PoolState<A> implements Lender<A> {
     }
   }
 
-  private readonly dialTask: Task = { run: () => this.edges.dial() }
+  /** The pool may have begun to drain since the dial was decided. */
+  private readonly dialTask: Task = { run: () => this.phase === "open" ? this.edges.dial() : this.dialAborted() }
 }
 
 /** Something that waits for connections to open, or for all of them to be gone. */
