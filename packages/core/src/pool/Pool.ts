@@ -94,7 +94,8 @@ export const make = <A, E, R>(options: Options<A, E, R>): Effect.Effect<Pool<A>,
       }
     }
     yield* Effect.addFinalizer(() => Effect.andThen(drain(pool, CLOSE_GRACE), events.end))
-    if (settings.start === "fail-fast") yield* warm(pool)
+    // The scope may go on for long after, and `make` may be tried again in it.
+    if (settings.start === "fail-fast") yield* Effect.onError(warm(pool), () => drain(pool, 0))
     state.start()
     return pool
   })

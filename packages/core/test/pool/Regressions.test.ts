@@ -208,6 +208,17 @@ describe("the end", () => {
       yield* Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.void)), now)
       assert.deepStrictEqual([server.sockets, (yield* Pool.stats(pool)).opening], [0, 0])
     }))
+
+  it.effect("a pool that failed to start used to keep what it had opened until the scope closed", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const acquire = Effect.suspend(() => {
+        if (server.dials === 2) server.mode = "refuses"
+        return server.acquire
+      })
+      yield* Effect.flip(Pool.make({ name: "p", acquire, size: { min: 5, max: 5 }, start: "fail-fast" }))
+      assert.deepStrictEqual([server.opened, server.sockets], [2, 0])
+    }))
 })
 
 describe("dialling", () => {
