@@ -47,6 +47,24 @@ describe("leases", () => {
       const stats = yield* Pool.stats(pool)
       assert.deepStrictEqual([stats.used, stats.idle], [0, 1])
     }))
+
+  it.effect("who was resumed in the middle of a clear used to be lent what it cleared", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { min: 2, max: 3 }, start: "lazy" })
+      server.dialTime = "1 second"
+      const first = yield* Effect.forkChild(Pool.use(pool, () => Effect.void), now)
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(first)
+      const old = Array.from(server.connections.keys())
+      assert.deepStrictEqual([old.length, server.dialling], [1, 1])
+      const both = Effect.scoped(Effect.all([Pool.get(pool), Pool.get(pool)]))
+      const warmed = yield* Effect.forkChild(Effect.andThen(Pool.warm(pool), both), now)
+      server.dialTime = 0
+      yield* Pool.clear(pool)
+      const lent = yield* Fiber.join(warmed)
+      assert.isFalse(lent.some((connection) => old.includes(connection.id)))
+    }))
 })
 
 describe("strangers' mistakes", () => {

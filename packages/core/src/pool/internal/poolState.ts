@@ -223,8 +223,8 @@ export class PoolState<A> implements Lender<A> {
   /** O(1): the swept connections close one by one, and none of them is lent again. */
   clear(interrupt: boolean): void {
     this.generation++
+    this.bag.sweep("Cleared") // before `abort`, which may at once have new ones opened and somebody borrow
     this.edges.abort()
-    this.bag.sweep("Cleared")
     if (interrupt) this.cut("Cleared")
     this.wake()
   }
