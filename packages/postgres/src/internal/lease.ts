@@ -110,14 +110,19 @@ export class Lease {
     })
   }
 
-  readonly runStream: RunStream = (_sql, stream) =>
+  readonly runStream: RunStream = (sql, stream) =>
     Effect.suspend(() => {
       if (this.lostBy !== undefined) return Effect.fail(this.gone())
       this.started = true
-      return Effect.succeed(Stream.mapError(stream(this.pg), (error) => {
+      const { deadline, timeout = deadline } = this.settings
+      const rows = Stream.mapError(stream(this.pg), (error) => {
         const failure = this.session.streamFailure(error)
         if (failure !== error) this.lostBy ??= { cause: failure }
         return toSqlError(failure, false)
+      })
+      return Effect.succeed(Stream.timeoutOrElse(rows, {
+        duration: timeout,
+        orElse: () => Stream.fail(toSqlError(this.operations.silence(sql, timeout), false))
       }))
     })
 

@@ -1,9 +1,9 @@
 /** What an interrupted statement leaves behind, and how long its end takes. sql-pg alone waits five seconds. */
-import { PoolEvent } from "@breakwater/core"
+import { PolicyError, PoolEvent } from "@breakwater/core"
 import { PostgresServer } from "@breakwater/testing"
 import * as TestPostgres from "@breakwater/testing/TestPostgres"
 import { assert, describe, layer } from "@effect/vitest"
-import { Duration, Effect, Fiber, Random, Stream } from "effect"
+import { Duration, Effect, Fiber, Option, Random, Stream } from "effect"
 import { elapsed, eventually, open, proxied, running } from "../utils/database.ts"
 
 const LIMIT = 2000
@@ -60,6 +60,22 @@ describe.skipIf(!TestPostgres.available)("Cancelling", () => {
           )
         ))
         assert.isBelow(Duration.toMillis(duration), LIMIT)
+      }))
+
+    it.effect("ends a stream whose server has fallen silent, typed", () =>
+      Effect.gen(function*() {
+        const { proxy, url } = yield* proxied
+        const { sql, stats } = yield* open({ url, policy: { timeout: "300 millis" } })
+        const { duration, value } = yield* elapsed(Effect.flip(
+          sql<{ n: number }>`select n, pg_sleep(0.02), repeat('x', 10000) from generate_series(1, 50) n`.stream.pipe(
+            Stream.tap(() => proxy.blackHole),
+            Stream.runDrain
+          )
+        ))
+        assert.strictEqual(value.reason._tag, "UnknownError")
+        assert.strictEqual(Option.getOrUndefined(PolicyError.fromSqlError(value))?.reason._tag, "AttemptTimeout")
+        assert.isBelow(Duration.toMillis(duration), LIMIT)
+        assert.strictEqual((yield* stats).used, 0)
       }))
 
     it.effect("never lends the session of an interrupted statement again, and says why it closed", () =>
