@@ -29,6 +29,7 @@ export class Deadlines {
   private heap: Array<Deadline> = []
   private cancelled = 0
   private armedAt = Infinity
+  private closed = false
   private timer: Fiber.Fiber<void> | undefined
   private readonly clock: Clock.Clock
   private readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
@@ -42,9 +43,9 @@ export class Deadlines {
     return monotonicMillis(this.clock)
   }
 
-  /** Arms `deadline` for the instant `at`; `Infinity` never fires. */
+  /** Arms `deadline` for the instant `at`; `Infinity` never fires, and nothing does once this is closed. */
   add(deadline: Deadline, at: number): void {
-    if (at === Infinity) return
+    if (at === Infinity || this.closed) return
     deadline.deadlineAt = at
     deadline.deadlineArmed = true
     this.heap.push(deadline)
@@ -67,16 +68,17 @@ export class Deadlines {
 
   /** Ends the timer. Deadlines that are still armed will not fire. */
   close(): void {
+    this.closed = true
     this.heap = []
-    this.armedAt = -Infinity
     this.timer?.interruptUnsafe()
   }
 
   private arm(at: number): void {
     this.armedAt = at
     this.timer?.interruptUnsafe()
-    // Rounded up, so that the timer never wakes a fraction of a millisecond early and spins.
-    const millis = Math.max(0, Math.ceil(at - this.now()))
+    // Rounded up, so that the timer never wakes a fraction of a millisecond early and spins; and at least one, so that
+    // nothing fires on the stack of whoever adds it: a clock may let no time at all pass at once.
+    const millis = Math.max(1, Math.ceil(at - this.now()))
     this.timer = this.fork(Effect.andThen(this.clock.sleep(Duration.millis(millis)), Effect.sync(() => this.tick())))
   }
 

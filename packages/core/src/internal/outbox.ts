@@ -20,10 +20,12 @@ export class Outbox {
   private tasks: Array<Task> = []
   private head = 0
   private running = false
+  private readonly scheduler: Scheduler.Scheduler
   private readonly dispatcher: Scheduler.SchedulerDispatcher
 
-  constructor(dispatcher: Scheduler.SchedulerDispatcher) {
-    this.dispatcher = dispatcher
+  constructor(scheduler: Scheduler.Scheduler) {
+    this.scheduler = scheduler
+    this.dispatcher = scheduler.makeDispatcher()
   }
 
   add(task: Task): void {
@@ -38,7 +40,7 @@ export class Outbox {
   private readonly turn = (): void => {
     this.running = true
     for (let left = BATCH; left > 0 && this.head < this.tasks.length; left--) {
-      this.tasks[this.head++]!.run()
+      this.run(this.tasks[this.head++]!)
     }
     if (this.head < this.tasks.length) {
       this.tasks = this.tasks.slice(this.head)
@@ -48,5 +50,19 @@ export class Outbox {
       this.running = false
     }
     this.head = 0
+  }
+
+  /**
+   * An observer of a resumed fiber may throw. That belongs to neither the tasks behind it nor to whoever happens to
+   * flush: it is thrown on a stack of its own, as it would be had a timer resumed the fiber.
+   */
+  private run(task: Task): void {
+    try {
+      task.run()
+    } catch (error) {
+      this.scheduler.makeDispatcher().scheduleTask(() => {
+        throw error
+      }, 0)
+    }
   }
 }

@@ -80,7 +80,7 @@ export const make = <A, E, R>(options: Options<A, E, R>): Effect.Effect<Pool<A>,
     const runFork = Effect.runForkWith(context)
     const fork: Fork = (effect) => runFork(effect)
     const deadlines = new Deadlines(Context.get(context, Clock.Clock), fork)
-    const outbox = new Outbox(Context.get(context, Scheduler.Scheduler).makeDispatcher())
+    const outbox = new Outbox(Context.get(context, Scheduler.Scheduler))
     const dialer = new Dialer(settings.dialConcurrency, settings.backoff, deadlines)
     const open = (scope: Scope.Scope) => runFork(Scope.provide(options.acquire, scope))
     const edges = new PoolEdges<A>(settings, open, fork, deadlines, dialer)
@@ -94,7 +94,8 @@ export const make = <A, E, R>(options: Options<A, E, R>): Effect.Effect<Pool<A>,
       }
     }
     yield* Effect.addFinalizer(() => Effect.andThen(drain(pool, CLOSE_GRACE), events.end))
-    if (settings.start === "fail-fast") yield* warm(pool)
+    // The scope may go on for long after, and `make` may be tried again in it.
+    if (settings.start === "fail-fast") yield* Effect.onError(warm(pool), () => drain(pool, 0))
     state.start()
     return pool
   })
@@ -103,6 +104,7 @@ export const make = <A, E, R>(options: Options<A, E, R>): Effect.Effect<Pool<A>,
 /**
  * Borrows a connection for one effect. It comes back when the effect ends, however it ends.
  *
+ * Throws a `RangeError` for a `timeout` that is not allowed.
  * Fails as `AcquireTimeout`, `QueueFull`, `Unavailable` or `Closed` when no connection was lent, and as `Revoked` when
  * it was cut under the effect. Interruption of the caller while it waits leaves the queue at once.
  *
@@ -125,6 +127,7 @@ export const use: {
   options?: UseOptions
 ): Effect.Effect<B, E | PoolError, R> => {
   const state = self[TypeId]
+  const timeout = timeoutOf(state, options)
   return Effect.withFiber((fiber) => {
     const borrow = new Borrow(state, fiber.context, options)
     // The finalizer goes on the stack before the take: the scheduler may yield between any two operations, and an
@@ -133,7 +136,7 @@ export const use: {
       Effect.withFiber(() =>
         state.tryLend(borrow)
           ? work(borrow, f)
-          : Effect.flatMap(wait(state, borrow, options), () => work(borrow, f))
+          : Effect.flatMap(wait(state, borrow, timeout), () => work(borrow, f))
       ),
       () => {
         state.release(borrow)
@@ -157,25 +160,30 @@ export const get: {
   (args) => isPool(args[0]),
   <A>(self: Pool<A>, options?: UseOptions): Effect.Effect<A, PoolError, Scope.Scope> => {
     const state = self[TypeId]
-    return Effect.withFiber((fiber) => {
-      const borrow = new Borrow(state, fiber.context, options)
-      return Effect.addFinalizer(() => Effect.sync(() => state.release(borrow))).pipe(
-        Effect.andThen(Effect.suspend(() => state.tryLend(borrow) ? Effect.void : wait(state, borrow, options))),
-        Effect.map(() => itemOf(borrow))
-      )
-    })
+    const timeout = timeoutOf(state, options)
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.withFiber((fiber) => {
+        const borrow = new Borrow(state, fiber.context, options)
+        const release = Effect.sync(() => state.release(borrow))
+        return restore(Effect.suspend(() => state.tryLend(borrow) ? Effect.void : wait(state, borrow, timeout))).pipe(
+          Effect.onError(() => release),
+          Effect.andThen(Effect.addFinalizer(() => release)),
+          // A scope that has closed meanwhile has run the finalizer already: the item is not the caller's any more.
+          Effect.andThen(
+            Effect.suspend(() => borrow.connection === undefined ? Effect.interrupt : Effect.succeed(itemOf(borrow)))
+          )
+        )
+      })
+    )
   }
 )
 
 const wait = <A>(
   state: PoolState<A>,
   borrow: Borrow<A>,
-  options: UseOptions | undefined
-): Effect.Effect<void, PoolError> => {
-  const timeout = options?.timeout === undefined
-    ? state.settings.waitTimeout
-    : boundedMillis("timeout", options.timeout)
-  return Effect.withFiber((fiber) => {
+  timeout: number
+): Effect.Effect<void, PoolError> =>
+  Effect.withFiber((fiber) => {
     const ambient = Context.get(fiber.context, AmbientDeadline)
     return Effect.callback((resume) => {
       borrow.resume = resume
@@ -183,7 +191,10 @@ const wait = <A>(
       return Effect.sync(() => state.cancel(borrow))
     })
   })
-}
+
+/** Checked when the borrow is described: a bad option must not wait for a busy pool to show. */
+const timeoutOf = <A>(state: PoolState<A>, options: UseOptions | undefined): number =>
+  options?.timeout === undefined ? state.settings.waitTimeout : boundedMillis("timeout", options.timeout)
 
 const work = <A, B, E, R>(
   borrow: Borrow<A>,

@@ -61,7 +61,8 @@ const warnOfRoom = (settings: Settings) => {
   return (session: Session.Session): Effect.Effect<void, never, Scope.Scope> => {
     if (asked) return Effect.void
     asked = true
-    return session.run(session.pg.queryValues(sql, [], false)).pipe(
+    // Not by `run`: giving up while another statement has the session must not cancel that one.
+    return session.pg.queryValues(sql, [], false).pipe(
       Effect.timeout(ROOM_LIMIT),
       Effect.flatMap(([row]) =>
         typeof row?.[0] === "number" && max > row[0]

@@ -19,7 +19,7 @@ import { PostgresError } from "../PostgresError.ts"
 import * as PgConnectionOf from "./connection.ts"
 import * as Lease from "./lease.ts"
 import type { Operations } from "./operations.ts"
-import { onLive, type Session } from "./session.ts"
+import { onLive, type Session, type Told } from "./session.ts"
 import type { Settings } from "./settings.ts"
 import { toSqlError } from "./sqlError.ts"
 import { controlOf } from "./statement.ts"
@@ -35,12 +35,13 @@ const runPooled = ({ operations, pool, settings }: Parts): PgConnectionOf.Run =>
   Effect.withFiber((fiber) => {
     const { borrow, operation } = operations.outside(sql, fiber.context)
     const opens = controlOf(sql) === "begin"
+    const told: Told = { cancelled: false }
     return Policy.run(settings.policy, operation, (attempt) =>
       onLive(Pool.use(pool, (session) => {
-        const work = attempt(session.run(statement(session.pg)))
+        const work = attempt(session.run(statement(session.pg), told))
         // A transaction that nobody holds: the session must not be lent again.
         return opens ? Effect.ensuring(work, Effect.sync(() => session.retire("Invalidated"))) : work
-      }, borrow))).pipe(Effect.mapError((error) => toSqlError(error, operation.idempotent)))
+      }, borrow))).pipe(Effect.mapError((error) => toSqlError(error, operation.idempotent || told.cancelled)))
   })
 
 const lease = ({ operations, pool, settings }: Parts, label: string) =>

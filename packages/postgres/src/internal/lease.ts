@@ -20,12 +20,13 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Stream from "effect/Stream"
 import { PostgresError } from "../PostgresError.ts"
 import type { Run, RunStream } from "./connection.ts"
 import type { Operations } from "./operations.ts"
-import { onLive, type Session } from "./session.ts"
+import { isLost, onLive, type Session, type Told } from "./session.ts"
 import type { Settings } from "./settings.ts"
 import { type Failure, toSqlError } from "./sqlError.ts"
 import { type Control, controlOf } from "./statement.ts"
@@ -40,6 +41,8 @@ export class Lease {
   private scope: Scope.Closeable = Scope.makeUnsafe()
   private started = false
   private inTransaction = false
+  /** One statement at a time: giving up on one that waits must not cancel the one that runs. */
+  private readonly turn = Semaphore.makeUnsafe(1)
   /** Why the session went away; from then on nothing is sent. */
   private lostBy: { readonly cause: unknown } | undefined
   private readonly pool: Pool.Pool<Session>
@@ -107,14 +110,19 @@ export class Lease {
     })
   }
 
-  readonly runStream: RunStream = (_sql, stream) =>
+  readonly runStream: RunStream = (sql, stream) =>
     Effect.suspend(() => {
       if (this.lostBy !== undefined) return Effect.fail(this.gone())
       this.started = true
-      return Effect.succeed(Stream.mapError(stream(this.pg), (error) => {
+      const { deadline, timeout = deadline } = this.settings
+      const rows = Stream.mapError(stream(this.pg), (error) => {
         const failure = this.session.streamFailure(error)
         if (failure !== error) this.lostBy ??= { cause: failure }
         return toSqlError(failure, false)
+      })
+      return Effect.succeed(Stream.timeoutOrElse(rows, {
+        duration: timeout,
+        orElse: () => Stream.fail(toSqlError(this.operations.silence(sql, timeout), false))
       }))
     })
 
@@ -123,19 +131,25 @@ export class Lease {
     this.started = true
     return Effect.withFiber<A, SqlError>((fiber) => {
       const { operation } = this.operations.inTransaction(sql, fiber.context)
-      return Effect.mapError(this.attempt(operation, statement), (error) => toSqlError(error, operation.idempotent))
+      const told: Told = { cancelled: false }
+      return Effect.mapError(
+        this.attempt(operation, statement, told),
+        (error) => toSqlError(error, operation.idempotent || told.cancelled)
+      )
     })
   }
 
   /** One attempt on this very session. */
   private attempt<A>(
     operation: Operation.Operation,
-    statement: (pg: PgConnection.PgConnection) => Effect.Effect<A, SqlError>
+    statement: (pg: PgConnection.PgConnection) => Effect.Effect<A, SqlError>,
+    told?: Told
   ): Effect.Effect<A, SqlError | PostgresError | PolicyError> {
     const attempted = Policy.run(
       this.settings.inTransaction,
       operation,
-      (attempt: Policy.Attempt<PolicyError<AttemptTimeout>>) => attempt(this.session.run(statement(this.pg)))
+      (attempt: Policy.Attempt<PolicyError<AttemptTimeout>>) =>
+        this.turn.withPermit(attempt(Effect.suspend(() => this.session.run(statement(this.pg), told))))
     )
     return Effect.tapError(attempted, (error) => {
       // What was cut or cancelled is gone for the whole transaction.
@@ -155,7 +169,8 @@ export class Lease {
     return Policy.run(
       this.settings.policy,
       operation,
-      (attempt) => onLive(Effect.andThen(fresh, attempt(Effect.suspend(() => this.session.run(statement(this.pg))))))
+      (attempt) =>
+        onLive(Effect.andThen(fresh, attempt(Effect.suspend(() => this.session.run(statement(this.pg))))), isLost)
     ).pipe(
       Effect.mapError((error) => toSqlError(error, true)),
       Effect.onExit((exit) =>
@@ -194,7 +209,7 @@ export class Lease {
   ): Effect.Effect<A> {
     return Effect.suspend(() => {
       if (!this.session.isAlive || this.lostBy !== undefined) return Effect.succeed(nothing)
-      return this.session.run(statement(this.pg)).pipe(
+      return this.turn.withPermit(this.session.run(statement(this.pg))).pipe(
         Effect.timeout(CLEANUP_LIMIT),
         Effect.map((result) => {
           this.ended(control)

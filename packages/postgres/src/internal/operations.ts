@@ -4,8 +4,10 @@
  * @internal
  */
 import * as Operation from "@breakwater/core/Operation"
+import { type AttemptTimeout, PolicyError } from "@breakwater/core/PolicyError"
 import type * as Pool from "@breakwater/core/Pool"
 import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import { isPlainRead, verbOf } from "./statement.ts"
 
 export interface Kind {
@@ -41,6 +43,12 @@ export class Operations {
 
   commit(sql: string): Kind {
     return this.kind(verbOf(sql), false)
+  }
+
+  /** No row came for as long as an attempt may take. */
+  silence(sql: string, timeout: Duration.Duration): PolicyError<AttemptTimeout> {
+    const operation = this.kind(verbOf(sql), false).operation.name
+    return new PolicyError({ _tag: "AttemptTimeout", operation, timeout, attempt: 1, sent: "unknown" })
   }
 
   private kind(verb: string, idempotent: boolean): Kind {

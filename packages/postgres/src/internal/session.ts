@@ -8,14 +8,16 @@
  * @internal
  */
 import * as PgConnection from "@effect/sql-pg/PgConnection"
-import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Net from "node:net"
-import { isPostgresError, PostgresError } from "../PostgresError.ts"
+import { type ConnectionLost, isPostgresError, PostgresError } from "../PostgresError.ts"
 import type { Settings } from "./settings.ts"
 import { dialError, serverFields } from "./sqlError.ts"
 
@@ -49,6 +51,18 @@ export interface Backing {
   /** A session must not be lent again. */
   readonly onRetired: (session: Session, why: Retired) => void
 }
+
+/** What became of an interrupted statement. */
+export interface Told {
+  /** The server has confirmed that it was cancelled. */
+  cancelled: boolean
+}
+
+const QUERY_CANCELED = "57014"
+
+const isCancelled = (exit: Exit.Exit<unknown, SqlError>): boolean =>
+  Exit.isFailure(exit) &&
+  exit.cause.reasons.some((reason) => reason._tag === "Fail" && serverFields(reason.error)?.code === QUERY_CANCELED)
 
 export class Session {
   /** Set as soon as it is connected; nobody sees a session before. */
@@ -86,15 +100,32 @@ export class Session {
   }
 
   /** Runs a statement; says of a lost connection whether the statement can have been sent. */
-  run<A>(statement: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError | PostgresError> {
-    return Effect.suspend(() => {
+  run<A>(statement: Effect.Effect<A, SqlError>, told?: Told): Effect.Effect<A, SqlError | PostgresError> {
+    return Effect.withFiber<A, SqlError | PostgresError>((fiber) => {
+      if (told !== undefined) told.cancelled = false
       if (!this.isAlive) return Effect.fail(this.lost("no", undefined))
       this.firstChunk = undefined
       this.chunks = 0
-      return Effect.onExitPrimitive(Effect.mapError(statement, this.failure), (exit) => {
+      return Effect.mapError(this.detached(statement, fiber.context, told), this.failure)
+    })
+  }
+
+  /**
+   * In a fiber of its own, so that an interruption can ask the server to cancel and still hear what it answers: sql-pg
+   * would drop the answer, and with it the certainty that the statement did not take effect.
+   */
+  private detached<A>(statement: Effect.Effect<A, SqlError>, context: Context.Context<never>, told: Told | undefined) {
+    return Effect.callback<A, SqlError>((resume) => {
+      const running = Effect.runForkWith(context)(statement)
+      running.addObserver(resume)
+      return Effect.suspend(() => {
         // A late CancelRequest would hit whoever borrows the session next.
-        if (exit._tag === "Failure" && Cause.hasInterrupts(exit.cause)) this.retire("Cancelled")
-        return undefined
+        this.retire("Cancelled")
+        return Effect.andThen(this.pg.interrupt, Fiber.await(running)).pipe(
+          Effect.map((exit) => {
+            if (told !== undefined && isCancelled(exit)) told.cancelled = true
+          })
+        )
       })
     })
   }
@@ -193,15 +224,20 @@ export class Session {
 
 const ERROR_RESPONSE = 0x45
 
-const isUnsent = (error: unknown): boolean =>
-  isPostgresError(error) && error.reason._tag === "ConnectionLost" && error.reason.sent === "no"
+const isUnsent = (error: unknown): boolean => isLost(error) && error.reason.sent === "no"
+
+/** Also where the end of the connection came without a word. */
+export const isLost = (error: unknown): error is PostgresError & { readonly reason: ConnectionLost } =>
+  isPostgresError(error) && error.reason._tag === "ConnectionLost"
 
 /**
  * Borrows again where the session turned out to be dead before anything was sent on it: its end was on the way when it
  * was lent. By the time that is known, the ends of the others have come too.
  */
-export const onLive = <A, E, R>(borrowed: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.catchIf(borrowed, isUnsent, () => Effect.catchIf(borrowed, isUnsent, () => borrowed))
+export const onLive = <A, E, R>(
+  borrowed: Effect.Effect<A, E, R>,
+  isDead: (error: unknown) => boolean = isUnsent
+): Effect.Effect<A, E, R> => Effect.catchIf(borrowed, isDead, () => Effect.catchIf(borrowed, isDead, () => borrowed))
 
 const dial = ({ server }: Settings): Net.Socket => {
   const socket = server.path === undefined

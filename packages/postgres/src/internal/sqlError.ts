@@ -41,7 +41,8 @@ export const dialError = (error: SqlError): SqlError => {
   const said = Predicate.hasProperty(cause, "message") && typeof cause.message === "string" ? cause.message : ""
   const code = Predicate.hasProperty(cause, "code") && typeof cause.code === "string" ? cause.code : ""
   const why = said.includes(code) ? said : `${said} (${code})`.trim()
-  const message = why === "" || reason.message?.includes(why) === true ? reason.message : `${reason.message}: ${why}`
+  const before = reason.message ?? ""
+  const message = why === "" || before.includes(why) ? before : `${before}: ${why}`
   const Reason = reason._tag === "AuthenticationError" ? AuthenticationError : ConnectionError
   return new SqlError({ reason: new Reason({ cause, message, operation: "connect" }) })
 }

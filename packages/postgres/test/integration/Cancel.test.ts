@@ -1,9 +1,9 @@
 /** What an interrupted statement leaves behind, and how long its end takes. sql-pg alone waits five seconds. */
-import { PoolEvent } from "@breakwater/core"
+import { PolicyError, PoolEvent } from "@breakwater/core"
 import { PostgresServer } from "@breakwater/testing"
 import * as TestPostgres from "@breakwater/testing/TestPostgres"
 import { assert, describe, layer } from "@effect/vitest"
-import { Duration, Effect, Fiber, Random, Stream } from "effect"
+import { Duration, Effect, Fiber, Option, Random, Stream } from "effect"
 import { elapsed, eventually, open, proxied, running } from "../utils/database.ts"
 
 const LIMIT = 2000
@@ -62,6 +62,22 @@ describe.skipIf(!TestPostgres.available)("Cancelling", () => {
         assert.isBelow(Duration.toMillis(duration), LIMIT)
       }))
 
+    it.effect("ends a stream whose server has fallen silent, typed", () =>
+      Effect.gen(function*() {
+        const { proxy, url } = yield* proxied
+        const { sql, stats } = yield* open({ url, policy: { timeout: "300 millis" } })
+        const { duration, value } = yield* elapsed(Effect.flip(
+          sql<{ n: number }>`select n, pg_sleep(0.02), repeat('x', 10000) from generate_series(1, 50) n`.stream.pipe(
+            Stream.tap(() => proxy.blackHole),
+            Stream.runDrain
+          )
+        ))
+        assert.strictEqual(value.reason._tag, "UnknownError")
+        assert.strictEqual(Option.getOrUndefined(PolicyError.fromSqlError(value))?.reason._tag, "AttemptTimeout")
+        assert.isBelow(Duration.toMillis(duration), LIMIT)
+        assert.strictEqual((yield* stats).used, 0)
+      }))
+
     it.effect("never lends the session of an interrupted statement again, and says why it closed", () =>
       Effect.gen(function*() {
         const { backend, sql } = yield* open({ pool: { size: { max: 1 } } })
@@ -91,10 +107,17 @@ describe.skipIf(!TestPostgres.available)("Cancelling", () => {
           "400 millis"
         )))
         assert.isBelow(Duration.toMillis(duration), LIMIT)
-        const { cancelling, cancelRequests, cutWithoutRequest } = yield* postgres.stats
-        assert.strictEqual(cancelling, 0)
+        yield* eventually(Effect.map(postgres.stats, ({ cancelling }) => cancelling === 0))
+        const { cancelRequests, cutWithoutRequest } = yield* postgres.stats
         assert.strictEqual(cancelRequests + cutWithoutRequest, 8)
         assert.isAtLeast(cutWithoutRequest, 1)
+      }))
+
+    it.effect("lets the first statement of a session run for longer than what is asked of the server at the start", () =>
+      Effect.gen(function*() {
+        const { sql, stats } = yield* open({ pool: { size: { max: 1 }, start: "lazy" } })
+        assert.strictEqual((yield* sql`select pg_sleep(1.3)`).length, 1)
+        assert.strictEqual((yield* stats).cancelRequests, 0)
       }))
 
     it.effect("leaves nothing held and nothing running after 50 interrupts at random", () =>

@@ -113,6 +113,19 @@ describe.skipIf(!TestPostgres.available)("Errors", () => {
         assert.strictEqual(policyReason(unsafe)?._tag, "AttemptTimeout")
       }))
 
+    it.effect("AttemptTimeout: StatementTimeoutError where the server has confirmed that it cancelled", () =>
+      Effect.gen(function*() {
+        const { sql } = yield* open({
+          policy: { timeout: "100 millis" },
+          startupParameters: { statement_timeout: "0" }
+        })
+        const outside = yield* Effect.flip(sql`select pg_sleep(10)`)
+        assert.deepStrictEqual(through(outside), ["StatementTimeoutError", true])
+        assert.strictEqual(policyReason(outside)?._tag, "AttemptTimeout")
+        const inside = yield* Effect.flip(sql.withTransaction(sql`select pg_sleep(10)`))
+        assert.deepStrictEqual(through(inside), ["StatementTimeoutError", true])
+      }))
+
     it.effect("a statement timeout of the server: StatementTimeoutError, and the session lives on", () =>
       Effect.gen(function*() {
         const { sql, stats } = yield* open({ startupParameters: { statement_timeout: "100" } })
@@ -173,8 +186,14 @@ describe.skipIf(!TestPostgres.available)("Errors", () => {
       Effect.gen(function*() {
         const { proxy, server } = yield* proxied
         const marker = "s3cret-marker"
+        const admin = yield* open({ url: server.adminUrl })
+        yield* Effect.acquireRelease(
+          admin.sql.unsafe(`create role marked login password '${marker}'`),
+          () => Effect.ignore(admin.sql`drop role marked`)
+        )
         const withPassword = (change: (url: URL) => void) => {
           const url = new URL(Redacted.value(server.url))
+          url.username = "marked"
           url.password = marker
           change(url)
           return Redacted.make(url.href)
@@ -220,7 +239,12 @@ const show = (value: unknown): string => {
       if (known.has(inner)) return undefined
       known.add(inner)
       return inner instanceof Error
-        ? { ...inner, message: inner.message, stack: inner.stack, cause: inner.cause }
+        ? {
+          ...Object.fromEntries(Object.entries(inner)),
+          message: inner.message,
+          stack: inner.stack,
+          cause: inner.cause
+        }
         : inner
     })
   }`

@@ -161,6 +161,18 @@ describe.skipIf(!TestPostgres.available)("Transactions", () => {
         assert.strictEqual((yield* backend.policy).retries, before.retries)
       }))
 
+    it.effect("does not cancel the statement that runs when one that waits behind it is given up", () =>
+      Effect.gen(function*() {
+        const { sql } = yield* open()
+        const both = sql.withTransaction(Effect.all([
+          sql`select pg_sleep(0.4)`,
+          Effect.andThen(Effect.sleep("50 millis"), Effect.timeoutOption(sql`select 1`, "100 millis"))
+        ], { concurrency: 2 }))
+        const [slept, waited] = yield* both
+        assert.strictEqual(slept.length, 1)
+        assert.isTrue(Option.isNone(waited))
+      }))
+
     it.effect("rolls back and frees the session when the program is interrupted", () =>
       Effect.gen(function*() {
         const { sql, stats } = yield* open({ pool: { size: { max: 1 } } })

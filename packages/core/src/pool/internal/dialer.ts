@@ -35,13 +35,13 @@ const LEAST_DELAY = 10
 /** How long to hold off after a failed dial, in milliseconds. */
 type Backoff = (cause: unknown) => Effect.Effect<number>
 
-/** When `schedule` ends, its last delay is kept. */
+/** When `schedule` ends, or dies, its last delay is kept. */
 const makeBackoff = (schedule: Schedule.Schedule<unknown>): Effect.Effect<Backoff> =>
   Effect.map(Schedule.toStep(schedule), (step) => {
     let last = LEAST_DELAY
     return (cause) =>
       Effect.clockWith((clock) => step(clock.currentTimeMillisUnsafe(), cause)).pipe(
-        Effect.match({
+        Effect.matchCause({
           onFailure: () => last,
           onSuccess: ([, delay]) => (last = Math.max(LEAST_DELAY, Duration.toMillis(delay)))
         })

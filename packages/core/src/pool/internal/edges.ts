@@ -69,15 +69,13 @@ export class PoolEdges<A> implements Edges<A> {
       this.dials.delete(dial)
       this.dialEnded(dial, exit)
     })
+    // `acquire` may itself have moved the pool on before it first waited.
+    if (dial.generation !== this.state.generation) this.abortDial(dial, fiber)
   }
 
   abort(): void {
     // Copies: what ends here may start the next at once, and that one belongs to the new generation.
-    for (const [dial, fiber] of Array.from(this.dials)) {
-      if (dial.ended !== undefined) continue
-      dial.ended = "aborted"
-      fiber.interruptUnsafe()
-    }
+    for (const [dial, fiber] of Array.from(this.dials)) this.abortDial(dial, fiber)
     for (const abort of Array.from(this.checks)) abort()
   }
 
@@ -101,10 +99,18 @@ export class PoolEdges<A> implements Edges<A> {
     const cancelTimeout = this.deadlines.after(this.settings.checkTimeout, () => stop(false))
     this.checks.add(abort)
     fiber.addObserver((exit) => answer(Exit.isSuccess(exit)))
+    // It may have moved on before the check began, or at the hands of `test` itself.
+    if (connection.generation !== this.state.generation) abort()
   }
 
   close(connection: Connection<A>): void {
     this.closeScope(connection.scope, () => this.state.closed())
+  }
+
+  private abortDial(dial: Dial, fiber: Fiber.Fiber<A, unknown>): void {
+    if (dial.ended !== undefined) return
+    dial.ended = "aborted"
+    fiber.interruptUnsafe()
   }
 
   private dialTimedOut(dial: Dial, fiber: Fiber.Fiber<A, unknown>): void {
@@ -118,14 +124,16 @@ export class PoolEdges<A> implements Edges<A> {
   }
 
   private dialEnded(dial: Dial, exit: Exit.Exit<A, unknown>): void {
-    if (dial.ended === undefined && Exit.isSuccess(exit)) {
+    if (dial.ended === undefined && Exit.isSuccess(exit) && this.settings.isAlive(exit.value)) {
       const connection = new Connection(exit.value, dial.scope, dial.generation)
       return this.state.opened(connection, this.deadlines.now() - dial.startedAt)
     }
     this.closeScope(dial.scope, () => {
       if (dial.ended === "timeout") return this.state.closed()
-      if (dial.ended === "aborted" || Exit.isSuccess(exit)) return this.state.dialAborted()
-      const cause = Cause.squash(exit.cause)
+      if (dial.ended === "aborted") return this.state.dialAborted()
+      const cause = Exit.isSuccess(exit)
+        ? new Error("The connection was dead when it opened")
+        : Cause.squash(exit.cause)
       this.fork(Effect.map(this.dialer.nextDelay(cause), (delay) => this.state.dialFailed(cause, delay)))
     })
   }

@@ -34,7 +34,7 @@ export interface Options<A, E, R> {
     readonly min?: number | undefined
     /** Never more than this many are open, being opened, or being closed. */
     readonly max: number
-    /** Beyond this many a connection closes on return when nobody waits. Default `max`. */
+    /** Beyond this many a connection closes on return when nobody waits. At least 1 and `min`; default `max`. */
     readonly keep?: number | undefined
   }
   /** Default `background`. */
@@ -99,10 +99,19 @@ export interface Settings<A> {
   /** `Infinity` where there is no `test`. */
   readonly skipWithin: number
   readonly checkTimeout: number
+  /** Never throws. */
   readonly isAlive: (item: A) => boolean
 }
 
 const alwaysAlive = () => true
+
+const orDead = <A>(isAlive: (item: A) => boolean) => (item: A): boolean => {
+  try {
+    return isAlive(item)
+  } catch {
+    return false
+  }
+}
 
 export const resolve = <A, E, R>(options: Options<A, E, R>): Settings<A> => {
   const { check, dial, size, wait } = options
@@ -112,7 +121,7 @@ export const resolve = <A, E, R>(options: Options<A, E, R>): Settings<A> => {
     name: options.name,
     max,
     min,
-    keep: integer("size.keep", size.keep ?? max, min, max),
+    keep: integer("size.keep", size.keep ?? max, Math.max(1, min), max),
     start: oneOf("start", options.start ?? "background", ["lazy", "background", "fail-fast"]),
     waitTimeout: boundedMillis("wait.timeout", wait?.timeout ?? "10 seconds"),
     maxWaiting: integer("wait.maxWaiting", wait?.maxWaiting ?? 1000, 1),
@@ -125,6 +134,6 @@ export const resolve = <A, E, R>(options: Options<A, E, R>): Settings<A> => {
       ? Infinity
       : unboundedMillis("check.skipWithin", check.skipWithin ?? "500 millis"),
     checkTimeout: boundedMillis("check.timeout", check?.timeout ?? "1 second"),
-    isAlive: check?.isAlive ?? alwaysAlive
+    isAlive: check?.isAlive === undefined ? alwaysAlive : orDead(check.isAlive)
   }
 }

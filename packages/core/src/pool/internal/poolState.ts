@@ -223,8 +223,8 @@ export class PoolState<A> implements Lender<A> {
   /** O(1): the swept connections close one by one, and none of them is lent again. */
   clear(interrupt: boolean): void {
     this.generation++
+    this.bag.sweep("Cleared") // before `abort`, which may at once have new ones opened and somebody borrow
     this.edges.abort()
-    this.bag.sweep("Cleared")
     if (interrupt) this.cut("Cleared")
     this.wake()
   }
@@ -281,8 +281,8 @@ export class PoolState<A> implements Lender<A> {
 
   private newestAlive(): Connection<A> | undefined {
     let top = this.bag.idle.newest
-    if (top === undefined || this.isAlive(top)) return top
-    for (; top !== undefined && !this.isAlive(top); top = this.bag.idle.newest) {
+    if (top === undefined || this.settings.isAlive(top.item)) return top
+    for (; top !== undefined && !this.settings.isAlive(top.item); top = this.bag.idle.newest) {
       this.bag.idle.remove(top)
       this.bag.close(top, "Broken")
     }
@@ -331,15 +331,7 @@ export class PoolState<A> implements Lender<A> {
     if (connection.doom !== undefined) return connection.doom
     if (this.phase !== "open") return "Drained"
     if (connection.generation !== this.generation) return "Cleared"
-    return this.isAlive(connection) ? undefined : "Broken"
-  }
-
-  private isAlive(connection: Connection<A>): boolean {
-    try {
-      return this.settings.isAlive(connection.item)
-    } catch {
-      return false
-    }
+    return this.settings.isAlive(connection.item) ? undefined : "Broken"
   }
 
   private needsCheck(connection: Connection<A>, now: number): boolean {
@@ -405,7 +397,7 @@ export class PoolState<A> implements Lender<A> {
     for (let top = this.bag.idle.newest; top !== undefined; top = this.bag.idle.newest) {
       if (!this.isSuspect(top) && this.bag.checking >= this.waiters.size) return
       this.bag.idle.remove(top)
-      if (this.isAlive(top)) {
+      if (this.settings.isAlive(top.item)) {
         top.state = "checking"
         this.bag.checking++
         this.outbox.add({ run: () => this.edges.check(top) })
@@ -425,7 +417,8 @@ export class PoolState<A> implements Lender<A> {
     }
   }
 
-  private readonly dialTask: Task = { run: () => this.edges.dial() }
+  /** The pool may have begun to drain since the dial was decided. */
+  private readonly dialTask: Task = { run: () => this.phase === "open" ? this.edges.dial() : this.dialAborted() }
 }
 
 /** Something that waits for connections to open, or for all of them to be gone. */

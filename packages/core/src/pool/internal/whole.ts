@@ -25,6 +25,10 @@ export interface DrainReport {
 
 export const awaitWarm = <A>(state: PoolState<A>): Effect.Effect<void, PoolError> =>
   Effect.callback((resume) => {
+    if (state.phase !== "open") {
+      resume(Effect.fail(state.report.closed()))
+      return
+    }
     const startedAt = state.now()
     const want = Math.max(1, state.settings.min)
     const end = (result: Effect.Effect<void, PoolError>) => {
@@ -33,9 +37,9 @@ export const awaitWarm = <A>(state: PoolState<A>): Effect.Effect<void, PoolError
     }
     const unwatch = state.watch({
       want,
-      onTurn: (open, total) => {
-        if (open >= want) end(Effect.void)
-        else if (state.phase !== "open" && total === 0) end(Effect.fail(state.report.closed()))
+      onTurn: (open) => {
+        if (state.phase !== "open") end(Effect.fail(state.report.closed()))
+        else if (open >= want) end(Effect.void)
       },
       onDialFailed: (error) => end(Effect.fail(error))
     })

@@ -1,0 +1,287 @@
+/** One test a fault that the pool once had; each names what used to happen. */
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Effect, Exit, Fiber, Schedule, Scheduler, Scope, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import * as Pool from "../../src/pool/Pool.ts"
+import { FakeServer } from "./fakeServer.ts"
+
+/** Hands over what a scheduled task throws, which would end the process. */
+const catching = (onError: (error: unknown) => void): Scheduler.Scheduler =>
+  new Scheduler.MixedScheduler("async", (run) => {
+    const timer = setImmediate(() => {
+      try {
+        run()
+      } catch (error) {
+        onError(error)
+      }
+    })
+    return () => clearImmediate(timer)
+  })
+
+const now = { startImmediately: true } as const
+
+describe("leases", () => {
+  it.effect("get whose scope closes while it waits used to hold its connection for ever", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      const held = yield* Effect.forkChild(Pool.use(pool, () => Effect.never), now)
+      const scope = yield* Scope.make()
+      const got = yield* Effect.forkChild(Scope.provide(Pool.get(pool), scope), now)
+      yield* Scope.close(scope, Exit.void)
+      yield* Fiber.interrupt(held)
+      const exit = yield* Fiber.await(got)
+      const stats = yield* Pool.stats(pool)
+      assert.deepStrictEqual([stats.used, stats.idle], [0, 1])
+      assert.isTrue(Exit.hasInterrupts(exit)) // not a connection that somebody else may have by now
+    }))
+
+  it.effect("get into a closed scope used to hold its connection for ever", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      const scope = yield* Scope.make()
+      yield* Scope.close(scope, Exit.void)
+      const got = yield* Effect.forkChild(Scope.provide(Pool.get(pool), scope), now)
+      assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(got)))
+      const stats = yield* Pool.stats(pool)
+      assert.deepStrictEqual([stats.used, stats.idle], [0, 1])
+    }))
+
+  it.effect("who was resumed in the middle of a clear used to be lent what it cleared", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { min: 2, max: 3 }, start: "lazy" })
+      server.dialTime = "1 second"
+      const first = yield* Effect.forkChild(Pool.use(pool, () => Effect.void), now)
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(first)
+      const old = Array.from(server.connections.keys())
+      assert.deepStrictEqual([old.length, server.dialling], [1, 1])
+      const both = Effect.scoped(Effect.all([Pool.get(pool), Pool.get(pool)]))
+      const warmed = yield* Effect.forkChild(Effect.andThen(Pool.warm(pool), both), now)
+      server.dialTime = 0
+      yield* Pool.clear(pool)
+      const lent = yield* Fiber.join(warmed)
+      assert.isFalse(lent.some((connection) => old.includes(connection.id)))
+    }))
+})
+
+describe("strangers' mistakes", () => {
+  it.effect("an observer of a waiting fiber that threw used to stop the pool for everybody", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const thrown: Array<unknown> = []
+      const pool = yield* Effect.provideService(
+        Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } }),
+        Scheduler.Scheduler,
+        catching((error) => thrown.push(error))
+      )
+      const held = yield* Effect.forkChild(Pool.use(pool, () => Effect.never), now)
+      const first = yield* Effect.forkChild(Pool.use(pool, () => Effect.void), now)
+      const mistake = new Error("observer")
+      first.addObserver(() => {
+        throw mistake
+      })
+      const second = yield* Effect.forkChild(Pool.use(pool, () => Effect.void), now)
+      assert.isTrue(Exit.hasInterrupts(yield* Effect.andThen(Fiber.interrupt(held), Fiber.await(held))))
+      yield* Fiber.join(second)
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(thrown, [mistake])
+    }))
+
+  it.effect("a timeout that is not allowed used to show only once the pool was busy, as a defect", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      for (const timeout of [-1, 0, "Infinity"] as const) {
+        assert.throws(() => Pool.use(pool, () => Effect.void, { timeout }), RangeError, /timeout/)
+        assert.throws(() => Pool.get(pool, { timeout }), RangeError, /timeout/)
+      }
+    }))
+
+  it.effect("a backoff that died used to end all dialling", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      server.mode = "refuses"
+      yield* Pool.make({
+        name: "p",
+        acquire: server.acquire,
+        size: { min: 1, max: 1 },
+        dial: { backoff: Schedule.forever.pipe(Schedule.modifyDelay(() => Effect.die("no"))) }
+      })
+      server.mode = "accepts"
+      yield* TestClock.adjust("100 millis")
+      assert.strictEqual(server.open, 1)
+    }))
+})
+
+describe("the end", () => {
+  it.effect("warm used to succeed on a draining pool, and to wait on a closed one for what would not close", () =>
+    Effect.gen(function*() {
+      const acquire = Effect.acquireRelease(Effect.succeed(1), () => Effect.never)
+      const pool = yield* Pool.make({ name: "p", acquire, size: { min: 1, max: 2 } })
+      const held = yield* Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.never)), now)
+      const draining = yield* Effect.forkChild(Pool.drain(pool, "1 second"), now)
+      assert.strictEqual((yield* Effect.flip(Pool.warm(pool))).reason._tag, "Closed")
+      yield* TestClock.adjust("6 seconds")
+      yield* Fiber.join(draining)
+      assert.strictEqual((yield* Effect.flip(Pool.warm(pool))).reason._tag, "Closed")
+      yield* Fiber.interrupt(held)
+    }))
+
+  it.effect("warm used to wait for the end of a drain that began meanwhile", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { min: 2, max: 2 }, start: "lazy" })
+      const held = yield* Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.never)), now)
+      server.mode = "black hole"
+      yield* Pool.clear(pool)
+      const warming = yield* Effect.forkChild(Effect.flip(Pool.warm(pool)), now)
+      yield* Effect.forkChild(Pool.drain(pool, "1 minute"), now)
+      assert.strictEqual((yield* Fiber.join(warming)).reason._tag, "Closed")
+      yield* Fiber.interrupt(held)
+    }))
+
+  it.effect("a pool that closed at a deadline used to go on arming timers", () =>
+    Effect.gen(function*() {
+      const clock = yield* Clock.Clock
+      let sleeping = 0
+      const counting: Clock.Clock = {
+        currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe(),
+        currentTimeMillis: clock.currentTimeMillis,
+        currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe(),
+        currentTimeNanos: clock.currentTimeNanos,
+        monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
+        monotonicTimeNanos: clock.monotonicTimeNanos,
+        sleep: (duration) =>
+          Effect.suspend(() => {
+            sleeping++
+            return Effect.ensuring(clock.sleep(duration), Effect.sync(() => sleeping--))
+          })
+      }
+      const acquire = Effect.acquireRelease(Effect.sleep("1 minute"), () => Effect.never)
+      const pool = yield* Effect.provideService(
+        Pool.make({ name: "p", acquire, size: { min: 1, max: 2 } }),
+        Clock.Clock,
+        counting
+      )
+      const draining = yield* Effect.forkChild(Pool.drain(pool, "1 second"), now)
+      yield* TestClock.adjust("6 seconds")
+      assert.strictEqual((yield* Fiber.join(draining)).leftOpen, 1)
+      yield* TestClock.adjust("1 minute") // the dial ends, and its close begins
+      assert.strictEqual(sleeping, 0)
+    }))
+
+  it.effect("a drain without a grace period used to hang on a clock whose sleep of zero ends at once", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      const held = yield* Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.never)), now)
+      const draining = yield* Effect.forkChild(Pool.drain(pool, 0), now)
+      yield* TestClock.adjust(1)
+      assert.strictEqual((yield* Fiber.join(draining)).cut.length, 1)
+      yield* Fiber.interrupt(held)
+    }))
+
+  it.effect("a drain begun by a borrow just served used to be followed by the dials of those behind it", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      server.dialTime = "10 millis"
+      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 5 } })
+      const drain = Effect.forkDetach(Pool.drain(pool, "1 second"), now)
+      const first = yield* Effect.forkChild(Pool.use(pool, () => drain), now)
+      yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.void)), now))
+      yield* TestClock.adjust("10 millis")
+      yield* Fiber.join(yield* Fiber.join(first))
+      assert.deepStrictEqual([server.dials, server.sockets], [1, 0])
+    }))
+
+  it.effect("a check that drained its own pool used to hold the drain up until its time was over", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const drain = Effect.suspend((): Effect.Effect<unknown> => Effect.forkDetach(Pool.drain(pool, "1 second"), now))
+      const pool: Pool.Pool<unknown> = yield* Pool.make({
+        name: "p",
+        acquire: server.acquire,
+        size: { max: 2 },
+        check: { test: () => Effect.andThen(drain, Effect.never) }
+      })
+      yield* Pool.use(pool, () => Effect.void)
+      yield* TestClock.adjust("1 minute")
+      yield* Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.void)), now)
+      assert.deepStrictEqual([server.sockets, (yield* Pool.stats(pool)).checking], [0, 0])
+    }))
+
+  it.effect("an acquire that drained its own pool used to leave its dial running", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      server.mode = "black hole"
+      const drain = Effect.suspend((): Effect.Effect<unknown> => Effect.forkDetach(Pool.drain(pool, "1 second"), now))
+      const pool: Pool.Pool<unknown> = yield* Pool.make({
+        name: "p",
+        acquire: Effect.andThen(drain, server.acquire),
+        size: { max: 5 }
+      })
+      yield* Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.void)), now)
+      assert.deepStrictEqual([server.sockets, (yield* Pool.stats(pool)).opening], [0, 0])
+    }))
+
+  it.effect("a pool that failed to start used to keep what it had opened until the scope closed", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const acquire = Effect.suspend(() => {
+        if (server.dials === 2) server.mode = "refuses"
+        return server.acquire
+      })
+      yield* Effect.flip(Pool.make({ name: "p", acquire, size: { min: 5, max: 5 }, start: "fail-fast" }))
+      assert.deepStrictEqual([server.opened, server.sockets], [2, 0])
+    }))
+})
+
+describe("dialling", () => {
+  it("a pool that keeps nothing used to dial without pause while it was warmed: it is refused", () => {
+    const options = { name: "p", acquire: Effect.succeed(1), size: { max: 1, keep: 0 } }
+    assert.throws(() => Pool.make(options), RangeError, /size\.keep.*0.*from 1 to 1/)
+  })
+
+  it.effect("a server that accepts and hangs up used to be dialled without pause", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({
+        name: "p",
+        acquire: server.acquire,
+        size: { max: 2 },
+        check: { isAlive: () => false }
+      })
+      const borrow = yield* Effect.forkChild(Effect.flip(Pool.use(pool, () => Effect.void)))
+      for (let i = 0; i < 100; i++) yield* TestClock.adjust("10 millis")
+      assert.isAtMost(server.dials, 10)
+      const error = yield* Fiber.join(borrow)
+      assert.strictEqual(error.reason._tag, "Unavailable")
+      assert.include(error.message, "dead when it opened")
+    }))
+})
+
+describe("callbacks into the pool", () => {
+  it.effect("a listener used to hear of a change in the middle of it, and could break the cap by what it did", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 2 } })
+      const onRevoked = Pool.events(pool).pipe(
+        Stream.filter((event) => event._tag === "Revoked"),
+        Stream.runForEach(() => Pool.warm(pool))
+      )
+      const listener = yield* Effect.forkChild(onRevoked, now)
+      yield* Effect.yieldNow
+      const works = yield* Effect.forEach(
+        [1, 2],
+        () => Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.never)), now)
+      )
+      yield* Pool.clear(pool, { interrupt: true })
+      for (let turn = 0; turn < 5; turn++) yield* Effect.yieldNow
+      assert.strictEqual(server.peakSockets, 2)
+      assert.strictEqual((yield* Pool.stats(pool)).idle, 1)
+      yield* Fiber.interruptAll([...works, listener])
+    }))
+})
