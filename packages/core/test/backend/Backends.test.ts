@@ -1,23 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Logger, Stream } from "effect"
-import type { Backend } from "../../src/backend/Backend.ts"
+import { Effect, Logger } from "effect"
 import * as Backends from "../../src/backend/Backends.ts"
-import * as Policy from "../../src/policy/Policy.ts"
-import * as Pool from "../../src/pool/Pool.ts"
-
-const backend = (name: string) =>
-  Effect.map(Pool.make({ name, acquire: Effect.succeed(name), size: { max: 1 } }), (pool): Backend => ({
-    name,
-    kind: "fake",
-    critical: true,
-    stats: Pool.stats(pool),
-    health: Effect.die("not asked for"),
-    policy: Effect.sync(() => Policy.snapshot(Policy.make({ deadline: "1 second" }))),
-    events: Stream.empty,
-    warm: Pool.warm(pool),
-    clear: (options) => Pool.clear(pool, options),
-    drain: (deadline) => Pool.drain(pool, deadline)
-  }))
+import { fakeBackend } from "./fakeBackend.ts"
 
 const labels = Effect.map(Backends.list, (entries) => entries.map((entry) => entry.label))
 
@@ -25,7 +9,7 @@ describe("the registry of backends", () => {
   it.effect("has a backend from its registration to the end of its scope", () =>
     Backends.isolated(Effect.gen(function*() {
       yield* Effect.scoped(Effect.gen(function*() {
-        yield* Effect.flatMap(backend("orders"), Backends.register)
+        yield* Effect.flatMap(fakeBackend("orders"), Backends.register)
         assert.deepStrictEqual(yield* labels, ["orders"])
       }))
       assert.deepStrictEqual(yield* labels, [])
@@ -35,8 +19,8 @@ describe("the registry of backends", () => {
     const warnings: Array<unknown> = []
     const capture = Logger.make<unknown, void>(({ message }) => void warnings.push(message))
     return Effect.gen(function*() {
-      const first = yield* backend("orders")
-      const second = yield* backend("orders")
+      const first = yield* fakeBackend("orders")
+      const second = yield* fakeBackend("orders")
       yield* Backends.register(first)
       yield* Backends.register(second)
       const entries = yield* Backends.list
@@ -50,7 +34,7 @@ describe("the registry of backends", () => {
 
   it.effect("is one per process unless isolated", () =>
     Effect.gen(function*() {
-      yield* Effect.flatMap(backend("shared"), Backends.register)
+      yield* Effect.flatMap(fakeBackend("shared"), Backends.register)
       assert.include(yield* labels, "shared")
       assert.deepStrictEqual(yield* Backends.isolated(labels), [])
     }))

@@ -1,0 +1,108 @@
+/**
+ * What the process can say of its backends: each asked for one round trip, in parallel, each within a time of its own.
+ *
+ * Readiness follows the critical ones. Liveness is no question for a backend: restarting a process does not bring its
+ * database back.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { boundedMillis } from "../internal/validate.ts"
+import type { Backend, Health } from "./Backend.ts"
+import * as Backends from "./Backends.ts"
+
+/**
+ * One backend, in the words of the endpoints that show it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface BackendReport {
+  readonly kind: string
+  readonly status: "healthy" | "unhealthy"
+  readonly critical: boolean
+  readonly latency_ms: number
+  /** Connections in use. */
+  readonly active: number
+  readonly idle: number
+  readonly waiting: number
+  readonly max: number
+  /** State of its circuit breaker, where it has one. */
+  readonly breaker: "closed" | "open" | "half-open" | undefined
+  /** Why it is not healthy. */
+  readonly error: string | undefined
+}
+
+/**
+ * All that were asked, by label. `status` is unhealthy when a critical one is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Report {
+  readonly status: "healthy" | "unhealthy"
+  readonly backends: { readonly [label: string]: BackendReport }
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** Ask the critical backends only. Default false. */
+  readonly criticalOnly?: boolean | undefined
+  /** The time each backend has for its answer. Default 1 second. */
+  readonly timeout?: Duration.Input | undefined
+}
+
+/**
+ * Asks the registered backends. Never fails, and takes no longer than the time of one answer. Throws a `RangeError` for
+ * a timeout that is not allowed.
+ *
+ * @since 0.1.0
+ * @category observing
+ */
+export const check = (options?: Options): Effect.Effect<Report> => {
+  const timeout = boundedMillis("timeout", options?.timeout ?? "1 second")
+  return Effect.gen(function*() {
+    const entries = yield* Backends.list
+    const asked = options?.criticalOnly ? entries.filter(({ backend }) => backend.critical) : entries
+    const answers = yield* Effect.forEach(
+      asked,
+      ({ backend, label }) => Effect.map(ask(backend, timeout), (report) => [label, report] as const),
+      { concurrency: "unbounded" }
+    )
+    const failing = answers.some(([, { critical, status }]) => critical && status === "unhealthy")
+    return { status: failing ? "unhealthy" : "healthy", backends: Object.fromEntries(answers) }
+  })
+}
+
+const ask = (backend: Backend, timeout: number): Effect.Effect<BackendReport> =>
+  Effect.gen(function*() {
+    const health = yield* Effect.timeoutOrElse(backend.health, {
+      duration: timeout,
+      orElse: () => Effect.succeed(noAnswer(timeout))
+    })
+    const stats = yield* backend.stats
+    const { circuit } = yield* backend.policy
+    return {
+      kind: backend.kind,
+      status: health.status,
+      critical: backend.critical,
+      latency_ms: Math.round(Duration.toMillis(health.latency) * 10) / 10,
+      active: stats.used,
+      idle: stats.idle,
+      waiting: stats.waiting,
+      max: stats.max,
+      breaker: circuit?.state,
+      error: health.status === "unhealthy" ? messageOf(health.error) : undefined
+    }
+  })
+
+const noAnswer = (timeout: number): Health => {
+  const latency = Duration.millis(timeout)
+  return { status: "unhealthy", latency, error: new Error(`no answer within ${Duration.format(latency)}`) }
+}
+
+const messageOf = (error: unknown): string => error instanceof Error ? error.message : String(error)

@@ -1,0 +1,116 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Data, Deferred, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import * as Backends from "../../src/backend/Backends.ts"
+import { Lifecycle } from "../../src/backend/Lifecycle.ts"
+import * as Lifecycles from "../../src/backend/Lifecycle.ts"
+import * as Pool from "../../src/pool/Pool.ts"
+import { PoolError } from "../../src/pool/PoolError.ts"
+import { fakeBackend } from "./fakeBackend.ts"
+
+class Cut extends Data.TaggedError("Cut") {}
+
+const cold = new PoolError({ reason: { _tag: "Unavailable", pool: "orders", failedDials: 1, cause: "refused" } })
+
+const backendLayer = (parts?: Parameters<typeof fakeBackend>[1]) =>
+  Layer.effectDiscard(Effect.flatMap(fakeBackend("orders", parts), Backends.register))
+
+/** Builds the layers in a scope of their own, which the test ends. */
+const process = <E>(backends: Layer.Layer<never, E>, start?: Lifecycles.StartOptions, end?: Lifecycles.DrainOptions) =>
+  Effect.gen(function*() {
+    const scope = yield* Scope.make()
+    const layer = Lifecycles.layerDraining(end).pipe(
+      Layer.provideMerge(Lifecycles.layer(start)),
+      Layer.provideMerge(backends)
+    )
+    const context = yield* Layer.buildWithScope(layer, scope)
+    const lifecycle = yield* Effect.provideContext(Lifecycle, context)
+    return { lifecycle, end: Scope.close(scope, Exit.void) }
+  })
+
+describe("the lifecycle", () => {
+  it.effect("is ready when the critical backends are warm, however long that takes", () =>
+    Backends.isolated(Effect.gen(function*() {
+      let warm = false
+      const backends = Layer.merge(
+        backendLayer({ warm: Effect.suspend(() => warm ? Effect.void : Effect.fail(cold)) }),
+        backendLayer({ critical: false, warm: Effect.die("not critical: nobody waits for it") })
+      )
+      const { end, lifecycle } = yield* process(backends)
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(yield* lifecycle.phase, "starting")
+      warm = true
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* lifecycle.phase, "ready")
+      yield* Effect.andThen(Effect.forkChild(end), TestClock.adjust("1 second"))
+    })))
+
+  it.effect("fails to start, when told so, with what the cold backend failed with", () =>
+    Backends.isolated(Effect.gen(function*() {
+      const error = yield* Effect.flip(process(backendLayer({ warm: Effect.fail(cold) }), { start: "fail-fast" }))
+      assert.strictEqual(error, cold)
+    })))
+
+  it.effect("drains with the grace before anything inside ends, and tells every phase", () =>
+    Backends.isolated(Effect.gen(function*() {
+      const ended = yield* Deferred.make<void>()
+      const inside = Layer.effectDiscard(Effect.addFinalizer(() => Deferred.succeed(ended, undefined)))
+      const { end, lifecycle } = yield* process(Layer.merge(backendLayer(), inside), undefined, { grace: "2 seconds" })
+      const phases = yield* Effect.forkChild(
+        Stream.runCollect(Stream.takeUntil(lifecycle.changes, (phase) => phase === "stopped")),
+        { startImmediately: true }
+      )
+      yield* Effect.yieldNow
+      const ending = yield* Effect.forkChild(end)
+      yield* TestClock.adjust("1999 millis")
+      assert.strictEqual(yield* lifecycle.phase, "draining")
+      assert.isUndefined(ended.effect)
+      yield* TestClock.adjust("1 millis")
+      yield* Fiber.join(ending)
+      assert.strictEqual(yield* lifecycle.phase, "stopped")
+      assert.deepStrictEqual((yield* Fiber.join(phases)).slice(-3), ["ready", "draining", "stopped"])
+    })))
+
+  for (const forced of [false, true]) {
+    it.effect(`cuts what hangs ${forced ? "at once when it is forced" : "at the deadline of the whole end"}`, () =>
+      Backends.isolated(Effect.gen(function*() {
+        const closed = yield* Deferred.make<void>()
+        const backend = Effect.gen(function*() {
+          const pool = yield* Pool.make({
+            name: "orders",
+            acquire: Effect.acquireRelease(Effect.succeed(1), () => Deferred.succeed(closed, undefined)),
+            size: { max: 1 }
+          })
+          yield* Effect.flatMap(
+            fakeBackend("orders", { drain: (deadline) => Pool.drain(pool, deadline) }),
+            Backends.register
+          )
+          // A statement that ends only when its connection does.
+          const work = Pool.use(pool, () => Effect.andThen(Deferred.await(closed), Effect.fail(new Cut())))
+          const fiber = yield* Effect.forkDetach(Effect.exit(work), { startImmediately: true })
+          // In flight: what serves it waits for it.
+          yield* Effect.addFinalizer(() => Effect.asVoid(Fiber.await(fiber)))
+        })
+        const { end, lifecycle } = yield* process(Layer.effectDiscard(backend), undefined, {
+          grace: "1 second",
+          deadline: "4 seconds"
+        })
+        const ending = yield* Effect.forkChild(end)
+        if (forced) {
+          yield* TestClock.adjust("500 millis")
+          yield* lifecycle.force
+          yield* TestClock.adjust(0)
+        } else {
+          yield* TestClock.adjust("3999 millis")
+          assert.isUndefined(ending.pollUnsafe())
+          yield* TestClock.adjust("1 millis")
+        }
+        assert.isDefined(ending.pollUnsafe())
+        yield* Fiber.join(ending)
+      })))
+  }
+
+  it("refuses a grace that is no shorter than the deadline", () => {
+    assert.throws(() => Lifecycles.layerDraining({ grace: "10 seconds" }), RangeError, /grace/)
+  })
+})

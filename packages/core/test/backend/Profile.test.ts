@@ -1,0 +1,34 @@
+import { assert, describe, it } from "@effect/vitest"
+import { ConfigProvider, Effect, Logger, Option } from "effect"
+import * as Profile from "../../src/backend/Profile.ts"
+
+const read = (variables: Record<string, string>) =>
+  Effect.provideService(Profile.fromConfig, ConfigProvider.ConfigProvider, ConfigProvider.fromUnknown(variables))
+
+describe("the profile", () => {
+  it.effect("is the first that is set of the three variables", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* read({}), Option.none())
+      assert.deepStrictEqual(yield* read({ NODE_ENV: "production" }), Option.some("production"))
+      assert.deepStrictEqual(yield* read({ NODE_ENV: "production", ENVIRONMENT: "staging" }), Option.some("staging"))
+      assert.deepStrictEqual(
+        yield* read({ NODE_ENV: "production", ENVIRONMENT: "staging", BREAKWATER_PROFILE: "development" }),
+        Option.some("development")
+      )
+    }))
+
+  it.effect("fails for an unknown name in its own variable", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(read({ BREAKWATER_PROFILE: "prod" }))
+      assert.include(error.message, "BREAKWATER_PROFILE")
+    }))
+
+  it.effect("is development, with a warning, for an unknown name in the others", () => {
+    const warnings: Array<unknown> = []
+    const capture = Logger.make<unknown, void>(({ message }) => void warnings.push(String(message)))
+    return Effect.gen(function*() {
+      assert.deepStrictEqual(yield* read({ NODE_ENV: "test" }), Option.some("development"))
+      assert.deepStrictEqual(warnings, ["NODE_ENV is \"test\", which is no profile: using development"])
+    }).pipe(Effect.provide(Logger.layer([capture])))
+  })
+})

@@ -1,0 +1,20 @@
+import { Effect, Stream } from "effect"
+import type { Backend } from "../../src/backend/Backend.ts"
+import * as Policy from "../../src/policy/Policy.ts"
+import * as Pool from "../../src/pool/Pool.ts"
+
+/** A backend over a pool of strings; `parts` stand in for what a test looks at. */
+export const fakeBackend = (name: string, parts?: Partial<Backend>) =>
+  Effect.map(Pool.make({ name, acquire: Effect.succeed(name), size: { max: 3 } }), (pool): Backend => ({
+    name,
+    kind: "fake",
+    critical: true,
+    stats: Pool.stats(pool),
+    health: Effect.die("not asked for"),
+    policy: Effect.succeed(Policy.snapshot(Policy.make({ deadline: "1 second" }))),
+    events: Stream.empty,
+    warm: Pool.warm(pool),
+    clear: (options) => Pool.clear(pool, options),
+    drain: (deadline) => Pool.drain(pool, deadline),
+    ...parts
+  }))
