@@ -1,0 +1,89 @@
+/** The routes. Whatever a handler ends with, the answer is its value or a `StorefrontError`. */
+import { Cause, Effect, Option, Ref, Schema } from "effect"
+import {
+  type HttpBody,
+  HttpRouter,
+  type HttpServerError,
+  HttpServerRequest,
+  HttpServerRespondable,
+  HttpServerResponse
+} from "effect/http"
+import * as Health from "./Health.ts"
+import * as Orders from "./Orders.ts"
+import { Phase } from "./Phase.ts"
+import * as Products from "./Products.ts"
+import * as StorefrontError from "./StorefrontError.ts"
+
+const ProductId = Schema.Struct({ id: Schema.NumberFromString.check(Schema.isInt()) })
+const OrderKey = Schema.Struct({ key: Schema.String })
+const IdempotencyKey = Schema.Struct({
+  "idempotency-key": Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(200))
+})
+
+const products = Effect.flatMap(Products.list(), HttpServerResponse.schemaJson(Schema.Array(Products.Product)))
+
+const product = HttpRouter.schemaPathParams(ProductId).pipe(
+  Effect.flatMap(({ id }) => Products.get(id)),
+  Effect.flatMap(HttpServerResponse.schemaJson(Products.Product))
+)
+
+const order = HttpRouter.schemaPathParams(OrderKey).pipe(
+  Effect.flatMap(({ key }) => Orders.get(key)),
+  Effect.flatMap(HttpServerResponse.schemaJson(Orders.Order))
+)
+
+const placeOrder = Effect.gen(function*() {
+  const headers = yield* HttpServerRequest.schemaHeaders(IdempotencyKey)
+  const wanted = yield* HttpServerRequest.schemaBodyJson(Orders.NewOrder)
+  const placed = yield* Orders.place(headers["idempotency-key"], wanted)
+  return yield* HttpServerResponse.schemaJson(Orders.Order)(placed, { status: 201 })
+})
+
+const notFound = Effect.gen(function*() {
+  const { url } = yield* HttpServerRequest.HttpServerRequest
+  return yield* StorefrontError.make({ _tag: "NotFound", what: url })
+})
+
+/** The error of a request that failed. Details of what nobody expected go to the log, not to the client. */
+const errorOf = Effect.fnUntraced(function*(cause: Cause.Cause<Failure>) {
+  const error = Option.getOrElse(Cause.findErrorOption(cause), () => ({ _tag: "Defect" } as const))
+  switch (error._tag) {
+    case "SchemaError":
+    case "HttpServerError":
+      return StorefrontError.make({ _tag: "InvalidRequest", detail: error.message })
+    case "StorefrontError":
+      if (error.reason._tag === "Internal") yield* Effect.logError("A request failed", cause)
+      return error
+    default:
+      yield* Effect.logError("A request ended in a bug", cause)
+      return StorefrontError.make({ _tag: "Internal", because: error._tag })
+  }
+})
+
+type Failure =
+  | StorefrontError.StorefrontError
+  | Schema.SchemaError
+  | HttpServerError.HttpServerError
+  | HttpBody.HttpBodyError
+
+const answered = <R>(handler: Effect.Effect<HttpServerResponse.HttpServerResponse, Failure, R>) =>
+  Effect.gen(function*() {
+    const response = yield* Effect.catchCause(handler, (cause) =>
+      Cause.hasInterrupts(cause)
+        ? Effect.interrupt
+        : Effect.flatMap(errorOf(cause), HttpServerRespondable.toResponse))
+    // Who keeps its connection would find it closed in the middle of its next request.
+    const draining = (yield* Ref.get(yield* Phase)) === "draining"
+    return draining ? HttpServerResponse.setHeader(response, "connection", "close") : response
+  })
+
+export const layer = HttpRouter.addAll([
+  HttpRouter.route("GET", "/products", answered(products)),
+  HttpRouter.route("GET", "/products/:id", answered(product)),
+  HttpRouter.route("POST", "/orders", answered(placeOrder)),
+  HttpRouter.route("GET", "/orders/:key", answered(order)),
+  HttpRouter.route("GET", "/health/live", answered(Health.live)),
+  HttpRouter.route("GET", "/health/ready", answered(Health.ready)),
+  HttpRouter.route("GET", "/health/pools", answered(Health.pools)),
+  HttpRouter.route("*", "*", answered(notFound))
+])

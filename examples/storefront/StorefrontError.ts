@@ -1,0 +1,124 @@
+/**
+ * The one error of the storefront as its clients see it: every answer of 4xx and 5xx carries it. A client decides by
+ * the reason; `because` names the failure behind it, for people and dashboards.
+ */
+import { Outcome, PolicyError, PoolError } from "@breakwater/core"
+import { PostgresError } from "@breakwater/postgres"
+import { Option, Schema } from "effect"
+import { HttpServerRespondable, HttpServerResponse } from "effect/http"
+import type { SqlError } from "effect/sql/SqlError"
+
+const later = { because: Schema.String, retryAfterMillis: Schema.Int }
+
+const Reason = Schema.Union([
+  Schema.TaggedStruct("InvalidRequest", { detail: Schema.String }),
+  Schema.TaggedStruct("NotFound", { what: Schema.String }),
+  Schema.TaggedStruct("OutOfStock", { product: Schema.Int }),
+  /** The idempotency key belongs to an order of something else. */
+  Schema.TaggedStruct("KeyReused", { key: Schema.String }),
+  /** More was asked for than the pool can serve; nothing was done. */
+  Schema.TaggedStruct("Busy", later),
+  /** The database cannot be reached, or the connection to it was lost. */
+  Schema.TaggedStruct("Unavailable", later),
+  /** It took too long and was given up. */
+  Schema.TaggedStruct("TimedOut", later),
+  /** The order is placed, or it is not. The same request with the same key finds out, and places it once at most. */
+  Schema.TaggedStruct("OutcomeUnknown", { key: Schema.String, ...later }),
+  /** Send requests elsewhere: the process is starting or ending, or a backend that it needs does not answer. */
+  Schema.TaggedStruct("NotReady", { phase: Schema.String, backends: Schema.Record(Schema.String, Schema.String) }),
+  /** A bug. The log has the details. */
+  Schema.TaggedStruct("Internal", { because: Schema.String })
+])
+
+export type Reason = typeof Reason.Type
+
+const statusOf: Record<Reason["_tag"], number> = {
+  InvalidRequest: 400,
+  NotFound: 404,
+  OutOfStock: 409,
+  KeyReused: 422,
+  Busy: 503,
+  Unavailable: 503,
+  TimedOut: 504,
+  OutcomeUnknown: 503,
+  NotReady: 503,
+  Internal: 500
+}
+
+export class StorefrontError extends Schema.TaggedError<StorefrontError>()("StorefrontError", { reason: Reason })
+  implements Outcome.Carrier, HttpServerRespondable.Respondable
+{
+  /** What the shop itself refuses shows the database to be well: policies must not repeat it. */
+  get outcome(): Outcome.Outcome {
+    return Outcome.success
+  }
+
+  [HttpServerRespondable.symbol]() {
+    const { reason } = this
+    const headers = "retryAfterMillis" in reason
+      ? { "retry-after": String(Math.ceil(reason.retryAfterMillis / 1000)) }
+      : {}
+    return HttpServerResponse.schemaJson(StorefrontError)(this, { status: statusOf[reason._tag], headers })
+  }
+}
+
+export const make = (reason: Reason): StorefrontError => new StorefrontError({ reason })
+
+const RETRY_AFTER_MILLIS = 1000
+
+type Known = PoolError.PoolError | PolicyError.PolicyError | PostgresError.PostgresError
+
+/** Whatever Breakwater itself has to say about a failed statement. */
+const known = (error: SqlError | PolicyError.PolicyError): Option.Option<Known> =>
+  error._tag === "PolicyError" ? Option.some(error) : Option.firstSomeOf<Known>([
+    PoolError.fromSqlError(error),
+    PolicyError.fromSqlError(error),
+    PostgresError.fromSqlError(error)
+  ])
+
+const tagOf = (error: Known) => {
+  switch (error.reason._tag) {
+    case "AcquireTimeout":
+      return error.reason.phase === "queue" ? "Busy" : "Unavailable"
+    case "QueueFull":
+      return "Busy"
+    case "AttemptTimeout":
+    case "DeadlineExceeded":
+      return "TimedOut"
+    default:
+      return "Unavailable"
+  }
+}
+
+/** What the reason is called where it is counted: `PoolError.AcquireTimeout`. */
+export const because = (error: SqlError | PolicyError.PolicyError): string =>
+  Option.match(known(error), {
+    onNone: () => `${error._tag}.${error.reason._tag}`,
+    onSome: (ours) => `${ours._tag}.${ours.reason._tag}`
+  })
+
+const fromServer = (error: SqlError): Reason["_tag"] & ("Busy" | "Unavailable" | "TimedOut" | "Internal") => {
+  switch (error.reason._tag) {
+    case "StatementTimeoutError":
+      return "TimedOut"
+    case "ConnectionError":
+      return "Unavailable"
+    case "DeadlockError":
+    case "SerializationError":
+    case "LockTimeoutError":
+      return "Busy"
+    default:
+      return "Internal"
+  }
+}
+
+/** What a failure of the database means to a client of the shop. */
+export const fromDatabase = (error: SqlError | PolicyError.PolicyError): StorefrontError => {
+  const ours = known(error)
+  const _tag = Option.isSome(ours) ? tagOf(ours.value) : error._tag === "SqlError" ? fromServer(error) : "Internal"
+  return make({ _tag, because: because(error), retryAfterMillis: RETRY_AFTER_MILLIS })
+}
+
+/** The same for an order that may have been placed. */
+export const outcomeUnknown = (key: string, error: SqlError | PolicyError.PolicyError): StorefrontError =>
+  make({ _tag: "OutcomeUnknown", key, because: because(error), retryAfterMillis: RETRY_AFTER_MILLIS })

@@ -1,0 +1,51 @@
+/** Sees every request's result once: counts it, remembers acknowledged orders, and notices when a fault is over. */
+import { Deferred, Effect } from "effect"
+import type { Order } from "../Orders.ts"
+import type { Sample } from "./Sample.ts"
+import { Tally } from "./Tally.ts"
+
+/** This many successes in a row are a recovery. */
+const IN_A_ROW = 20
+
+interface Recovery {
+  readonly since: number
+  readonly done: Deferred.Deferred<number>
+  streak: number
+}
+
+export class Watch {
+  readonly total = new Tally()
+  stage = new Tally()
+  second = new Tally()
+  readonly acknowledged: Array<Order> = []
+  /** When the storefront was told to end. */
+  drainingSince = Infinity
+  private recovery: Recovery | undefined
+
+  see(sample: Sample): void {
+    for (const tally of [this.total, this.stage, this.second]) tally.add(sample, this.drainingSince)
+    if (sample.order !== undefined) this.acknowledged.push(sample.order)
+    const { recovery } = this
+    if (recovery === undefined || sample.ended < recovery.since) return
+    recovery.streak = sample.failure === undefined ? recovery.streak + 1 : 0
+    if (recovery.streak === IN_A_ROW) Deferred.doneUnsafe(recovery.done, Effect.succeed(sample.ended - recovery.since))
+  }
+
+  /** Waits for the recovery from a fault that ended at `since`: how many milliseconds it took. */
+  recovered(since: number): Effect.Effect<number> {
+    return Effect.suspend(() => {
+      this.recovery = { since, done: Deferred.makeUnsafe<number>(), streak: 0 }
+      return Deferred.await(this.recovery.done)
+    })
+  }
+
+  nextSecond(): Tally {
+    const { second } = this
+    this.second = new Tally()
+    return second
+  }
+
+  nextStage(): Tally {
+    return this.stage = new Tally()
+  }
+}

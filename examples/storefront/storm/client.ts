@@ -1,0 +1,132 @@
+/**
+ * The storm's client, a process of its own: sends requests at a fixed rate, however slow the answers are, and writes what
+ * it saw to its output. Arguments: URL, requests a second. Stops when its input ends; what is in flight finishes.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import { Clock, Effect, Fiber, FiberSet, Option, Predicate, Random, Schema } from "effect"
+import { randomUUID } from "node:crypto"
+import { Order } from "../Orders.ts"
+import { StorefrontError } from "../StorefrontError.ts"
+import { Batch, type Failure, type Sample } from "./Sample.ts"
+
+/** Above whatever the storefront promises for itself. */
+const TIMEOUT = "5 seconds"
+const REPORT_EVERY = "50 millis"
+const ORDERS_SHARE = 0.3
+/** An order that may have failed for a while only is repeated, with the same key, this often. */
+const REPEATS = 2
+const REPEAT_AFTER = "1 second"
+const PRODUCTS = 12
+
+const [url = "", rate = ""] = process.argv.slice(2)
+
+const stop = new AbortController()
+process.stdin.once("close", () => stop.abort()).resume()
+
+let samples: Array<Sample> = []
+const report = Effect.sync(() => {
+  if (samples.length > 0) process.stdout.write(`${Schema.encodeSync(Batch)(samples)}\n`)
+  samples = []
+})
+
+interface Answer {
+  readonly status: number
+  readonly body: string
+}
+
+const codeOf = (error: unknown): string => {
+  const at = Predicate.hasProperty(error, "cause") && error.cause !== undefined ? error.cause : error
+  return Predicate.hasProperty(at, "code") ? String(at.code) : String(at)
+}
+
+const request = (path: string, init: RequestInit): Effect.Effect<Answer, Failure> =>
+  Effect.tryPromise({
+    try: async (signal) => {
+      const response = await fetch(`${url}${path}`, { ...init, signal })
+      return { status: response.status, body: await response.text() }
+    },
+    catch: (error): Failure => ({ how: "socket", name: `Socket.${codeOf(error)}` })
+  }).pipe(
+    Effect.timeoutOrElse({
+      duration: TIMEOUT,
+      orElse: () => Effect.fail<Failure>({ how: "timeout", name: "Client.Timeout" })
+    })
+  )
+
+const decodeError = Schema.decodeUnknownOption(Schema.fromJsonString(StorefrontError))
+const decodeOrder = Schema.decodeUnknownOption(Schema.fromJsonString(Order))
+
+const failureOf = (answer: Answer): Failure | undefined => {
+  if (answer.status < 400) return undefined
+  const error = decodeError(answer.body)
+  if (Option.isNone(error)) return { how: "untyped", name: `Untyped.${answer.status}` }
+  const { reason } = error.value
+  return { how: "typed", name: "because" in reason ? reason.because : `StorefrontError.${reason._tag}` }
+}
+
+/** Sends and records one request; whether it may be repeated. */
+const send = Effect.fnUntraced(function*(kind: Sample["kind"], began: number, path: string, init: RequestInit) {
+  const result = yield* Effect.result(request(path, init))
+  const ended = yield* Clock.currentTimeMillis
+  const failure = result._tag === "Failure" ? result.failure : failureOf(result.success)
+  const order = kind === "order" && failure === undefined && result._tag === "Success"
+    ? decodeOrder(result.success.body)
+    : Option.none()
+  samples.push({
+    kind,
+    began,
+    ended,
+    ...(failure !== undefined && { failure }),
+    ...(Option.isSome(order) && { order: order.value })
+  })
+  return failure !== undefined && !(failure.how === "typed" && failure.name.startsWith("StorefrontError"))
+})
+
+const read = Effect.fnUntraced(function*(began: number) {
+  const product = yield* Random.nextIntBetween(0, PRODUCTS)
+  yield* send("read", began, product === 0 ? "/products" : `/products/${product}`, {})
+})
+
+const order = Effect.fnUntraced(function*(began: number) {
+  const product = yield* Random.nextIntBetween(1, PRODUCTS)
+  const init = {
+    method: "POST",
+    headers: { "content-type": "application/json", "idempotency-key": randomUUID() },
+    body: JSON.stringify({ product, quantity: 1 })
+  }
+  let again = yield* send("order", began, "/orders", init)
+  for (let repeats = 0; again && repeats < REPEATS; repeats++) {
+    yield* Effect.sleep(REPEAT_AFTER)
+    if (stop.signal.aborted) return
+    again = yield* send("order", yield* Clock.currentTimeMillis, "/orders", init)
+  }
+})
+
+const stopped = Effect.callback<void>((resume) => {
+  stop.signal.addEventListener("abort", () => resume(Effect.void))
+})
+
+const arrivals = Effect.gen(function*() {
+  const inFlight = yield* FiberSet.make()
+  const interval = 1000 / Number(rate)
+  const generate = Effect.gen(function*() {
+    const start = yield* Clock.currentTimeMillis
+    for (let n = 0;; n++) {
+      const due = start + n * interval
+      const early = due - (yield* Clock.currentTimeMillis)
+      if (early > 0) yield* Effect.sleep(early)
+      yield* FiberSet.run(inFlight, (yield* Random.next) < ORDERS_SHARE ? order(due) : read(due))
+    }
+  })
+  yield* Effect.raceFirst(generate, stopped)
+  yield* FiberSet.awaitEmpty(inFlight)
+})
+
+const program = Effect.gen(function*() {
+  const reporting = yield* Effect.forkChild(Effect.forever(Effect.andThen(Effect.sleep(REPORT_EVERY), report)))
+  yield* Effect.scoped(arrivals)
+  yield* Fiber.interrupt(reporting)
+  yield* report
+})
+
+NodeRuntime.runMain(program)

@@ -1,0 +1,50 @@
+/** The storefront on its Postgres under a light load, for faults by a person's own hand. */
+import type { PostgresServerError } from "@breakwater/testing/PostgresServerError"
+import { Effect } from "effect"
+import { load, show } from "./run.ts"
+import type { Scene } from "./Scene.ts"
+import * as Screen from "./Screen.ts"
+import { Watch } from "./Watch.ts"
+
+const RATE = 30
+const DOWN_FOR = "3 seconds"
+
+const guide = (scene: Scene, pid: number | undefined) => `
+The storefront is at ${scene.url}, under ${RATE} requests a second. Ctrl-C ends everything.
+
+  curl ${scene.url}/products/3
+  curl -X POST ${scene.url}/orders -H 'idempotency-key: mine' -H 'content-type: application/json' \\
+    -d '{"product": 3, "quantity": 1}'
+  curl ${scene.url}/health/ready
+${
+  pid === undefined ? "" : `  kill -9 ${pid}      kills Postgres; ${DOWN_FOR} later it is started again
+`
+}
+${Screen.header}`
+
+/** Starts Postgres again whenever somebody has killed it. */
+const revive = Effect.fnUntraced(
+  function*({ server }: Scene, say: (text: string) => void): Effect.fn.Return<never, PostgresServerError> {
+    for (;;) {
+      yield* Effect.sleep("200 millis")
+      const running = yield* Effect.isSuccess(server.pid)
+      if (running) continue
+      say("Postgres was killed: down")
+      yield* Effect.sleep(DOWN_FOR)
+      yield* server.start
+      say(`Postgres is back, pid ${yield* server.pid}`)
+    }
+  }
+)
+
+export const serve = Effect.fnUntraced(function*(scene: Scene) {
+  const watch = new Watch()
+  let what = "serving"
+  yield* load(scene, watch, RATE)
+  const { server } = scene
+  console.log(guide(scene, server.given ? undefined : yield* server.pid))
+  const reviving = server.given ? Effect.never : revive(scene, (text) => {
+    what = text
+  })
+  return yield* Effect.raceFirst(reviving, show(scene, watch, () => what))
+})
