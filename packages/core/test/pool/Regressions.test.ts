@@ -1,6 +1,6 @@
 /** One test a fault that the pool once had; each names what used to happen. */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Exit, Fiber, Schedule, Scheduler, Scope } from "effect"
+import { Clock, Effect, Exit, Fiber, Schedule, Scheduler, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Pool from "../../src/pool/Pool.ts"
 import { FakeServer } from "./fakeServer.ts"
@@ -260,5 +260,28 @@ describe("dialling", () => {
       const error = yield* Fiber.join(borrow)
       assert.strictEqual(error.reason._tag, "Unavailable")
       assert.include(error.message, "dead when it opened")
+    }))
+})
+
+describe("callbacks into the pool", () => {
+  it.effect("a listener used to hear of a change in the middle of it, and could break the cap by what it did", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 2 } })
+      const onRevoked = Pool.events(pool).pipe(
+        Stream.filter((event) => event._tag === "Revoked"),
+        Stream.runForEach(() => Pool.warm(pool))
+      )
+      const listener = yield* Effect.forkChild(onRevoked, now)
+      yield* Effect.yieldNow
+      const works = yield* Effect.forEach(
+        [1, 2],
+        () => Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.never)), now)
+      )
+      yield* Pool.clear(pool, { interrupt: true })
+      for (let turn = 0; turn < 5; turn++) yield* Effect.yieldNow
+      assert.strictEqual(server.peakSockets, 2)
+      assert.strictEqual((yield* Pool.stats(pool)).idle, 1)
+      yield* Fiber.interruptAll([...works, listener])
     }))
 })
