@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Fiber, Schedule, Scheduler, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Pool from "../../src/pool/Pool.ts"
-import { FakeServer } from "./fakeServer.ts"
+import { type Connection, FakeServer } from "./fakeServer.ts"
 
 /** Hands over what a scheduled task throws, which would end the process. */
 const catching = (onError: (error: unknown) => void): Scheduler.Scheduler =>
@@ -17,6 +17,53 @@ const catching = (onError: (error: unknown) => void): Scheduler.Scheduler =>
     })
     return () => clearImmediate(timer)
   })
+
+/** Asked for the `at`th time, isAlive calls the pool before it answers; afterwards the numbers must still be true. */
+const callingBack = (
+  call: (pool: Pool.Pool<Connection>, connection: Connection) => Effect.Effect<unknown>,
+  answer: boolean,
+  at: number
+) =>
+  Effect.gen(function*() {
+    const server = new FakeServer()
+    let left = Infinity
+    const isAlive = (connection: Connection): boolean => {
+      if (--left !== 0) return true
+      Effect.runFork(call(pool, connection))
+      return answer
+    }
+    const pool: Pool.Pool<Connection> = yield* Pool.make({
+      name: "p",
+      acquire: server.acquire,
+      size: { max: 2 },
+      check: { test: server.ping, isAlive }
+    })
+    yield* Effect.scoped(Effect.andThen(Pool.get(pool), Pool.get(pool)))
+    yield* TestClock.adjust("1 second")
+    left = at
+    const borrows = yield* Effect.forEach([1, 2, 3, 4], () =>
+      Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.yieldNow)), now))
+    for (let i = 0; i < 15; i++) {
+      yield* TestClock.adjust("1 second")
+    }
+    const stats = yield* Pool.stats(pool)
+    const { checking, closing, idle, opening, used, waiting } = stats
+    const when = `${answer} at ${at}: ${JSON.stringify(stats)}`
+    assert.isTrue(
+      borrows.every((fiber) =>
+        fiber.pollUnsafe() !== undefined
+      ),
+      when
+    )
+    assert.deepStrictEqual({ used, opening, checking, closing, waiting }, noneOf, when)
+    assert.strictEqual(idle, server.sockets, when)
+    assert.strictEqual(stats.opened - stats.closed, server.sockets, when)
+    assert.isAtMost(server.peakSockets, 2, when)
+    yield* Pool.drain(pool, 0)
+    assert.strictEqual(server.sockets, 0, when)
+  })
+
+const noneOf = { used: 0, opening: 0, checking: 0, closing: 0, waiting: 0 }
 
 const now = { startImmediately: true } as const
 
@@ -284,4 +331,21 @@ describe("callbacks into the pool", () => {
       assert.strictEqual((yield* Pool.stats(pool)).idle, 1)
       yield* Fiber.interruptAll([...works, listener])
     }))
+
+  const calls: Record<string, (pool: Pool.Pool<Connection>, connection: Connection) => Effect.Effect<unknown>> = {
+    invalidates: Pool.invalidate,
+    clears: (pool) => Pool.clear(pool),
+    cuts: (pool) => Pool.clear(pool, { interrupt: true }),
+    drains: (pool) => Pool.drain(pool, "1 second"),
+    borrows: (pool) => Effect.exit(Pool.use(pool, () => Effect.void)),
+    warms: (pool) => Effect.exit(Pool.warm(pool))
+  }
+  for (const [name, call] of Object.entries(calls)) {
+    it.effect(`an isAlive that ${name} used to break the pool's lists, its cap or its end`, () =>
+      Effect.gen(function*() {
+        for (const answer of [true, false]) {
+          for (let at = 1; at <= 12; at++) yield* callingBack(call, answer, at)
+        }
+      }))
+  }
 })

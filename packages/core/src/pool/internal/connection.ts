@@ -13,7 +13,7 @@ export class Connection<A> {
   readonly scope: Scope.Closeable
   /** Connections of an earlier generation than the pool's are never lent. */
   readonly generation: number
-  state: "idle" | "used" | "checking" | "closing" = "idle"
+  state: "opening" | "idle" | "used" | "checking" | "closing" = "opening"
   /** Monotonic milliseconds of the last proof of life: opened, returned, or checked. */
   provenAt = 0
   /** How often a check of any connection had failed by then. */
