@@ -308,6 +308,18 @@ describe("dialling", () => {
       assert.strictEqual(error.reason._tag, "Unavailable")
       assert.include(error.message, "dead when it opened")
     }))
+
+  it.effect("waiting behind a dial that cannot be stopped used to be called a full pool", () =>
+    Effect.gen(function*() {
+      const acquire = Effect.acquireRelease(Effect.sleep("1 minute"), () => Effect.void)
+      const pool = yield* Pool.make({ name: "p", acquire, size: { max: 1 }, dial: { timeout: "100 millis" } })
+      const borrow = yield* Effect.forkChild(Effect.flip(Pool.use(pool, () => Effect.void, { timeout: "5 seconds" })))
+      for (let i = 0; i < 50; i++) yield* TestClock.adjust("100 millis")
+      const error = yield* Fiber.join(borrow)
+      assert.isTrue(error.reason._tag === "AcquireTimeout" && error.reason.phase === "dial")
+      assert.deepStrictEqual(error.outcome, { _tag: "Failure", sent: "no" })
+      yield* TestClock.adjust("1 minute")
+    }))
 })
 
 describe("callbacks into the pool", () => {
