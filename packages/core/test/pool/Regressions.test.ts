@@ -112,6 +112,29 @@ describe("leases", () => {
       const lent = yield* Fiber.join(warmed)
       assert.isFalse(lent.some((connection) => old.includes(connection.id)))
     }))
+
+  it.effect("of two connections with the same item one used to be beyond invalidating", () =>
+    Effect.gen(function*() {
+      let open = 0
+      const acquire = Effect.acquireRelease(
+        Effect.sync(() => {
+          open++
+          return 7
+        }),
+        () => Effect.sync(() => open--)
+      )
+      const pool = yield* Pool.make({ name: "p", acquire, size: { max: 3 } })
+      const three = Effect.scoped(Effect.all([Pool.get(pool), Pool.get(pool), Pool.get(pool)]))
+      yield* three
+      yield* Pool.invalidate(pool, 7)
+      assert.strictEqual(open, 0)
+      yield* three
+      yield* Pool.use(pool, (item) => {
+        assert.strictEqual(open, 3)
+        return Pool.invalidate(pool, item)
+      })
+      assert.deepStrictEqual([open, (yield* Pool.stats(pool)).idle], [0, 0])
+    }))
 })
 
 describe("strangers' mistakes", () => {

@@ -24,6 +24,8 @@ export class Connection<A> {
   doom: CloseReason | undefined
   newer: Connection<A> | undefined
   older: Connection<A> | undefined
+  /** The next one with the same item. */
+  twin: Connection<A> | undefined
 
   constructor(item: A, scope: Scope.Closeable, generation: number) {
     this.item = item

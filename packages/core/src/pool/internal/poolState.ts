@@ -141,15 +141,15 @@ export class PoolState<A> implements Lender<A> {
   }
 
   invalidate(item: A, reason: CloseReason): void {
-    const connection = this.bag.find(item)
-    if (connection === undefined) return
-    if (connection.state !== "idle") {
-      connection.doom ??= reason
-    } else if (connection.generation === this.generation) {
-      this.bag.idle.remove(connection)
-      this.bag.close(connection, reason)
-      this.outbox.flush()
+    for (const connection of this.bag.find(item)) {
+      if (connection.state !== "idle") {
+        connection.doom ??= reason
+      } else if (connection.generation === this.generation) {
+        this.bag.idle.remove(connection)
+        this.bag.close(connection, reason)
+      }
     }
+    this.outbox.flush()
   }
 
   // ---- answers of the edges
