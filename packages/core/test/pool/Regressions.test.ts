@@ -307,6 +307,24 @@ describe("the end", () => {
       yield* Effect.flip(Pool.make({ name: "p", acquire, size: { min: 5, max: 5 }, start: "fail-fast" }))
       assert.deepStrictEqual([server.opened, server.sockets], [2, 0])
     }))
+
+  it.effect("of two drains at once only one used to report what was cut", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      const held = yield* Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.never, { label: "held" })), now)
+      const drains = [
+        yield* Effect.forkChild(Pool.drain(pool, "1 minute"), now),
+        yield* Effect.forkChild(Pool.drain(pool, "1 second"), now)
+      ]
+      yield* TestClock.adjust("1 second")
+      const reports = [...(yield* Fiber.joinAll(drains)), yield* Pool.drain(pool, "1 second")]
+      for (const report of reports) {
+        assert.deepStrictEqual(report.cut.map((holder) => holder.label), ["held"])
+        assert.strictEqual(report.leftOpen, 0)
+      }
+      yield* Fiber.interrupt(held)
+    }))
 })
 
 describe("dialling", () => {

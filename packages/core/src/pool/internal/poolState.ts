@@ -32,6 +32,8 @@ export interface Edges<A> {
 export class PoolState<A> implements Lender<A> {
   readonly settings: Settings<A>
   phase: "open" | "draining" | "closed" = "open"
+  /** The borrows that a drain has cut: one list for all who wait for it. */
+  cutByDrain: ReadonlyArray<Holder> = []
   readonly report: Report<A>
   readonly bag: Bag<A>
   private readonly waiters = new WaitQueue<Borrow<A>>()
@@ -247,7 +249,7 @@ export class PoolState<A> implements Lender<A> {
   }
 
   /** Closes connections under the work that uses them, at the next `wake`. */
-  cut(why: "Cleared" | "Drained"): ReadonlyArray<Holder> {
+  private cut(why: "Cleared" | "Drained"): ReadonlyArray<Holder> {
     const cut: Array<Holder> = []
     for (let connection = this.bag.used.oldest; connection !== undefined;) {
       const next = connection.newer
@@ -257,11 +259,17 @@ export class PoolState<A> implements Lender<A> {
     return cut
   }
 
+  /** The time of a drain is over. */
+  cutDrained(): void {
+    this.cutByDrain = this.cutByDrain.concat(this.cut("Drained"))
+    this.wake()
+  }
+
   /** The end, although connections may still be closing: their time is over too. */
-  end(cut: number): void {
+  end(): void {
     if (this.phase === "closed") return
     this.phase = "closed"
-    this.events.publish?.({ _tag: "Drained", cut })
+    this.events.publish?.({ _tag: "Drained", cut: this.cutByDrain.length })
     this.deadlines.close()
   }
 
