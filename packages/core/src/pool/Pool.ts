@@ -206,7 +206,8 @@ const itemOf = <A>(borrow: Borrow<A>): A => borrow.connection!.item
 
 /**
  * Marks a connection as not to be lent again: an idle one closes now, a borrowed one when it comes back. Without
- * effect on what is not of this pool. `reason` appears in events.
+ * effect on what is not of this pool; on every connection whose item is the same where they cannot be told apart.
+ * `reason` appears in events.
  *
  * @since 0.1.0
  * @category borrowing

@@ -120,6 +120,16 @@ describe("drain (behaviour 22)", () => {
       assert.isTrue(error.reason._tag === "Revoked" && error.reason.why === "Drained")
     }))
 
+  it.effect("cuts at once with a deadline of zero", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      const work = yield* Effect.forkChild(Pool.use(pool, () => Effect.never), { startImmediately: true })
+      const report = yield* Pool.drain(pool, 0)
+      assert.deepStrictEqual([report.cut.length, report.leftOpen, server.sockets], [1, 0, 0])
+      yield* Fiber.interrupt(work)
+    }))
+
   it.effect("leaves no socket of a dial or of a check under way", () =>
     Effect.gen(function*() {
       const server = new FakeServer()

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Fiber, Schedule, Scheduler, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Pool from "../../src/pool/Pool.ts"
-import { FakeServer } from "./fakeServer.ts"
+import { type Connection, FakeServer } from "./fakeServer.ts"
 
 /** Hands over what a scheduled task throws, which would end the process. */
 const catching = (onError: (error: unknown) => void): Scheduler.Scheduler =>
@@ -17,6 +17,53 @@ const catching = (onError: (error: unknown) => void): Scheduler.Scheduler =>
     })
     return () => clearImmediate(timer)
   })
+
+/** Asked for the `at`th time, isAlive calls the pool before it answers; afterwards the numbers must still be true. */
+const callingBack = (
+  call: (pool: Pool.Pool<Connection>, connection: Connection) => Effect.Effect<unknown>,
+  answer: boolean,
+  at: number
+) =>
+  Effect.gen(function*() {
+    const server = new FakeServer()
+    let left = Infinity
+    const isAlive = (connection: Connection): boolean => {
+      if (--left !== 0) return true
+      Effect.runFork(call(pool, connection))
+      return answer
+    }
+    const pool: Pool.Pool<Connection> = yield* Pool.make({
+      name: "p",
+      acquire: server.acquire,
+      size: { max: 2 },
+      check: { test: server.ping, isAlive }
+    })
+    yield* Effect.scoped(Effect.andThen(Pool.get(pool), Pool.get(pool)))
+    yield* TestClock.adjust("1 second")
+    left = at
+    const borrows = yield* Effect.forEach([1, 2, 3, 4], () =>
+      Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.yieldNow)), now))
+    for (let i = 0; i < 15; i++) {
+      yield* TestClock.adjust("1 second")
+    }
+    const stats = yield* Pool.stats(pool)
+    const { checking, closing, idle, opening, used, waiting } = stats
+    const when = `${answer} at ${at}: ${JSON.stringify(stats)}`
+    assert.isTrue(
+      borrows.every((fiber) =>
+        fiber.pollUnsafe() !== undefined
+      ),
+      when
+    )
+    assert.deepStrictEqual({ used, opening, checking, closing, waiting }, noneOf, when)
+    assert.strictEqual(idle, server.sockets, when)
+    assert.strictEqual(stats.opened - stats.closed, server.sockets, when)
+    assert.isAtMost(server.peakSockets, 2, when)
+    yield* Pool.drain(pool, 0)
+    assert.strictEqual(server.sockets, 0, when)
+  })
+
+const noneOf = { used: 0, opening: 0, checking: 0, closing: 0, waiting: 0 }
 
 const now = { startImmediately: true } as const
 
@@ -64,6 +111,29 @@ describe("leases", () => {
       yield* Pool.clear(pool)
       const lent = yield* Fiber.join(warmed)
       assert.isFalse(lent.some((connection) => old.includes(connection.id)))
+    }))
+
+  it.effect("of two connections with the same item one used to be beyond invalidating", () =>
+    Effect.gen(function*() {
+      let open = 0
+      const acquire = Effect.acquireRelease(
+        Effect.sync(() => {
+          open++
+          return 7
+        }),
+        () => Effect.sync(() => open--)
+      )
+      const pool = yield* Pool.make({ name: "p", acquire, size: { max: 3 } })
+      const three = Effect.scoped(Effect.all([Pool.get(pool), Pool.get(pool), Pool.get(pool)]))
+      yield* three
+      yield* Pool.invalidate(pool, 7)
+      assert.strictEqual(open, 0)
+      yield* three
+      yield* Pool.use(pool, (item) => {
+        assert.strictEqual(open, 3)
+        return Pool.invalidate(pool, item)
+      })
+      assert.deepStrictEqual([open, (yield* Pool.stats(pool)).idle], [0, 0])
     }))
 })
 
@@ -237,6 +307,24 @@ describe("the end", () => {
       yield* Effect.flip(Pool.make({ name: "p", acquire, size: { min: 5, max: 5 }, start: "fail-fast" }))
       assert.deepStrictEqual([server.opened, server.sockets], [2, 0])
     }))
+
+  it.effect("of two drains at once only one used to report what was cut", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      const held = yield* Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.never, { label: "held" })), now)
+      const drains = [
+        yield* Effect.forkChild(Pool.drain(pool, "1 minute"), now),
+        yield* Effect.forkChild(Pool.drain(pool, "1 second"), now)
+      ]
+      yield* TestClock.adjust("1 second")
+      const reports = [...(yield* Fiber.joinAll(drains)), yield* Pool.drain(pool, "1 second")]
+      for (const report of reports) {
+        assert.deepStrictEqual(report.cut.map((holder) => holder.label), ["held"])
+        assert.strictEqual(report.leftOpen, 0)
+      }
+      yield* Fiber.interrupt(held)
+    }))
 })
 
 describe("dialling", () => {
@@ -261,6 +349,58 @@ describe("dialling", () => {
       assert.strictEqual(error.reason._tag, "Unavailable")
       assert.include(error.message, "dead when it opened")
     }))
+
+  it.effect("waiting behind a dial that cannot be stopped used to be called a full pool", () =>
+    Effect.gen(function*() {
+      const acquire = Effect.acquireRelease(Effect.sleep("1 minute"), () => Effect.void)
+      const pool = yield* Pool.make({ name: "p", acquire, size: { max: 1 }, dial: { timeout: "100 millis" } })
+      const borrow = yield* Effect.forkChild(Effect.flip(Pool.use(pool, () => Effect.void, { timeout: "5 seconds" })))
+      for (let i = 0; i < 50; i++) yield* TestClock.adjust("100 millis")
+      const error = yield* Fiber.join(borrow)
+      assert.isTrue(error.reason._tag === "AcquireTimeout" && error.reason.phase === "dial")
+      assert.deepStrictEqual(error.outcome, { _tag: "Failure", sent: "no" })
+      yield* TestClock.adjust("1 minute")
+    }))
+})
+
+describe("callbacks into the pool", () => {
+  it.effect("a listener used to hear of a change in the middle of it, and could break the cap by what it did", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 2 } })
+      const onRevoked = Pool.events(pool).pipe(
+        Stream.filter((event) => event._tag === "Revoked"),
+        Stream.runForEach(() => Pool.warm(pool))
+      )
+      const listener = yield* Effect.forkChild(onRevoked, now)
+      yield* Effect.yieldNow
+      const works = yield* Effect.forEach(
+        [1, 2],
+        () => Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.never)), now)
+      )
+      yield* Pool.clear(pool, { interrupt: true })
+      for (let turn = 0; turn < 5; turn++) yield* Effect.yieldNow
+      assert.strictEqual(server.peakSockets, 2)
+      assert.strictEqual((yield* Pool.stats(pool)).idle, 1)
+      yield* Fiber.interruptAll([...works, listener])
+    }))
+
+  const calls: Record<string, (pool: Pool.Pool<Connection>, connection: Connection) => Effect.Effect<unknown>> = {
+    invalidates: Pool.invalidate,
+    clears: (pool) => Pool.clear(pool),
+    cuts: (pool) => Pool.clear(pool, { interrupt: true }),
+    drains: (pool) => Pool.drain(pool, "1 second"),
+    borrows: (pool) => Effect.exit(Pool.use(pool, () => Effect.void)),
+    warms: (pool) => Effect.exit(Pool.warm(pool))
+  }
+  for (const [name, call] of Object.entries(calls)) {
+    it.effect(`an isAlive that ${name} used to break the pool's lists, its cap or its end`, () =>
+      Effect.gen(function*() {
+        for (const answer of [true, false]) {
+          for (let at = 1; at <= 12; at++) yield* callingBack(call, answer, at)
+        }
+      }))
+  }
 })
 
 describe("callbacks into the pool", () => {

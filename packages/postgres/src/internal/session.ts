@@ -118,15 +118,11 @@ export class Session {
     return Effect.callback<A, SqlError>((resume) => {
       const running = Effect.runForkWith(context)(statement)
       running.addObserver(resume)
-      return Effect.suspend(() => {
-        // A late CancelRequest would hit whoever borrows the session next.
-        this.retire("Cancelled")
-        return Effect.andThen(this.pg.interrupt, Fiber.await(running)).pipe(
-          Effect.map((exit) => {
-            if (told !== undefined && isCancelled(exit)) told.cancelled = true
-          })
-        )
-      })
+      return Effect.andThen(this.pg.interrupt, Fiber.await(running)).pipe(
+        Effect.map((exit) => {
+          if (told !== undefined && isCancelled(exit)) told.cancelled = true
+        })
+      )
     })
   }
 
@@ -165,6 +161,7 @@ export class Session {
 
   private connectCancel(): Net.Socket {
     const { cancels, settings } = this.backing
+    // A CancelRequest that comes late would hit whoever borrows the session next.
     this.retire("Cancelled")
     if (cancels.open >= cancels.limit) {
       cancels.cut++

@@ -143,10 +143,11 @@ describe.skipIf(!TestPostgres.available)("Postgres", () => {
     it.effect("closes a session on which a plain statement has begun a transaction", () =>
       Effect.gen(function*() {
         const { sql } = yield* open({ pool: { size: { max: 1 } } })
+        const pid = sql<{ pid: number }>`select pg_backend_pid() as pid`
+        const [before] = yield* pid
         yield* sql`/* forgotten */ begin`
-        const [row] = yield* sql<{ open: boolean }>`select now() <> statement_timestamp() and xact_start < now() as open
-          from pg_stat_activity where pid = pg_backend_pid()`
-        assert.isFalse(row?.open)
+        const [after] = yield* pid
+        assert.notStrictEqual(after?.pid, before?.pid)
       }))
 
     it.effect("reserves one session for several statements", () =>
@@ -187,6 +188,7 @@ describe.skipIf(!TestPostgres.available)("Postgres", () => {
         const { proxy, url } = yield* proxied
         const { health, sql } = yield* open({ url })
         yield* sql`select 1`
+        yield* sql`select 2`
         yield* proxy.blackHole
         const { duration, value } = yield* elapsed(health)
         assert.strictEqual(value.status, "unhealthy")
@@ -257,6 +259,19 @@ describe.skipIf(!TestPostgres.available)("Postgres", () => {
           yield* Effect.forEach(Array(20).keys(), () => sql`select 1`, { concurrency: 10 })
         }))
         assert.strictEqual(yield* server.connections(database.name), 0)
+      }))
+
+    it.effect("counts a session in size.max until its socket is gone, which a silent server cannot put off", () =>
+      Effect.gen(function*() {
+        const { proxy, url } = yield* proxied
+        const { backend, sql, stats } = yield* open({ url })
+        yield* sql`select 1`
+        yield* sql`select 2`
+        yield* proxy.blackHole
+        yield* backend.clear()
+        yield* Effect.sleep("100 millis")
+        assert.strictEqual((yield* stats).closing, 1)
+        yield* eventually(Effect.map(stats, ({ closing }) => closing === 0))
       }))
 
     it.effect("fails to start with fail-fast only, as a SqlError, when the server refuses", () =>

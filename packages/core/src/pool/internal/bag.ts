@@ -41,11 +41,15 @@ export class Bag<A> {
 
   add(connection: Connection<A>): void {
     this.opened++
+    connection.twin = this.byItem.get(connection.item)
     this.byItem.set(connection.item, connection)
   }
 
-  find(item: A): Connection<A> | undefined {
-    return this.byItem.get(item)
+  /** Items may be equal: numbers, or one client that every connection shares. */
+  find(item: A): ReadonlyArray<Connection<A>> {
+    const found: Array<Connection<A>> = []
+    for (let one = this.byItem.get(item); one !== undefined; one = one.twin) found.push(one)
+    return found
   }
 
   putIdle(connection: Connection<A>): void {
@@ -85,8 +89,20 @@ export class Bag<A> {
 
   private leave(connection: Connection<A>, reason: CloseReason): void {
     connection.state = "closing"
-    this.byItem.delete(connection.item)
+    this.forget(connection)
     this.events.publish?.({ _tag: "Closed", reason })
     this.outbox.add({ run: () => this.startClose(connection) })
+  }
+
+  private forget(connection: Connection<A>): void {
+    const { item, twin } = connection
+    let before = this.byItem.get(item)
+    if (before === connection) {
+      if (twin === undefined) this.byItem.delete(item)
+      else this.byItem.set(item, twin)
+      return
+    }
+    while (before !== undefined && before.twin !== connection) before = before.twin
+    if (before !== undefined) before.twin = twin
   }
 }

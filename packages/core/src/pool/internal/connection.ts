@@ -13,7 +13,7 @@ export class Connection<A> {
   readonly scope: Scope.Closeable
   /** Connections of an earlier generation than the pool's are never lent. */
   readonly generation: number
-  state: "idle" | "used" | "checking" | "closing" = "idle"
+  state: "opening" | "idle" | "used" | "checking" | "closing" = "opening"
   /** Monotonic milliseconds of the last proof of life: opened, returned, or checked. */
   provenAt = 0
   /** How often a check of any connection had failed by then. */
@@ -24,6 +24,8 @@ export class Connection<A> {
   doom: CloseReason | undefined
   newer: Connection<A> | undefined
   older: Connection<A> | undefined
+  /** The next one with the same item. */
+  twin: Connection<A> | undefined
 
   constructor(item: A, scope: Scope.Closeable, generation: number) {
     this.item = item

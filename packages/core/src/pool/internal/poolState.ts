@@ -32,6 +32,8 @@ export interface Edges<A> {
 export class PoolState<A> implements Lender<A> {
   readonly settings: Settings<A>
   phase: "open" | "draining" | "closed" = "open"
+  /** The borrows that a drain has cut: one list for all who wait for it. */
+  cutByDrain: ReadonlyArray<Holder> = []
   readonly report: Report<A>
   readonly bag: Bag<A>
   private readonly waiters = new WaitQueue<Borrow<A>>()
@@ -85,11 +87,13 @@ export class PoolState<A> implements Lender<A> {
     const deadline = Math.min(now + timeout, ambientDeadline)
     borrow.requestedAt = now
     this.floor = this.settings.min
+    if (this.tryLend(borrow)) {
+      borrow.run()
+      return
+    }
     const refusal = this.refusal(deadline, now)
     if (refusal !== undefined) {
       this.refuse(borrow, refusal)
-      borrow.run()
-    } else if (this.tryLend(borrow)) {
       borrow.run()
     } else if (this.waiters.size >= this.settings.maxWaiting) {
       this.refuse(borrow, "Refused")
@@ -123,12 +127,12 @@ export class PoolState<A> implements Lender<A> {
     const connection = borrow.connection
     if (connection === undefined) return
     borrow.connection = undefined
-    if (connection.borrow !== borrow) return
+    const reason = this.unfit(connection)
+    if (connection.borrow !== borrow) return // it was cut, before or just now
     const now = this.deadlines.now()
     this.bag.used.remove(connection)
     connection.borrow = undefined
     this.events.publish?.({ _tag: "Returned", held: Duration.millis(now - borrow.leasedAt) })
-    const reason = this.unfit(connection)
     if (reason === undefined) {
       this.prove(connection, now)
       this.place(connection, now)
@@ -139,26 +143,27 @@ export class PoolState<A> implements Lender<A> {
   }
 
   invalidate(item: A, reason: CloseReason): void {
-    const connection = this.bag.find(item)
-    if (connection === undefined) return
-    if (connection.state !== "idle") {
-      connection.doom ??= reason
-    } else if (connection.generation === this.generation) {
-      this.bag.idle.remove(connection)
-      this.bag.close(connection, reason)
-      this.outbox.flush()
+    for (const connection of this.bag.find(item)) {
+      if (connection.state !== "idle") {
+        connection.doom ??= reason
+      } else if (connection.generation === this.generation) {
+        this.bag.idle.remove(connection)
+        this.bag.close(connection, reason)
+      }
     }
+    this.outbox.flush()
   }
 
   // ---- answers of the edges
 
   opened(connection: Connection<A>, took: number): void {
-    this.bag.opening--
     this.prove(connection, this.deadlines.now())
     this.dialer.succeeded()
     this.bag.add(connection)
     this.events.publish?.({ _tag: "Dialed", took: Duration.millis(took) })
-    this.settle(connection)
+    const reason = this.unfit(connection)
+    this.bag.opening--
+    this.settle(connection, reason)
   }
 
   dialFailed(cause: unknown, delay: number): void {
@@ -189,14 +194,15 @@ export class PoolState<A> implements Lender<A> {
   }
 
   checked(connection: Connection<A>, passed: boolean): void {
-    this.bag.checking--
     if (passed) {
       this.prove(connection, this.deadlines.now())
     } else {
       connection.doom ??= "CheckFailed"
       this.suspicion++
     }
-    this.settle(connection)
+    const reason = this.unfit(connection)
+    this.bag.checking--
+    this.settle(connection, reason)
   }
 
   closed(): void {
@@ -243,7 +249,7 @@ export class PoolState<A> implements Lender<A> {
   }
 
   /** Closes connections under the work that uses them, at the next `wake`. */
-  cut(why: "Cleared" | "Drained"): ReadonlyArray<Holder> {
+  private cut(why: "Cleared" | "Drained"): ReadonlyArray<Holder> {
     const cut: Array<Holder> = []
     for (let connection = this.bag.used.oldest; connection !== undefined;) {
       const next = connection.newer
@@ -253,11 +259,17 @@ export class PoolState<A> implements Lender<A> {
     return cut
   }
 
+  /** The time of a drain is over. */
+  cutDrained(): void {
+    this.cutByDrain = this.cutByDrain.concat(this.cut("Drained"))
+    this.wake()
+  }
+
   /** The end, although connections may still be closing: their time is over too. */
-  end(cut: number): void {
+  end(): void {
     if (this.phase === "closed") return
     this.phase = "closed"
-    this.events.publish?.({ _tag: "Drained", cut })
+    this.events.publish?.({ _tag: "Drained", cut: this.cutByDrain.length })
     this.deadlines.close()
   }
 
@@ -280,14 +292,15 @@ export class PoolState<A> implements Lender<A> {
   }
 
   private newestAlive(): Connection<A> | undefined {
-    let top = this.bag.idle.newest
-    if (top === undefined || this.settings.isAlive(top.item)) return top
-    for (; top !== undefined && !this.settings.isAlive(top.item); top = this.bag.idle.newest) {
+    for (let top = this.bag.idle.newest; top !== undefined; top = this.bag.idle.newest) {
+      const alive = this.settings.isAlive(top.item)
+      if (top !== this.bag.idle.newest) continue // it called back
+      if (alive) return top
       this.bag.idle.remove(top)
       this.bag.close(top, "Broken")
+      this.outbox.flush()
     }
-    this.outbox.flush()
-    return this.newestAlive() // whoever ran meanwhile may have left another dead one on top
+    return undefined
   }
 
   private lend(connection: Connection<A>, borrow: Borrow<A>, now: number): void {
@@ -320,18 +333,19 @@ export class PoolState<A> implements Lender<A> {
   }
 
   /** What becomes of a connection that was dialled or checked. */
-  private settle(connection: Connection<A>): void {
-    const reason = this.unfit(connection)
+  private settle(connection: Connection<A>, reason: CloseReason | undefined): void {
     if (reason === undefined) this.place(connection, this.deadlines.now())
     else this.bag.close(connection, reason)
     this.wake()
   }
 
+  /** Asked while the connection still counts where it stood: `isAlive` may call back, and change what is asked after. */
   private unfit(connection: Connection<A>): CloseReason | undefined {
+    const alive = this.settings.isAlive(connection.item)
     if (connection.doom !== undefined) return connection.doom
     if (this.phase !== "open") return "Drained"
     if (connection.generation !== this.generation) return "Cleared"
-    return this.settings.isAlive(connection.item) ? undefined : "Broken"
+    return alive ? undefined : "Broken"
   }
 
   private needsCheck(connection: Connection<A>, now: number): boolean {
@@ -397,11 +411,12 @@ export class PoolState<A> implements Lender<A> {
     for (let top = this.bag.idle.newest; top !== undefined; top = this.bag.idle.newest) {
       if (!this.isSuspect(top) && this.bag.checking >= this.waiters.size) return
       this.bag.idle.remove(top)
+      top.state = "checking"
+      this.bag.checking++
       if (this.settings.isAlive(top.item)) {
-        top.state = "checking"
-        this.bag.checking++
         this.outbox.add({ run: () => this.edges.check(top) })
       } else {
+        this.bag.checking--
         this.bag.close(top, "Broken")
       }
     }

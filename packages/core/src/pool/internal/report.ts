@@ -124,6 +124,8 @@ export class Report<A> {
   private waitedFor(): Phase {
     if (this.bag.used.size >= this.settings.max) return "queue"
     if (this.dialer.isBusy(this.bag.opening)) return "dial"
-    return this.bag.checking > 0 ? "check" : "queue"
+    if (this.bag.checking > 0) return "check"
+    // Slots can be held by dials that failed and cannot be stopped.
+    return this.dialer.lastError === undefined ? "queue" : "dial"
   }
 }

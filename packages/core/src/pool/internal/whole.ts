@@ -57,27 +57,30 @@ export const awaitWarm = <A>(state: PoolState<A>): Effect.Effect<void, PoolError
 export const awaitDrained = <A>(state: PoolState<A>, deadline: number): Effect.Effect<DrainReport> =>
   Effect.callback((resume) => {
     const startedAt = state.now()
-    let cut: ReadonlyArray<Holder> = []
-    const end = (leftOpen: number) => {
-      stop()
-      state.end(cut.length)
-      resume(Effect.succeed({ took: Duration.millis(state.now() - startedAt), cut, leftOpen }))
-    }
+    const report = (): DrainReport => ({
+      took: Duration.millis(state.now() - startedAt),
+      cut: state.cutByDrain,
+      leftOpen: state.bag.total
+    })
     if (state.phase === "closed") {
-      resume(Effect.succeed({ took: Duration.zero, cut, leftOpen: state.bag.total }))
+      resume(Effect.sync(report))
       return
+    }
+    const end = () => {
+      stop()
+      state.end()
+      resume(Effect.succeed(report()))
     }
     state.drain()
     const unwatch = state.watch({
       want: 0,
       onTurn: (_, total) => {
-        if (total === 0) end(0)
+        if (total === 0) end()
       }
     })
     let cancelTimeout = state.after(deadline, () => {
-      cancelTimeout = state.after(CLOSE_TIMEOUT, () => end(state.bag.total))
-      cut = state.cut("Drained")
-      state.wake()
+      cancelTimeout = state.after(CLOSE_TIMEOUT, end)
+      state.cutDrained()
     })
     const stop = () => {
       unwatch()
