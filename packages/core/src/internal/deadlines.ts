@@ -76,10 +76,9 @@ export class Deadlines {
   private arm(at: number): void {
     this.armedAt = at
     this.timer?.interruptUnsafe()
-    // Rounded up, so that the timer never wakes a fraction of a millisecond early and spins; and at least one, so that
-    // nothing fires on the stack of whoever adds it: a clock may let no time at all pass at once.
-    const millis = Math.max(1, Math.ceil(at - this.now()))
-    // Never within the call that armed it, which a clock that does not suspend for zero would do.
+    // Rounded up, so that the timer never wakes a fraction of a millisecond early and spins.
+    const millis = Math.max(0, Math.ceil(at - this.now()))
+    // Nothing fires on the stack of whoever adds it: a clock may let no time at all pass at once.
     const elapsed = millis > 0 ? this.clock.sleep(Duration.millis(millis)) : Effect.yieldNow
     this.timer = this.fork(Effect.andThen(elapsed, Effect.sync(() => this.tick())))
   }
