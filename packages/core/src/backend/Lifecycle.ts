@@ -19,7 +19,7 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { boundedMillis, finiteMillis, refuse } from "../internal/validate.ts"
 import type { PoolError } from "../pool/PoolError.ts"
@@ -92,6 +92,13 @@ const warmCritical: Effect.Effect<void, PoolError> = Effect.flatMap(
 const cut = (entries: ReadonlyArray<Backends.Entry>): Effect.Effect<void> =>
   Effect.forEach(entries, ({ backend }) => backend.drain(0), { concurrency: "unbounded", discard: true })
 
+/** The events of a backend end with it. */
+const ended = (entries: ReadonlyArray<Backends.Entry>): Effect.Effect<void> =>
+  Effect.forEach(entries, ({ backend }) => Stream.runDrain(backend.events), {
+    concurrency: "unbounded",
+    discard: true
+  })
+
 interface Limits {
   readonly grace: number
   readonly deadline: number
@@ -108,24 +115,23 @@ const limitsOf = (options: DrainOptions | undefined): Limits => {
 const make = Effect.gen(function*() {
   const phase = yield* SubscriptionRef.make<Phase>("starting")
   const forced = yield* Latch.make()
-  const over = yield* Latch.make()
   const enter = (next: Phase) =>
     SubscriptionRef.update(phase, (now) => ORDER.indexOf(next) > ORDER.indexOf(now) ? next : now)
-  const atDeadline = Effect.fnUntraced(function*(deadline: number) {
+  const watchOver = Effect.fnUntraced(function*(deadline: number) {
     // Those of now: a backend leaves the registry when its own end begins, and that is what may need an end.
     const entries = yield* Backends.list
     const waited = Effect.raceFirst(Effect.sleep(deadline), forced.await)
-    yield* Effect.raceFirst(Effect.andThen(waited, cut(entries)), over.await)
+    yield* Effect.raceFirst(Effect.andThen(waited, cut(entries)), ended(entries))
+    yield* enter("stopped")
   })
   const drain = Effect.fnUntraced(function*({ deadline, grace }: Limits) {
     const before = yield* SubscriptionRef.get(phase)
     if (before === "starting" || before === "ready") {
       yield* enter("draining")
-      yield* Effect.forkDetach(atDeadline(deadline), { startImmediately: true })
+      yield* Effect.forkDetach(watchOver(deadline), { startImmediately: true })
     }
     yield* Effect.raceFirst(Effect.sleep(grace), forced.await)
   })
-  yield* Effect.addFinalizer(() => Effect.andThen(enter("stopped"), over.open))
   return {
     enter,
     lifecycle: Lifecycle.of({

@@ -82,7 +82,7 @@ describe("the lifecycle", () => {
             size: { max: 1 }
           })
           yield* Effect.flatMap(
-            fakeBackend("orders", { drain: (deadline) => Pool.drain(pool, deadline) }),
+            fakeBackend("orders", { drain: (deadline) => Pool.drain(pool, deadline), events: Pool.events(pool) }),
             Backends.register
           )
           // A statement that ends only when its connection does.
@@ -99,12 +99,12 @@ describe("the lifecycle", () => {
         if (forced) {
           yield* TestClock.adjust("500 millis")
           yield* lifecycle.force
-          yield* TestClock.adjust(0)
         } else {
           yield* TestClock.adjust("3999 millis")
           assert.isUndefined(ending.pollUnsafe())
           yield* TestClock.adjust("1 millis")
         }
+        yield* TestClock.adjust(0) // the turns in which the connection closes and its work fails
         assert.isDefined(ending.pollUnsafe())
         yield* Fiber.join(ending)
       })))

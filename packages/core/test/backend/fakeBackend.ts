@@ -1,4 +1,4 @@
-import { Effect, Stream } from "effect"
+import { Effect } from "effect"
 import type { Backend } from "../../src/backend/Backend.ts"
 import * as Policy from "../../src/policy/Policy.ts"
 import * as Pool from "../../src/pool/Pool.ts"
@@ -12,7 +12,7 @@ export const fakeBackend = (name: string, parts?: Partial<Backend>) =>
     stats: Pool.stats(pool),
     health: Effect.die("not asked for"),
     policy: Effect.succeed(Policy.snapshot(Policy.make({ deadline: "1 second" }))),
-    events: Stream.empty,
+    events: Pool.events(pool),
     warm: Pool.warm(pool),
     clear: (options) => Pool.clear(pool, options),
     drain: (deadline) => Pool.drain(pool, deadline),
