@@ -22,11 +22,40 @@ export * as Backend from "./backend/Backend.ts"
 export * as Backends from "./backend/Backends.ts"
 
 /**
+ * Bounds how many calls run at once, and how many wait for their turn.
+ *
+ * @since 0.1.0
+ */
+export * as Bulkhead from "./policy/Bulkhead.ts"
+
+/**
+ * Stops calling a backend that fails, and tries it again with a few calls before it trusts it.
+ *
+ * @since 0.1.0
+ */
+export * as CircuitBreaker from "./policy/CircuitBreaker.ts"
+
+/**
  * Bounds a whole call: its waits for a connection, its attempts and the delays between them.
  *
  * @since 0.1.0
  */
 export * as Deadline from "./policy/Deadline.ts"
+
+/**
+ * What the process can say of its backends: each asked for one round trip, in parallel, each within a time of its own.
+ *
+ * @since 0.1.0
+ */
+export * as Health from "./backend/Health.ts"
+
+/**
+ * The phases of a process: starting until its backends are warm, ready, draining from the first word of the end,
+ * stopped.
+ *
+ * @since 0.1.0
+ */
+export * as Lifecycle from "./backend/Lifecycle.ts"
 
 /**
  * What a policy may know of a call: its name, whether repeating it is safe, and how it is to be queued.
@@ -87,6 +116,13 @@ export * as PoolError from "./pool/PoolError.ts"
  * @since 0.1.0
  */
 export * as PoolEvent from "./pool/PoolEvent.ts"
+
+/**
+ * Presets by environment. The backends keep their values for each, this module says which one counts.
+ *
+ * @since 0.1.0
+ */
+export * as Profile from "./backend/Profile.ts"
 
 /**
  * Repeats a call whose attempt failed, where that is safe and likely to help.
