@@ -18,7 +18,7 @@ export default defineConfig({
           name: "integration",
           include: integration,
           exclude: elsewhere,
-          globalSetup: "packages/testing/src/vitest/postgres.ts",
+          globalSetup: ["packages/testing/src/vitest/postgres.ts", "packages/testing/src/vitest/redis.ts"],
           testTimeout: 30_000,
           hookTimeout: 60_000
         }

@@ -32,3 +32,17 @@ export * as PostgresServer from "./PostgresServer.ts"
  * @since 0.1.0
  */
 export * as PostgresServerError from "./PostgresServerError.ts"
+
+/**
+ * A real Redis for tests, examples and benchmarks: started here, or given by `BREAKWATER_TEST_REDIS_URL`.
+ *
+ * @since 0.1.0
+ */
+export * as RedisServer from "./RedisServer.ts"
+
+/**
+ * What can go wrong between a test and its Redis server.
+ *
+ * @since 0.1.0
+ */
+export * as RedisServerError from "./RedisServerError.ts"

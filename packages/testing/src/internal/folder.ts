@@ -13,10 +13,16 @@ import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import type { Writable } from "node:stream"
-import { PostgresServerError, StartFailed } from "../../PostgresServerError.ts"
-import { baseEnv, type Identity } from "../command.ts"
-import { canReach } from "../identity.ts"
-import { inRealTime } from "../realTime.ts"
+import { baseEnv, type Identity } from "./command.ts"
+import { canReach } from "./identity.ts"
+import { inRealTime } from "./realTime.ts"
+
+export interface Options<E> {
+  /** What the server is; part of the folder's name. */
+  readonly kind: string
+  readonly identity: Identity | undefined
+  readonly failed: (detail: string) => E
+}
 
 const watchdog = `
 trap '' INT TERM HUP PIPE
@@ -49,8 +55,8 @@ rm -rf "$FOLDER"
 `
 
 /** Starts the watchdog; ready when the folder is made. */
-const watch = (folder: string, identity: Identity | undefined): Effect.Effect<Writable, PostgresServerError> =>
-  Effect.callback<Writable, PostgresServerError>((resume) => {
+const watch = <E>(folder: string, { failed, identity }: Options<E>): Effect.Effect<Writable, E> =>
+  Effect.callback<Writable, E>((resume) => {
     const child = spawn("/bin/sh", ["-c", watchdog], {
       ...identity,
       cwd: "/",
@@ -75,20 +81,21 @@ const watch = (folder: string, identity: Identity | undefined): Effect.Effect<Wr
     inRealTime
   )
 
-const failed = (detail: string) => new PostgresServerError({ reason: new StartFailed({ step: "folder", detail }) })
-
-const freshPath = (identity: Identity | undefined) => {
+const freshPath = ({ identity, kind }: Options<unknown>) => {
   const root = [Os.tmpdir(), "/tmp", "/var/tmp"].find((folder) => canReach(identity, folder)) ?? Os.tmpdir()
-  return Path.join(root, `breakwater-postgres-${crypto.randomUUID().slice(0, 8)}`)
+  return Path.join(root, `breakwater-${kind}-${crypto.randomUUID().slice(0, 8)}`)
 }
 
+/** Where a server's files lie, which its command line must name: by it the watchdog finds the server. */
+export const dataFolder = (folder: string) => Path.join(folder, "data")
+
 /** Makes the folder; it is removed with the scope, or by the watchdog. */
-export const make = (identity: Identity | undefined): Effect.Effect<string, PostgresServerError, Scope.Scope> =>
+export const make = <E>(options: Options<E>): Effect.Effect<string, E, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
       Effect.suspend(() => {
-        const folder = freshPath(identity)
-        return Effect.map(watch(folder, identity), (pipe) => ({ folder, pipe }))
+        const folder = freshPath(options)
+        return Effect.map(watch(folder, options), (pipe) => ({ folder, pipe }))
       }),
       ({ folder, pipe }) =>
         Effect.sync(() => {

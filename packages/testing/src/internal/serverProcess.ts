@@ -1,5 +1,5 @@
 /**
- * One Postgres process at a time over one data folder: start, stop and the death of a crash.
+ * One server process over one data folder: start, stop and the death of a crash.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -7,13 +7,12 @@ import * as Schedule from "effect/Schedule"
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { PostgresServerError, StartFailed } from "../../PostgresServerError.ts"
-import { baseEnv, type Identity, tailOf } from "../command.ts"
-import { inRealTime } from "../realTime.ts"
+import { baseEnv, type Identity, tailOf } from "./command.ts"
+import { inRealTime } from "./realTime.ts"
 
-export interface Postmaster {
+export interface ServerProcess {
   readonly pid: number
-  /** Fast: open transactions are rolled back, sessions told. Harder when that takes more than 10 seconds. */
+  /** In order: by `signals.stop`, and harder when that takes more than 10 seconds. */
   readonly stop: Effect.Effect<void>
   /** Nothing is written any more: the end of a server whose data nobody needs. */
   readonly abandon: Effect.Effect<void>
@@ -24,40 +23,35 @@ export interface Postmaster {
   readonly exited: Effect.Effect<void>
 }
 
-export interface Options {
-  readonly bin: string
+export interface Options<E> {
+  readonly command: readonly [program: string, ...args: ReadonlyArray<string>]
   readonly folder: string
-  readonly port: number
   readonly identity: Identity | undefined
+  readonly signals: { readonly stop: NodeJS.Signals; readonly abandon: NodeJS.Signals }
   /** Succeeds as soon as the server accepts. */
-  readonly probe: Effect.Effect<unknown, PostgresServerError>
+  readonly probe: Effect.Effect<unknown, E>
   /** What must not appear in an error. */
   readonly secret: string
+  readonly failed: (detail: string) => E
 }
 
-export const dataFolder = (folder: string) => Path.join(folder, "data")
-
 /** Starts the server and waits until it accepts: 60 seconds at most, a crash's recovery included. */
-export const start = (options: Options): Effect.Effect<Postmaster, PostgresServerError> =>
+export const start = <E>(options: Options<E>): Effect.Effect<ServerProcess, E> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
-      const postmaster = yield* launch(options)
-      yield* restore(untilReady(options, postmaster)).pipe(Effect.onError(() => postmaster.kill))
-      return postmaster
+      const server = yield* launch(options)
+      yield* restore(untilReady(options, server)).pipe(Effect.onError(() => server.kill))
+      return server
     })
   ).pipe(inRealTime)
 
-const launch = (options: Options): Effect.Effect<Postmaster, PostgresServerError> =>
+const launch = <E>(options: Options<E>): Effect.Effect<ServerProcess, E> =>
   Effect.callback((resume) => {
     // The shell only redirects: the process keeps its id. A pipe of ours would end when we do.
     const child = spawn("/bin/sh", [
       "-c",
       "exec \"$0\" \"$@\" >>\"$LOG\" 2>&1",
-      Path.join(options.bin, "postgres"),
-      "-D",
-      dataFolder(options.folder),
-      "-p",
-      String(options.port)
+      ...options.command
     ], {
       ...options.identity,
       cwd: options.folder,
@@ -68,12 +62,16 @@ const launch = (options: Options): Effect.Effect<Postmaster, PostgresServerError
     })
     const exited = Deferred.makeUnsafe<void>()
     child.once("exit", () => Deferred.doneUnsafe(exited, Effect.void))
-    child.once("error", (error) => resume(Effect.fail(failed(String(error)))))
-    child.once("spawn", () => resume(Effect.succeed(fromChild(child, exited))))
+    child.once("error", (error) => resume(Effect.fail(options.failed(String(error)))))
+    child.once("spawn", () => resume(Effect.succeed(fromChild(child, exited, options.signals))))
     child.unref()
   })
 
-const fromChild = (child: ChildProcess, exited: Deferred.Deferred<void>): Postmaster => {
+const fromChild = (
+  child: ChildProcess,
+  exited: Deferred.Deferred<void>,
+  signals: Options<unknown>["signals"]
+): ServerProcess => {
   const pid = child.pid ?? 0
   const isRunning = () => child.exitCode === null && child.signalCode === null
   const signal = (name: NodeJS.Signals, target = pid) => {
@@ -99,7 +97,14 @@ const fromChild = (child: ChildProcess, exited: Deferred.Deferred<void>): Postma
       signal(name)
       if (!(yield* ended(10_000))) yield* kill
     }))
-  return { pid, isRunning, exited: Deferred.await(exited), kill, stop: end("SIGINT"), abandon: end("SIGQUIT") }
+  return {
+    pid,
+    isRunning,
+    exited: Deferred.await(exited),
+    kill,
+    stop: end(signals.stop),
+    abandon: end(signals.abandon)
+  }
 }
 
 /** Only called for a process that is stopped, so the list holds until its end. */
@@ -125,28 +130,26 @@ const parentOf = (pid: string): number | undefined => {
   }
 }
 
-const untilReady = (options: Options, postmaster: Postmaster) => {
+const untilReady = <E>(options: Options<E>, server: ServerProcess) => {
   const accepts = options.probe.pipe(
     Effect.retry({ schedule: Schedule.spaced(20) }),
     Effect.asVoid,
     Effect.timeoutOrElse({
       duration: "60 seconds",
-      orElse: () => Effect.fail(failed(`no connection accepted in 60 seconds\n${readLog(options)}`))
+      orElse: () => Effect.fail(options.failed(`no connection accepted in 60 seconds\n${readLog(options)}`))
     })
   )
   // Whoever listens on the port in its stead may never answer.
   return Effect.raceFirst(
     accepts,
-    Effect.andThen(postmaster.exited, Effect.suspend(() => Effect.fail(failed(readLog(options)))))
+    Effect.andThen(server.exited, Effect.suspend(() => Effect.fail(options.failed(readLog(options)))))
   )
 }
 
-const readLog = ({ folder, secret }: Options): string => {
+const readLog = ({ folder, secret }: Options<unknown>): string => {
   try {
     return tailOf(Fs.readFileSync(Path.join(folder, "server.log"), "utf8")).replaceAll(secret, "<redacted>")
   } catch {
     return "the server wrote no log"
   }
 }
-
-const failed = (detail: string) => new PostgresServerError({ reason: new StartFailed({ step: "start", detail }) })
