@@ -1,0 +1,136 @@
+/**
+ * The parts put together: origins, the client over them, what watches them.
+ *
+ * @internal
+ */
+import type { Backend, Health } from "@breakwater/core/Backend"
+import * as Backends from "@breakwater/core/Backends"
+import * as Pool from "@breakwater/core/Pool"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { HttpClient } from "effect/http/HttpClient"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import type { Dispatcher } from "undici/index.js"
+import { HttpError } from "../HttpError.ts"
+import * as Client from "./client.ts"
+import { PoolDispatcher } from "./dispatcher.ts"
+import { Origins } from "./origins.ts"
+import { probe } from "./send.ts"
+import type { Settings } from "./settings.ts"
+import { type Stats, statsOf } from "./stats.ts"
+import type { Base } from "./url.ts"
+
+export interface Parts {
+  readonly settings: Settings
+  readonly client: HttpClient
+  readonly dispatcher: Dispatcher
+  readonly stats: Effect.Effect<Stats>
+  readonly backend: Backend
+}
+
+const HEALTH_LIMIT = Duration.seconds(1)
+
+const probeOf = (origins: Origins, base: Base): Effect.Effect<void, unknown> => {
+  const { healthPath, name: client, userAgent } = origins.settings
+  const authorization = base.authorization === undefined ? {} : { authorization: Redacted.value(base.authorization) }
+  const outgoing = {
+    method: "HEAD",
+    url: new URL(healthPath.slice(1), base.href),
+    headers: { "user-agent": userAgent, ...authorization },
+    body: () => null,
+    idempotent: true,
+    follow: false
+  }
+  return Effect.timeout(probe(origins, outgoing, HEALTH_LIMIT), HEALTH_LIMIT).pipe(
+    Effect.flatMap((status) =>
+      status < 500
+        ? Effect.void
+        : Effect.fail(new HttpError({ _tag: "BadStatus", client, origin: base.origin, status, retryAfter: undefined }))
+    )
+  )
+}
+
+/** Without a server to ask, what the last requests met. */
+const openCircuits = (origins: Origins): Effect.Effect<void, unknown> =>
+  Effect.suspend(() => {
+    const open = statsOf(origins).origins.filter(({ circuit }) => circuit === "open").map(({ origin }) => origin)
+    return open.length === 0 ? Effect.void : Effect.fail(new Error(`the circuit is open: ${open.join(", ")}`))
+  })
+
+const health = (origins: Origins): Effect.Effect<Health> =>
+  Effect.gen(function*() {
+    const clock = yield* Clock.Clock
+    const since = clock.monotonicTimeNanosUnsafe()
+    const { base } = origins.settings
+    const asked = base === undefined ? openCircuits(origins) : probeOf(origins, base)
+    const error = yield* Effect.match(asked, { onFailure: (failure) => failure, onSuccess: () => undefined })
+    const latency = Duration.millis(Number(clock.monotonicTimeNanosUnsafe() - since) / 1e6)
+    return error === undefined ? { status: "healthy", latency } : { status: "unhealthy", latency, error }
+  })
+
+/** Origins first: what holds a connection of theirs also holds a permit. */
+const drain = (origins: Origins, deadline: Duration.Input): Effect.Effect<Pool.DrainReport> => {
+  const millis = Duration.toMillis(Duration.fromInputUnsafe(deadline))
+  return Effect.gen(function*() {
+    const [took, reports] = yield* Effect.timed(origins.drain(millis))
+    yield* Pool.drain(origins.permits, 0)
+    return {
+      took,
+      cut: reports.flatMap((report) => report.cut),
+      leftOpen: reports.reduce((sum, report) => sum + report.leftOpen, 0)
+    }
+  })
+}
+
+const backendOf = (origins: Origins): Backend => ({
+  name: origins.settings.name,
+  kind: "http",
+  critical: origins.settings.critical,
+  stats: Effect.sync(() => statsOf(origins)),
+  health: health(origins),
+  policy: Effect.sync(() => origins.snapshot()),
+  events: origins.events,
+  warm: warm(origins),
+  clear: (options) => origins.clear(options),
+  drain: (deadline) => drain(origins, deadline)
+})
+
+/** Opens one connection, where it is known to whom. A server that does not answer is for `health` to tell. */
+const warm = (origins: Origins): Effect.Effect<void> => {
+  const { base } = origins.settings
+  return base === undefined ? Effect.void : Effect.ignore(probeOf(origins, base))
+}
+
+const time = (duration: Duration.Duration | undefined): string =>
+  duration === undefined ? "none" : Duration.format(duration)
+
+const describe = (settings: Settings): string =>
+  [
+    `http "${settings.name}" ${settings.base === undefined ? "to any origin" : `at ${settings.base.origin}`}`,
+    `connections ${settings.max}, per origin ${settings.perOrigin}, origins ${settings.origins}`,
+    `wait ${time(settings.wait.timeout)}, dial ${time(settings.connectTimeout)}, keep-alive ${
+      settings.keepAlive === undefined ? "off" : time(settings.keepAlive)
+    }`,
+    `headers ${time(settings.headersTimeout)}, body ${time(settings.bodyTimeout)}`,
+    `deadline ${time(settings.deadline)}, timeout ${time(settings.timeout)}`,
+    `redirects ${settings.redirects}, dns ${time(settings.dnsTtl)}`
+  ].join("; ")
+
+export const make = (settings: Settings): Effect.Effect<Parts, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    for (const warning of settings.warnings) yield* Effect.logWarning(`http "${settings.name}": ${warning}`)
+    // Permits open nothing, so their pool has nothing to fail with.
+    const origins = yield* Effect.orDie(Origins.make(settings))
+    const backend = backendOf(origins)
+    yield* Backends.register(backend)
+    yield* Effect.logInfo(describe(settings))
+    return {
+      settings,
+      client: Client.make(origins),
+      dispatcher: new PoolDispatcher(origins, yield* Effect.context<never>()),
+      stats: Effect.sync(() => statsOf(origins)),
+      backend
+    }
+  })

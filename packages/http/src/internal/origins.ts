@@ -1,0 +1,208 @@
+/**
+ * What each origin has of its own: a pool of connections, and a policy whose breaker knows this origin only. And what
+ * all share: permits for the total.
+ *
+ * A request waits for a connection of its origin first and for a permit second, so that a slow origin keeps others from
+ * their permits by no more than its own connections. Permits go to the origins in turn.
+ *
+ * @internal
+ */
+import * as Policy from "@breakwater/core/Policy"
+import * as Pool from "@breakwater/core/Pool"
+import { PoolError } from "@breakwater/core/PoolError"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as PubSub from "effect/PubSub"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { HttpError } from "../HttpError.ts"
+import { Connection, Sockets } from "./connection.ts"
+import { DnsCache } from "./dns.ts"
+import { type OriginPolicy, policyOf, type Settings } from "./settings.ts"
+
+export interface Origin {
+  readonly origin: string
+  readonly pool: Pool.Pool<Connection>
+  readonly policy: OriginPolicy
+  readonly scope: Scope.Closeable
+}
+
+export class Origins {
+  readonly sockets: Sockets
+  readonly permits: Pool.Pool<object>
+  readonly settings: Settings
+  readonly dns: DnsCache
+  /** Those made from now on, for listeners. */
+  readonly made: PubSub.PubSub<Origin>
+  /** In the order of their last use. */
+  private readonly known = new Map<string, Origin>()
+  /** What the policies of forgotten origins had counted. */
+  private forgotten: Policy.Snapshot
+  private draining = false
+  private readonly context: Context.Context<never>
+
+  private constructor(
+    settings: Settings,
+    permits: Pool.Pool<object>,
+    made: PubSub.PubSub<Origin>,
+    context: Context.Context<never>
+  ) {
+    this.settings = settings
+    this.permits = permits
+    this.made = made
+    this.context = context
+    this.sockets = new Sockets(settings.max)
+    this.dns = new DnsCache(settings, Context.get(context, Clock.Clock), (effect, done) => {
+      Effect.runForkWith(context)(effect).addObserver(done)
+    })
+    const { circuit: _circuit, ...counts } = Policy.snapshot(policyOf(settings, settings.name))
+    this.forgotten = counts
+  }
+
+  static readonly make = Effect.fnUntraced(
+    function*(settings: Settings): Effect.fn.Return<Origins, PoolError, Scope.Scope> {
+      const context = yield* Effect.context<never>()
+      const permits = yield* Pool.make<object, never, never>({
+        name: settings.name,
+        acquire: Effect.sync(() => ({})),
+        size: { max: settings.max },
+        start: "lazy",
+        wait: settings.wait,
+        // A permit is only an object: nothing is dialled.
+        dial: { concurrency: settings.max }
+      })
+      const origins = new Origins(settings, permits, yield* PubSub.unbounded<Origin>(), context)
+      yield* Effect.addFinalizer(() => Effect.andThen(origins.close, PubSub.shutdown(origins.made)))
+      return origins
+    }
+  )
+
+  /** In one turn, so that two requests never make an origin twice. */
+  readonly get = (origin: string): Effect.Effect<Origin, HttpError | PoolError> =>
+    Effect.suspend((): Effect.Effect<Origin, HttpError | PoolError> => {
+      if (this.draining) {
+        return Effect.fail(new PoolError({ reason: { _tag: "Closed", pool: this.settings.name } }))
+      }
+      const known = this.known.get(origin)
+      if (known !== undefined) {
+        this.known.delete(origin)
+        this.known.set(origin, known)
+        return Effect.succeed(known)
+      }
+      if (this.known.size >= this.settings.origins && !this.forgetOne()) {
+        const { name: client, origins: max } = this.settings
+        return Effect.fail(new HttpError({ _tag: "TooManyOrigins", client, origin, max }))
+      }
+      return Effect.sync(() => this.add(origin))
+    })
+
+  list(): ReadonlyArray<Origin> {
+    return [...this.known.values()]
+  }
+
+  poolStats(origin: Origin): Pool.Stats {
+    return Effect.runSync(Pool.stats(origin.pool))
+  }
+
+  /** What all policies counted; the circuit is the worst one. */
+  snapshot(): Policy.Snapshot {
+    return this.list().reduce((sum, { policy }) => add(sum, Policy.snapshot(policy)), this.forgotten)
+  }
+
+  /** Of all origins that are there, and of those that come. */
+  readonly events = Stream.unwrap(
+    Effect.sync(() =>
+      Stream.merge(Stream.fromIterable(this.list()), Stream.fromPubSub(this.made)).pipe(
+        Stream.flatMap(
+          ({ policy, pool }) => Stream.merge(Pool.events(pool), Policy.events(policy), { haltStrategy: "left" }),
+          { concurrency: "unbounded" }
+        )
+      )
+    )
+  )
+
+  /** Nothing new begins; what runs has until the deadline. */
+  readonly drain = (millis: number): Effect.Effect<ReadonlyArray<Pool.DrainReport>> =>
+    Effect.suspend(() => {
+      this.draining = true
+      return Effect.forEach(this.list(), ({ pool }) => Pool.drain(pool, millis), { concurrency: "unbounded" })
+    })
+
+  readonly clear = (options: { readonly interrupt?: boolean | undefined } | undefined): Effect.Effect<void> =>
+    Effect.suspend(() => Effect.forEach(this.list(), ({ pool }) => Pool.clear(pool, options), { discard: true }))
+
+  private readonly close: Effect.Effect<void> = Effect.suspend(() => {
+    this.draining = true
+    return Effect.forEach(this.list(), ({ scope }) => Scope.close(scope, Exit.void), {
+      concurrency: "unbounded",
+      discard: true
+    })
+  })
+
+  private add(origin: string): Origin {
+    const scope = Scope.makeUnsafe()
+    const { keepAlive, perOrigin, wait } = this.settings
+    const name = `${this.settings.name} ${origin}`
+    const pool = Effect.runSyncWith(this.context)(Scope.provide(
+      Pool.make({
+        name,
+        acquire: Effect.acquireRelease(
+          Effect.sync(() => new Connection(origin, this.settings, this.sockets, this.dns)),
+          (connection) => Effect.promise(() => connection.close())
+        ),
+        size: { max: perOrigin },
+        start: "lazy",
+        wait,
+        // A connection opens its socket with its first request: nothing is dialled here.
+        dial: { concurrency: perOrigin },
+        check: { isAlive: (connection) => connection.isAlive && (keepAlive !== undefined || !connection.wasUsed) }
+      }),
+      scope
+    ))
+    const made = { origin, pool, policy: policyOf(this.settings, name), scope }
+    this.known.set(origin, made)
+    PubSub.publishUnsafe(this.made, made)
+    return made
+  }
+
+  /** The one that was idle longest. */
+  private forgetOne(): boolean {
+    for (const origin of this.known.values()) {
+      const { opening, used, waiting } = this.poolStats(origin)
+      if (used + waiting + opening > 0) continue
+      this.known.delete(origin.origin)
+      const { circuit: _circuit, ...counts } = add(this.forgotten, Policy.snapshot(origin.policy))
+      this.forgotten = counts
+      Effect.runForkWith(this.context)(Scope.close(origin.scope, Exit.void))
+      return true
+    }
+    return false
+  }
+}
+
+const RANK = { closed: 0, "half-open": 1, open: 2 }
+
+type Circuit = Policy.Snapshot["circuit"]
+
+const worse = (a: Circuit, b: Circuit): Circuit =>
+  a === undefined || (b !== undefined && RANK[b.state] > RANK[a.state]) ? b : a
+
+const add = (a: Policy.Snapshot, b: Policy.Snapshot): Policy.Snapshot => {
+  const circuit = worse(a.circuit, b.circuit)
+  return {
+    ...(circuit === undefined ? undefined : { circuit }),
+    name: a.name,
+    calls: a.calls + b.calls,
+    attempts: a.attempts + b.attempts,
+    retries: a.retries + b.retries,
+    retriesSkipped: a.retriesSkipped + b.retriesSkipped,
+    retriesExhausted: a.retriesExhausted + b.retriesExhausted,
+    attemptTimeouts: a.attemptTimeouts + b.attemptTimeouts,
+    deadlinesExceeded: a.deadlinesExceeded + b.deadlinesExceeded,
+    circuitOpened: a.circuitOpened + b.circuitOpened,
+    circuitRejected: a.circuitRejected + b.circuitRejected,
+    bulkheadRefused: a.bulkheadRefused + b.bulkheadRefused
+  }
+}

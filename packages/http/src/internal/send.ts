@@ -1,0 +1,243 @@
+/**
+ * One call, with everything around it: the policy of its origin, the wait for a connection, redirects, and the bound on
+ * the body, which outlives the call.
+ *
+ * @internal
+ */
+import * as Deadline from "@breakwater/core/Deadline"
+import * as Operation from "@breakwater/core/Operation"
+import * as Policy from "@breakwater/core/Policy"
+import type { PolicyError } from "@breakwater/core/PolicyError"
+import * as Pool from "@breakwater/core/Pool"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { identity } from "effect/Function"
+import * as Scope from "effect/Scope"
+import type { Dispatcher } from "undici/index.js"
+import { type Failure, HttpError, isHttpError, outcomeOfStatus } from "../HttpError.ts"
+import * as HttpOutcome from "../HttpOutcome.ts"
+import type { Connection } from "./connection.ts"
+import { decode } from "./decode.ts"
+import { Exchange, type Incoming } from "./exchange.ts"
+import type { Origin, Origins } from "./origins.ts"
+import { type Outgoing, redirected } from "./redirect.ts"
+
+/** What one call has at hand beyond its end. */
+interface Call {
+  readonly origins: Origins
+  readonly clock: Clock.Clock
+  readonly startedAt: number
+  /** What the whole call may take. */
+  readonly limit: Duration.Duration
+  /** The highest waits least. */
+  readonly priority: number
+  /** The response of the last attempt. */
+  last: Incoming | undefined
+}
+
+export interface Answer extends Incoming {
+  /** Of the last redirect. */
+  readonly url: URL
+}
+
+const now = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+
+const leftOf = (call: Call): number => Duration.toMillis(call.limit) - (now(call.clock) - call.startedAt)
+
+/** A connection of the origin, then a permit of the total; both within the one time that a request may wait. */
+const borrow = (call: Call, origin: Origin, label: string): Effect.Effect<Connection, Failure, Scope.Scope> =>
+  Effect.suspend(() => {
+    const { permits, settings } = call.origins
+    const since = now(call.clock)
+    const { priority } = call
+    return Effect.flatMap(Pool.get(origin.pool, { label, priority }), (connection) => {
+      const left = Duration.toMillis(settings.wait.timeout) - (now(call.clock) - since)
+      return Pool.get(permits, { label, priority, key: origin.origin, timeout: Math.max(1, left) }).pipe(
+        Effect.andThen(Effect.acquireRelease(
+          Effect.sync(() => {
+            connection.take()
+            return connection
+          }),
+          () => Effect.sync(() => connection.giveBack())
+        ))
+      )
+    })
+  })
+
+/** Ends a body that nobody has read when the whole call should be over. */
+const boundBody = (call: Call, incoming: Incoming, onEnd: (stop: () => void) => void): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { settings } = call.origins
+    const timeout = Effect.andThen(
+      Effect.sleep(Math.max(1, leftOf(call))),
+      Effect.sync(() => {
+        const reason = { client: settings.name, origin: incoming.origin, deadline: call.limit }
+        incoming.body.destroy(new HttpError({ _tag: "TotalTimeout", ...reason }))
+      })
+    )
+    return Effect.map(Effect.forkDetach(timeout), (fiber) => onEnd(() => fiber.interruptUnsafe()))
+  })
+
+/** Sends the request and waits for the headers. From its start on, the end of the exchange closes the scope. */
+const exchange = (
+  call: Call,
+  connection: Connection,
+  outgoing: Outgoing,
+  scope: Scope.Closeable
+): Effect.Effect<Incoming, Failure> => {
+  let stopTimer: (() => void) | undefined
+  let ended = false
+  const onEnd = () => {
+    ended = true
+    stopTimer?.()
+    Effect.runFork(Scope.close(scope, Exit.void))
+  }
+  const head = Effect.callback<Incoming, HttpError>((resume) => {
+    const onHead = (result: HttpError | Incoming) => {
+      if (isHttpError(result)) return resume(Effect.fail(result))
+      call.last = decode(result, outgoing.method, call.origins.settings)
+      resume(Effect.succeed(call.last))
+    }
+    const running = new Exchange(connection, call.origins.settings, onHead, onEnd)
+    connection.client.dispatch(dispatchOptions(outgoing), running)
+    return Effect.sync(() => running.abort())
+  })
+  return Effect.tap(head, (incoming) =>
+    ended ? Effect.void : boundBody(call, incoming, (stop) => {
+      if (ended) stop()
+      else stopTimer = stop
+    }))
+}
+
+const dispatchOptions = (outgoing: Outgoing): Dispatcher.DispatchOptions => ({
+  method: outgoing.method,
+  path: outgoing.url.pathname + outgoing.url.search,
+  headers: outgoing.headers,
+  body: outgoing.body()
+})
+
+/** A status that says the server is not well is a failure for the policy, and an answer for the program. */
+const judge = (call: Call, incoming: Incoming): Effect.Effect<Incoming, HttpError> => {
+  const retryAfter = HttpOutcome.retryAfter(incoming.headers, call.clock.currentTimeMillisUnsafe())
+  if (outcomeOfStatus(incoming.status)._tag === "Success") return Effect.succeed(incoming)
+  const at = { client: call.origins.settings.name, origin: incoming.origin, status: incoming.status }
+  return Effect.fail(new HttpError({ _tag: "BadStatus", ...at, retryAfter }))
+}
+
+const attempt = (
+  call: Call,
+  origin: Origin,
+  outgoing: Outgoing,
+  bounded: Policy.Attempt<PolicyError>
+): Effect.Effect<Incoming, Failure> =>
+  Effect.suspend(() => {
+    discardLast(call)
+    const scope = Scope.makeUnsafe()
+    return borrow(call, origin, `${outgoing.method} ${origin.origin}`).pipe(
+      Scope.provide(scope),
+      Effect.flatMap((connection) => bounded(exchange(call, connection, outgoing, scope))),
+      Effect.onError(() => Scope.close(scope, Exit.void)),
+      Effect.flatMap((incoming) => judge(call, incoming))
+    )
+  })
+
+/** A body that nobody wants: a small one is read to its end, so that its connection can be used again. */
+const WORTH_READING = 64 * 1024
+
+const discardLast = (call: Call): void => {
+  const body = call.last?.body
+  call.last = undefined
+  if (body === undefined || body.destroyed) return
+  let bytes = 0
+  body.on("data", (chunk: Buffer) => {
+    bytes += chunk.byteLength
+    if (bytes > WORTH_READING) body.destroy()
+  })
+}
+
+const operationOf = (call: Call, origin: string, outgoing: Outgoing, marked: boolean) =>
+  Operation.make(`${call.origins.settings.name}.${outgoing.method}`, {
+    idempotent: marked || outgoing.idempotent,
+    key: origin
+  })
+
+/** One hop: everything that goes to one origin. */
+const hop = (call: Call, outgoing: Outgoing, marked: boolean): Effect.Effect<Incoming, Failure> =>
+  Effect.flatMap(call.origins.get(outgoing.url.origin), (origin) => {
+    const operation = operationOf(call, origin.origin, outgoing, marked)
+    return Effect.catchIf(
+      Policy.run(origin.policy, operation, (bounded) => attempt(call, origin, outgoing, bounded)),
+      (error) => isHttpError(error) && error.reason._tag === "BadStatus" && call.last !== undefined,
+      (error) => call.last === undefined ? Effect.fail(error) : Effect.succeed(call.last)
+    )
+  })
+
+const follow = (
+  call: Call,
+  outgoing: Outgoing,
+  marked: boolean,
+  redirects: number
+): Effect.Effect<Answer, Failure> =>
+  Effect.flatMap(hop(call, outgoing, marked), (incoming): Effect.Effect<Answer, Failure> => {
+    const { name: client, redirects: max } = call.origins.settings
+    const next = max === 0 || !outgoing.follow ? undefined : redirected(outgoing, incoming)
+    if (next === undefined) return Effect.succeed({ ...incoming, url: outgoing.url })
+    if (redirects >= max) {
+      return Effect.fail(new HttpError({ _tag: "TooManyRedirects", client, origin: incoming.origin, max }))
+    }
+    const rest = Deadline.make(Math.max(1, leftOf(call)))
+    const operation = operationOf(call, next.url.origin, next, marked)
+    return Policy.run(rest, operation, (begun) => begun(follow(call, next, marked, redirects + 1)))
+  })
+
+const callOf = (origins: Origins, clock: Clock.Clock, limit: Duration.Duration, priority: number): Call => ({
+  origins,
+  clock,
+  startedAt: now(clock),
+  limit,
+  priority,
+  last: undefined
+})
+
+const releasing = <A>(call: Call, effect: Effect.Effect<A, Failure>): Effect.Effect<A, Failure> =>
+  Effect.onError(effect, () =>
+    Effect.sync(() => {
+      call.last?.body.destroy()
+    }))
+
+/**
+ * Sends a request and gives the answer as soon as its headers are there. On failure and interruption nothing of it is
+ * left; on success the body holds its connection until it is read, destroyed, or out of time.
+ */
+export const send = (origins: Origins, outgoing: Outgoing): Effect.Effect<Answer, Failure> =>
+  Effect.withFiber((fiber) =>
+    Effect.flatMap(Deadline.remaining, (remaining) => {
+      const limit = Duration.min(remaining, origins.settings.deadline)
+      const call = callOf(origins, fiber.getRef(Clock.Clock), limit, 0)
+      return releasing(call, follow(call, outgoing, Operation.isMarkedIdempotent(fiber.context), 0))
+    })
+  )
+
+/** Ahead of everybody who waits: whoever asks wants to know now. */
+const PROBE_PRIORITY = Number.MAX_SAFE_INTEGER
+
+/** One attempt, past every policy: an open circuit says nothing of how the server is now. Gives the status. */
+export const probe = (
+  origins: Origins,
+  outgoing: Outgoing,
+  limit: Duration.Duration
+): Effect.Effect<number, Failure> =>
+  Effect.withFiber((fiber) => {
+    const call = callOf(origins, fiber.getRef(Clock.Clock), limit, PROBE_PRIORITY)
+    return releasing(
+      call,
+      Effect.flatMap(origins.get(outgoing.url.origin), (origin) => attempt(call, origin, outgoing, identity)).pipe(
+        Effect.map(({ status }) => {
+          discardLast(call)
+          return status
+        })
+      )
+    )
+  })

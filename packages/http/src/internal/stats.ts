@@ -1,0 +1,84 @@
+/**
+ * The numbers of all origins together, and of each.
+ *
+ * @internal
+ */
+import * as Policy from "@breakwater/core/Policy"
+import * as Pool from "@breakwater/core/Pool"
+import * as Effect from "effect/Effect"
+import type { Origin, Origins } from "./origins.ts"
+
+/**
+ * One origin.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface OriginStats {
+  readonly origin: string
+  /** Requests that hold a connection. */
+  readonly active: number
+  /** Connections that are open and not in use. */
+  readonly idle: number
+  readonly waiting: number
+  /** Of its circuit breaker, where it has one. */
+  readonly circuit: "closed" | "open" | "half-open" | undefined
+}
+
+/**
+ * The numbers of a pool, over all origins: connections as they are on the network, borrows as requests.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Stats extends Pool.Stats {
+  /** Connections that are open. */
+  readonly total: number
+  /** Requests that hold a connection, or open one. */
+  readonly active: number
+  readonly origins: ReadonlyArray<OriginStats>
+}
+
+const originStats = (origins: Origins, origin: Origin): OriginStats => {
+  const { used, waiting } = origins.poolStats(origin)
+  let idle = 0
+  for (const connection of origins.sockets.connections) {
+    if (connection.origin === origin.origin && connection.isIdle) idle++
+  }
+  const circuit = Policy.snapshot(origin.policy).circuit?.state
+  return { origin: origin.origin, active: used, idle, waiting, circuit }
+}
+
+const sum = (all: ReadonlyArray<Pool.Stats>, key: keyof Pool.Stats): number =>
+  all.reduce((total, stats) => total + stats[key], 0)
+
+/** Of this moment. A request waits for its origin first and for a permit then: both count as waiting. */
+export const statsOf = (origins: Origins): Stats => {
+  const permits = Effect.runSync(Pool.stats(origins.permits))
+  const list = origins.list()
+  const pools = list.map((origin) => origins.poolStats(origin))
+  const { open, opened, opening, closed } = origins.sockets
+  const used = Math.max(0, permits.used - opening)
+  const waiting = sum(pools, "waiting") + permits.waiting
+  const both = [permits, ...pools]
+  return {
+    ...permits,
+    used,
+    opening,
+    closing: 0,
+    idle: Math.max(0, open - used),
+    opened,
+    closed,
+    waiting,
+    reused: Math.max(0, permits.acquired - opened),
+    timedOut: sum(both, "timedOut"),
+    refused: sum(both, "refused"),
+    cancelled: sum(both, "cancelled"),
+    unavailable: sum(both, "unavailable"),
+    refusedClosed: sum(both, "refusedClosed"),
+    revoked: sum(pools, "revoked"),
+    total: open,
+    active: permits.used,
+    origins: list.map((origin) => originStats(origins, origin))
+  }
+}
