@@ -44,6 +44,7 @@ const health = ({ pool, settings }: Client.Parts): Effect.Effect<Health> =>
     const clock = yield* Clock.Clock
     const since = clock.monotonicTimeNanosUnsafe()
     const error = yield* Session.onLive(
+      settings,
       Pool.use(pool, ping, {
         priority: HEALTH_PRIORITY,
         timeout: HEALTH_WAIT,

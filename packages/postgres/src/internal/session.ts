@@ -229,12 +229,17 @@ export const isLost = (error: unknown): error is PostgresError & { readonly reas
 
 /**
  * Borrows again where the session turned out to be dead before anything was sent on it: its end was on the way when it
- * was lent. By the time that is known, the ends of the others have come too.
+ * was lent. All that are idle may be in that state, so it is `size.max` times at most.
  */
 export const onLive = <A, E, R>(
+  { pool }: Settings,
   borrowed: Effect.Effect<A, E, R>,
   isDead: (error: unknown) => boolean = isUnsent
-): Effect.Effect<A, E, R> => Effect.catchIf(borrowed, isDead, () => Effect.catchIf(borrowed, isDead, () => borrowed))
+): Effect.Effect<A, E, R> => {
+  const attempt = (left: number): Effect.Effect<A, E, R> =>
+    left === 0 ? borrowed : Effect.catchIf(borrowed, isDead, () => attempt(left - 1))
+  return attempt(pool.size.max)
+}
 
 const dial = ({ server }: Settings): Net.Socket => {
   const socket = server.path === undefined
