@@ -6,14 +6,14 @@ import * as Screen from "./Screen.ts"
 const stages = ({ rows }: Outcome): string =>
   Screen.table(
     ["stage", "requests", "ok", "failed", "p50 ms", "p99 ms", "recovered in"],
-    rows.map(({ fault, label, recovered, tally }) => [
+    rows.map(({ label, recovered, tally }) => [
       label,
       tally.requests,
       tally.ok,
       tally.requests - tally.ok,
       tally.percentile(0.5),
       tally.percentile(0.99),
-      fault === undefined ? "" : recovered === null ? "never" : `${recovered} ms`
+      recovered === undefined ? "" : recovered === null ? "never" : `${recovered} ms`
     ])
   )
 

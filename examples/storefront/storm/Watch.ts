@@ -18,6 +18,8 @@ export class Watch {
   stage = new Tally()
   second = new Tally()
   readonly acknowledged: Array<Order> = []
+  /** What happens now, for the screen. */
+  what = ""
   /** When the storefront was told to end. */
   drainingSince = Infinity
   private recovery: Recovery | undefined

@@ -11,7 +11,7 @@ import { client, until } from "./support.ts"
 const terminated = Effect.fnUntraced(function*(key: string) {
   const { url } = yield* PostgresServer.PostgresServer
   const { sql } = yield* Postgres.make({ name: "test", url })
-  const { storefront, url: address } = yield* StorefrontProcess.start(Redacted.value(url))
+  const { exitCode, terminate, url: address } = yield* StorefrontProcess.start(Redacted.value(url))
   const http = client(address)
   yield* until(http.get("/health/ready"), ({ status }) => status === 200)
 
@@ -27,8 +27,8 @@ const terminated = Effect.fnUntraced(function*(key: string) {
   const order = yield* Effect.forkScoped(http.order(key, { product: 1, quantity: 1 }))
   yield* until(sql`select 1 from pg_stat_activity where wait_event_type = 'Lock'`, (rows) => rows.length > 0)
 
-  yield* Effect.forkScoped(storefront.kill({ killSignal: "SIGTERM" }))
-  return { http, order, exitCode: storefront.exitCode, release: Deferred.succeed(release, undefined), sql }
+  yield* terminate
+  return { http, order, exitCode, release: Deferred.succeed(release, undefined), sql }
 })
 
 describe.skipIf(!TestPostgres.available)("storefront on SIGTERM", () => {
