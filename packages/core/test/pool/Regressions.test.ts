@@ -271,7 +271,7 @@ describe("the end", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       const drain = Effect.suspend((): Effect.Effect<unknown> => Effect.forkDetach(Pool.drain(pool, "1 second"), now))
-      const pool: Pool.Pool<unknown> = yield* Pool.make({
+      const pool: Pool.Pool<Connection> = yield* Pool.make({
         name: "p",
         acquire: server.acquire,
         size: { max: 2 },
@@ -288,7 +288,7 @@ describe("the end", () => {
       const server = new FakeServer()
       server.mode = "black hole"
       const drain = Effect.suspend((): Effect.Effect<unknown> => Effect.forkDetach(Pool.drain(pool, "1 second"), now))
-      const pool: Pool.Pool<unknown> = yield* Pool.make({
+      const pool: Pool.Pool<Connection> = yield* Pool.make({
         name: "p",
         acquire: Effect.andThen(drain, server.acquire),
         size: { max: 5 }
