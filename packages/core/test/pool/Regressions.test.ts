@@ -184,6 +184,30 @@ describe("strangers' mistakes", () => {
       yield* TestClock.adjust("100 millis")
       assert.strictEqual(server.open, 1)
     }))
+
+  it.effect("an observer of a warming fiber that threw used to end all of the pool's deadlines", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      server.mode = "black hole"
+      const thrown: Array<unknown> = []
+      const pool = yield* Effect.provideService(
+        Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 }, wait: { timeout: "1 second" } }),
+        Scheduler.Scheduler,
+        catching((error) => thrown.push(error))
+      )
+      const warming = yield* Effect.forkChild(Effect.exit(Pool.warm(pool)), now)
+      const mistake = new Error("observer")
+      warming.addObserver(() => {
+        throw mistake
+      })
+      const borrow = yield* Effect.forkChild(
+        Effect.flip(Pool.use(pool, () => Effect.void, { timeout: "2 seconds" })),
+        now
+      )
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual((yield* Fiber.join(borrow)).reason._tag, "AcquireTimeout")
+      assert.deepStrictEqual(thrown, [mistake])
+    }))
 })
 
 describe("the end", () => {
