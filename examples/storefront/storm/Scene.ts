@@ -3,6 +3,8 @@ import { FaultProxy, PostgresServer } from "@breakwater/testing"
 import { Effect, Redacted, Ref, Schedule, Schema } from "effect"
 import * as StorefrontProcess from "./StorefrontProcess.ts"
 
+/** Each way: of a network, so that there is something in flight to be cut. */
+const LATENCY = "1 millis"
 const READY_LIMIT = "20 seconds"
 
 /** The counts of a pool that are shown. */
@@ -20,6 +22,7 @@ export type Pools = typeof Pools.Type
 export const make = Effect.gen(function*() {
   const server = yield* PostgresServer.make()
   const proxy = yield* FaultProxy.make({ target: server })
+  yield* proxy.delay(LATENCY)
   const storefront = yield* StorefrontProcess.start(throughProxy(server.url, proxy))
   const pools = yield* Ref.make<Pools>({})
   const ask = (path: string) =>
@@ -35,6 +38,8 @@ export const make = Effect.gen(function*() {
     proxy,
     ...storefront,
     isReady,
+    /** Ends every fault of the network. */
+    mend: Effect.andThen(proxy.restore, proxy.delay(LATENCY)),
     /** As the storefront says; what it said last where it does not answer in time. */
     pools: ask("/health/pools").pipe(
       Effect.flatMap((response) => Effect.tryPromise(() => response.json())),

@@ -77,7 +77,7 @@ const socketsLeft = ({ proxy, server }: Scene) =>
 export const run = Effect.fnUntraced(
   function*(scene: Scene, options: { readonly seconds: number; readonly rate: number }) {
     const scale = options.seconds / FULL_LENGTH
-    const watch = new Watch()
+    const watch = new Watch({ remembers: true })
     yield* Ledger.fill(scene.server.url)
     const client = yield* Load.start(scene, watch, options.rate)
     const began = yield* Clock.currentTimeMillis

@@ -38,7 +38,7 @@ const revive = Effect.fnUntraced(
 )
 
 export const serve = Effect.fnUntraced(function*(scene: Scene) {
-  const watch = new Watch()
+  const watch = new Watch({ remembers: false })
   watch.what = "serving"
   yield* Load.start(scene, watch, RATE)
   const { server } = scene
