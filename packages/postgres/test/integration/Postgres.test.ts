@@ -162,6 +162,23 @@ describe.skipIf(!TestPostgres.available)("Postgres", () => {
         assert.strictEqual((yield* stats).used, 0)
       }))
 
+    it.effect("closes a reserved session that comes back inside a transaction, and keeps one that does not", () =>
+      Effect.gen(function*() {
+        const { sql, stats } = yield* open({ pool: { size: { max: 1 } } })
+        const reserved = (...statements: ReadonlyArray<string>) =>
+          Effect.scoped(Effect.flatMap(
+            sql.reserve,
+            (connection) => Effect.forEach(statements, (statement) => connection.executeRaw(statement, []))
+          ))
+        yield* reserved("begin", "select 1", "commit")
+        yield* reserved("begin", "savepoint a", "rollback to a", "rollback")
+        assert.strictEqual((yield* stats).closed, 0)
+        yield* reserved("begin", "savepoint a", "rollback to a")
+        yield* eventually(Effect.map(stats, ({ closed }) => closed === 1))
+        yield* reserved("begin", "commit and chain")
+        yield* eventually(Effect.map(stats, ({ closed }) => closed === 2))
+      }))
+
     it.effect("sets the statement timeout and the name at the server", () =>
       Effect.gen(function*() {
         const { sql } = yield* open({ policy: { timeout: "7 seconds" }, applicationName: "shop" })
