@@ -29,7 +29,7 @@ const layerServer = Layer.unwrap(Effect.sync(() => {
 
 export const layer = layerDraining.pipe(
   Layer.provideMerge(HttpRouter.serve(Api.layer, { disableLogger: true })),
-  Layer.provide(layerServer),
+  Layer.provideMerge(layerServer),
   Layer.provide(layerStarting),
   Layer.provideMerge(Layer.merge(Database.layer, Phase.layer))
 )

@@ -46,13 +46,19 @@ const options = Effect.try({
   )
 )
 
+const write = (file: string, text: string) =>
+  Effect.try({
+    try: () => writeFileSync(file, text),
+    catch: (error) => new UsageError({ message: `--report ${file}: ${String(error)}` })
+  })
+
 const storm = Effect.fnUntraced(function*(seconds: number, file: string | undefined) {
   console.log("Starting Postgres, a proxy that breaks the network on command, and the storefront")
   const scene = yield* Scene.make
   console.log(`\nA storm of ${seconds} s, ${RATE} requests a second\n\n${Screen.header}`)
   const outcome = yield* run(scene, { seconds, rate: RATE })
   console.log(Conclusion.show(outcome))
-  if (file !== undefined) yield* Effect.sync(() => writeFileSync(file, `${JSON.stringify(outcome.report, null, 2)}\n`))
+  if (file !== undefined) yield* write(file, `${JSON.stringify(outcome.report, null, 2)}\n`)
   return faultsOf(outcome.report, outcome.exitCode).length === 0 ? 0 : 1
 })
 
@@ -67,6 +73,10 @@ const main = Effect.gen(function*() {
 
 main.pipe(
   Effect.scoped,
+  Effect.catchTag(
+    "PostgresServerError",
+    ({ message }) => Effect.fail(new UsageError({ message: `There is no Postgres to begin with. ${message}` }))
+  ),
   Effect.catch((error) =>
     Effect.sync(() => {
       console.error(error.message)

@@ -6,35 +6,35 @@ import * as Screen from "./Screen.ts"
 const stages = ({ rows }: Outcome): string =>
   Screen.table(
     ["stage", "requests", "ok", "failed", "p50 ms", "p99 ms", "recovered in"],
-    rows.map(({ fault, label, recovered, tally }) => [
+    rows.map(({ label, recovered, tally }) => [
       label,
       tally.requests,
       tally.ok,
       tally.requests - tally.ok,
       tally.percentile(0.5),
       tally.percentile(0.99),
-      fault === undefined ? "" : recovered === null ? "never" : `${recovered} ms`
+      recovered === undefined ? "" : recovered === null ? "never" : `${recovered} ms`
     ])
   )
 
 const failures = ({ report }: Outcome): string =>
   Screen.table(["failures by kind", "requests"], Object.entries(report.failures))
 
-const summary = ({ exitCode, report }: Outcome): string =>
-  [
-    `Orders: ${report.ordersAcknowledged} acknowledged, ${report.ordersLost} lost, ${report.ordersDoubled} doubled.`,
-    `Connections opened: ${Object.entries(report.connectionsOpened).map(([name, n]) => `${n} (${name})`).join(", ")};`,
-    `left after the end: ${report.socketsLeft}. Exit code of the storefront: ${exitCode}.`
-  ].join(" ")
+const summary = ({ exitCode, report }: Outcome): ReadonlyArray<string> => [
+  `Orders: ${report.ordersAcknowledged} acknowledged, ${report.ordersLost} lost, ${report.ordersDoubled} doubled`,
+  `Connections opened: ${Object.entries(report.connectionsOpened).map(([name, n]) => `${n} (${name})`).join(", ")}`,
+  `Connections left at Postgres: ${report.socketsLeft}`,
+  `Exit code of the storefront: ${exitCode}`
+]
 
 const verdict = (outcome: Outcome): string => {
   const why = Report.faultsOf(outcome.report, outcome.exitCode)
-  if (why.length > 0) return `FAILED: ${why.join("; ")}`
+  if (why.length > 0) return `FAILED: ${why.join("\n        ")}`
   const { ok, requests } = outcome.report
-  return `PASSED: ${ok} of ${requests} requests succeeded, every failure had a type, and every fault was recovered from`
+  return `PASSED: ${ok} of ${requests} requests succeeded, the others failed with a type, every fault was survived`
 }
 
 export const show = (outcome: Outcome): string => {
   const left = outcome.leftOut.map((name) => `Left out: ${name}, since this Postgres was given and not started here.`)
-  return ["", stages(outcome), "", failures(outcome), "", summary(outcome), ...left, verdict(outcome)].join("\n")
+  return ["", stages(outcome), "", failures(outcome), "", ...summary(outcome), ...left, "", verdict(outcome)].join("\n")
 }

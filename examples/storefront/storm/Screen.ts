@@ -2,15 +2,33 @@
 import type { Pools } from "./Scene.ts"
 import type { Tally } from "./Tally.ts"
 
-const columns = [5, 40, 8, 8, 8, 9, 6, 6, 6] as const
+const columns = [4, 34, 6, 7, 7, 7, 6, 5, 5, 19] as const
+const text = new Set([1, 9])
 
 const lineOf = (cells: ReadonlyArray<string | number>): string =>
   cells.map((cell, index) => {
     const width = columns[index] ?? 0
-    return index === 1 ? `  ${String(cell).padEnd(width - 2)}` : String(cell).padStart(width)
-  }).join("")
+    return text.has(index) ? `  ${String(cell).slice(0, width - 2).padEnd(width - 2)}` : String(cell).padStart(width)
+  }).join("").trimEnd()
 
-export const header = lineOf(["s", "what happens", "req/s", "failed", "p50 ms", "p99 ms", "used", "idle", "wait"])
+export const header = lineOf([
+  "s",
+  "what happens",
+  "req/s",
+  "failed",
+  "p50 ms",
+  "p99 ms",
+  "used",
+  "idle",
+  "wait",
+  "mostly"
+])
+
+/** The reason that most requests failed for. */
+const mostly = ({ failures }: Tally): string => {
+  const [first] = [...failures].toSorted(([, a], [, b]) => b - a)
+  return first?.[0].split(".")[1] ?? ""
+}
 
 export const second = (at: number, what: string, tally: Tally, pools: Pools): string => {
   const [pool] = Object.values(pools)
@@ -19,11 +37,12 @@ export const second = (at: number, what: string, tally: Tally, pools: Pools): st
     what,
     tally.requests,
     tally.requests - tally.ok,
-    tally.percentile(0.5),
-    tally.percentile(0.99),
+    Math.round(tally.percentile(0.5)),
+    Math.round(tally.percentile(0.99)),
     pool === undefined ? "-" : `${pool.used}/${pool.max}`,
     pool?.idle ?? "-",
-    pool?.waiting ?? "-"
+    pool?.waiting ?? "-",
+    mostly(tally)
   ])
 }
 

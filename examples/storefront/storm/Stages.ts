@@ -1,7 +1,7 @@
 /** The course of the storm, in seconds of one that lasts 30: shorter and longer ones are scaled. */
 import type { FaultProxy } from "@breakwater/testing"
 import type { PostgresServerError } from "@breakwater/testing/PostgresServerError"
-import { type Config, Duration, Effect } from "effect"
+import { type Config, Duration, Effect, Schedule } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Ledger from "./Ledger.ts"
 import type { Scene } from "./Scene.ts"
@@ -28,7 +28,9 @@ export interface Stage {
 
 export const FULL_LENGTH = 30
 
-const faults = ({ proxy, server }: Scene): Record<FaultName, Fault> => ({
+const CUT_EVERY = "75 millis"
+
+const faults = ({ mend, proxy, server }: Scene): Record<FaultName, Fault> => ({
   kill: {
     name: "kill",
     what: "Postgres killed with -9: down",
@@ -37,19 +39,19 @@ const faults = ({ proxy, server }: Scene): Record<FaultName, Fault> => ({
   },
   cut: {
     name: "cut",
-    what: "every connection cut",
-    seconds: 0,
-    run: () => proxy.reset
+    what: "every connection cut, repeatedly",
+    seconds: 1.5,
+    run: (lasts) => Effect.asVoid(Effect.timeoutOption(Effect.repeat(proxy.reset, Schedule.spaced(CUT_EVERY)), lasts))
   },
   blackhole: {
     name: "blackhole",
     what: "black hole: nothing passes",
     seconds: 3,
-    run: (lasts) => Effect.andThen(Effect.andThen(proxy.blackHole, Effect.sleep(lasts)), proxy.restore)
+    run: (lasts) => Effect.andThen(Effect.andThen(proxy.blackHole, Effect.sleep(lasts)), mend)
   },
   exhausted: {
     name: "exhausted",
-    what: "orders wait for a lock: pool exhausted",
+    what: "pool exhausted by slow orders",
     seconds: 3,
     run: (lasts) => Ledger.blockOrders(server.url, lasts)
   }
@@ -61,7 +63,7 @@ export const stages = (scene: Scene): ReadonlyArray<Stage> => {
     { label: "warm-up", seconds: 3 },
     { label: "steady load", seconds: 4 },
     ...(scene.server.given ? [] : [{ label: "killed and restarted", seconds: 5, fault: kill }]),
-    { label: "connections cut", seconds: 3, fault: cut },
+    { label: "connections cut", seconds: 4, fault: cut },
     { label: "black hole", seconds: 6, fault: blackhole },
     { label: "pool exhausted", seconds: 6, fault: exhausted }
   ]

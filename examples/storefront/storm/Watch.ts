@@ -14,16 +14,27 @@ interface Recovery {
 }
 
 export class Watch {
+  private readonly remembers: boolean
   readonly total = new Tally()
   stage = new Tally()
   second = new Tally()
   readonly acknowledged: Array<Order> = []
+  /** What happens now, for the screen. */
+  what = ""
   /** When the storefront was told to end. */
   drainingSince = Infinity
   private recovery: Recovery | undefined
 
+  /** Without `remembers` it only counts seconds, and may go on for ever. */
+  constructor({ remembers }: { readonly remembers: boolean }) {
+    this.remembers = remembers
+  }
+
   see(sample: Sample): void {
-    for (const tally of [this.total, this.stage, this.second]) tally.add(sample, this.drainingSince)
+    this.second.add(sample, this.drainingSince)
+    if (!this.remembers) return
+    this.total.add(sample, this.drainingSince)
+    this.stage.add(sample, this.drainingSince)
     if (sample.order !== undefined) this.acknowledged.push(sample.order)
     const { recovery } = this
     if (recovery === undefined || sample.ended < recovery.since) return

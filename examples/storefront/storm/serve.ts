@@ -1,7 +1,7 @@
 /** The storefront on its Postgres under a light load, for faults by a person's own hand. */
 import type { PostgresServerError } from "@breakwater/testing/PostgresServerError"
 import { Effect } from "effect"
-import { load, show } from "./run.ts"
+import * as Load from "./load.ts"
 import type { Scene } from "./Scene.ts"
 import * as Screen from "./Screen.ts"
 import { Watch } from "./Watch.ts"
@@ -38,13 +38,13 @@ const revive = Effect.fnUntraced(
 )
 
 export const serve = Effect.fnUntraced(function*(scene: Scene) {
-  const watch = new Watch()
-  let what = "serving"
-  yield* load(scene, watch, RATE)
+  const watch = new Watch({ remembers: false })
+  watch.what = "serving"
+  yield* Load.start(scene, watch, RATE)
   const { server } = scene
   console.log(guide(scene, server.given ? undefined : yield* server.pid))
   const reviving = server.given ? Effect.never : revive(scene, (text) => {
-    what = text
+    watch.what = text
   })
-  return yield* Effect.raceFirst(reviving, show(scene, watch, () => what))
+  return yield* Effect.raceFirst(reviving, Load.show(scene, watch))
 })

@@ -103,7 +103,8 @@ export class PostgresError extends Data.TaggedError("PostgresError")<{
   }
 
   /**
-   * How it counts for policies.
+   * How it counts for policies: of a transaction that was lost before COMMIT nothing took effect, so that all of it may
+   * be repeated.
    *
    * @since 0.1.0
    */
@@ -111,12 +112,12 @@ export class PostgresError extends Data.TaggedError("PostgresError")<{
     switch (this.reason._tag) {
       case "ConnectionLost":
         return Outcome.failure(this.reason.sent)
+      case "TransactionLost":
+        return Outcome.failure("no")
       case "CommitUnknown":
         return Outcome.failure("unknown")
       case "TransactionAborted":
         return Outcome.success
-      case "TransactionLost":
-        return Outcome.ignored("no")
     }
   }
 }

@@ -8,6 +8,8 @@ describe("A statement's text", () => {
     assert.strictEqual(verbOf("(select 1) union (select 2)"), "select")
     assert.strictEqual(verbOf(""), "")
     assert.strictEqual(verbOf("/* open"), "")
+    assert.strictEqual(verbOf("/* a /* b */ begin */ select 1"), "select")
+    assert.strictEqual(verbOf("/* a /* b */ */ begin"), "begin")
   })
 
   it("says what becomes of the transaction", () => {

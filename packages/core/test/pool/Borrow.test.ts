@@ -178,6 +178,28 @@ describe("the error says why (behaviour 3)", () => {
       yield* Fiber.interrupt(held)
     }))
 
+  it.effect("queue: of several holders the one that has held longest, whatever was returned meanwhile", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 3 } })
+      const hold = (label: string) =>
+        Effect.forkChild(Pool.use(pool, () => Effect.never, { label }), { startImmediately: true })
+      const first = yield* hold("first")
+      yield* TestClock.adjust("1 second")
+      const second = yield* hold("second")
+      yield* TestClock.adjust("1 second")
+      const third = yield* hold("third")
+      yield* Fiber.interrupt(first)
+      const fourth = yield* hold("fourth")
+      const waiting = yield* Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.void, { timeout: "1 second" })))
+      yield* TestClock.adjust("1 second")
+      const reason = failureOf(yield* Fiber.join(waiting))
+      if (reason._tag !== "AcquireTimeout") return assert.fail(reason._tag)
+      assert.strictEqual(reason.oldestHolder?.label, "second")
+      assert.deepStrictEqual(reason.oldestHolder?.age, Duration.seconds(2))
+      yield* Fiber.interruptAll([second, third, fourth])
+    }))
+
   it.effect("dial: what the last one said", () =>
     Effect.gen(function*() {
       const server = new FakeServer()

@@ -45,6 +45,22 @@ describe("stale idle connections are invisible (behaviour 12)", () => {
       }))
   }
 
+  it.effect("closes a connection whose check fails, and lends a new one", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({
+        name: "p",
+        acquire: server.acquire,
+        size: { max: 1 },
+        check: { test: server.ping }
+      })
+      const connection = yield* Pool.use(pool, Effect.succeed)
+      yield* TestClock.adjust("1 minute")
+      connection.dead = true
+      assert.strictEqual(yield* Pool.use(pool, (c) => Effect.succeed(c.id)), 2)
+      assert.deepStrictEqual([...server.connections.keys()], [2])
+    }))
+
   it.effect("takes one failed check as a reason to check all that were idle since before it, at once", () =>
     Effect.gen(function*() {
       const { pool, server } = yield* warmPool(10)

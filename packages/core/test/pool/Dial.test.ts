@@ -184,6 +184,27 @@ describe("a dead server is cheap (behaviour 10)", () => {
       assert.strictEqual(stats.unavailable, 10_001)
     }))
 
+  it.effect("is dialled by one prober also when it dies after many dials had succeeded", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      server.dialTime = "20 millis"
+      const pool = yield* Pool.make({
+        name: "p",
+        acquire: server.acquire,
+        size: { min: 10, max: 20 },
+        dial: { concurrency: 5 },
+        wait: { failFast: false }
+      })
+      yield* run(500)
+      assert.deepStrictEqual([server.open, server.peakDialling], [10, 5])
+      server.mode = "refuses"
+      yield* Pool.clear(pool)
+      yield* run(20) // the dials that began before any had failed
+      server.peakDialling = 0
+      yield* run(3000)
+      assert.strictEqual(server.peakDialling, 1)
+    }))
+
   it.effect("is dialled within half a second of its return, and serves again", () =>
     Effect.gen(function*() {
       const server = new FakeServer()

@@ -184,6 +184,30 @@ describe("strangers' mistakes", () => {
       yield* TestClock.adjust("100 millis")
       assert.strictEqual(server.open, 1)
     }))
+
+  it.effect("an observer of a warming fiber that threw used to end all of the pool's deadlines", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      server.mode = "black hole"
+      const thrown: Array<unknown> = []
+      const pool = yield* Effect.provideService(
+        Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 }, wait: { timeout: "1 second" } }),
+        Scheduler.Scheduler,
+        catching((error) => thrown.push(error))
+      )
+      const warming = yield* Effect.forkChild(Effect.exit(Pool.warm(pool)), now)
+      const mistake = new Error("observer")
+      warming.addObserver(() => {
+        throw mistake
+      })
+      const borrow = yield* Effect.forkChild(
+        Effect.flip(Pool.use(pool, () => Effect.void, { timeout: "2 seconds" })),
+        now
+      )
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual((yield* Fiber.join(borrow)).reason._tag, "AcquireTimeout")
+      assert.deepStrictEqual(thrown, [mistake])
+    }))
 })
 
 describe("the end", () => {
@@ -239,7 +263,7 @@ describe("the end", () => {
       const draining = yield* Effect.forkChild(Pool.drain(pool, "1 second"), now)
       yield* TestClock.adjust("6 seconds")
       assert.strictEqual((yield* Fiber.join(draining)).leftOpen, 1)
-      yield* TestClock.adjust("1 minute") // the dial ends, and its close begins
+      yield* TestClock.adjust("54 seconds") // the dial ends, and its close begins
       assert.strictEqual(sleeping, 0)
     }))
 
@@ -271,7 +295,7 @@ describe("the end", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       const drain = Effect.suspend((): Effect.Effect<unknown> => Effect.forkDetach(Pool.drain(pool, "1 second"), now))
-      const pool: Pool.Pool<unknown> = yield* Pool.make({
+      const pool: Pool.Pool<Connection> = yield* Pool.make({
         name: "p",
         acquire: server.acquire,
         size: { max: 2 },
@@ -288,7 +312,7 @@ describe("the end", () => {
       const server = new FakeServer()
       server.mode = "black hole"
       const drain = Effect.suspend((): Effect.Effect<unknown> => Effect.forkDetach(Pool.drain(pool, "1 second"), now))
-      const pool: Pool.Pool<unknown> = yield* Pool.make({
+      const pool: Pool.Pool<Connection> = yield* Pool.make({
         name: "p",
         acquire: Effect.andThen(drain, server.acquire),
         size: { max: 5 }
@@ -370,7 +394,7 @@ describe("callbacks into the pool", () => {
       const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 2 } })
       const onRevoked = Pool.events(pool).pipe(
         Stream.filter((event) => event._tag === "Revoked"),
-        Stream.runForEach(() => Pool.warm(pool))
+        Stream.runForEach(() => Effect.exit(Pool.use(pool, () => Effect.void)))
       )
       const listener = yield* Effect.forkChild(onRevoked, now)
       yield* Effect.yieldNow

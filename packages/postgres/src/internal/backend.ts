@@ -29,6 +29,9 @@ export interface Parts extends Client.Parts {
 
 const HEALTH_LIMIT = Duration.seconds(1)
 
+/** A little less, so that a pool that has run dry can say who holds it. */
+const HEALTH_WAIT = Duration.millis(900)
+
 const ROOM_LIMIT = Duration.seconds(1)
 
 /** Ahead of everybody who waits: whoever asks wants to know now. */
@@ -41,7 +44,12 @@ const health = ({ pool, settings }: Client.Parts): Effect.Effect<Health> =>
     const clock = yield* Clock.Clock
     const since = clock.monotonicTimeNanosUnsafe()
     const error = yield* Session.onLive(
-      Pool.use(pool, ping, { priority: HEALTH_PRIORITY, label: `${settings.name}.health` })
+      settings,
+      Pool.use(pool, ping, {
+        priority: HEALTH_PRIORITY,
+        timeout: HEALTH_WAIT,
+        label: `${settings.name}.health`
+      })
     ).pipe(
       Effect.timeout(HEALTH_LIMIT),
       Effect.match({
@@ -119,6 +127,22 @@ const describe = ({ deadline, name, pool, prepare, server, ssl, startupParameter
   ].join("; ")
 }
 
+/** Of the statements outside of transactions and inside together. */
+const snapshot = (settings: Settings): Policy.Snapshot => {
+  const outside = Policy.snapshot(settings.policy)
+  const inside = Policy.snapshot(settings.inTransaction)
+  return {
+    name: outside.name,
+    calls: outside.calls + inside.calls,
+    attempts: outside.attempts + inside.attempts,
+    retries: outside.retries + inside.retries,
+    retriesSkipped: outside.retriesSkipped + inside.retriesSkipped,
+    retriesExhausted: outside.retriesExhausted + inside.retriesExhausted,
+    attemptTimeouts: outside.attemptTimeouts + inside.attemptTimeouts,
+    deadlinesExceeded: outside.deadlinesExceeded + inside.deadlinesExceeded
+  }
+}
+
 const backendOf = (parts: Client.Parts): Backend => {
   const { pool, settings } = parts
   return {
@@ -127,8 +151,12 @@ const backendOf = (parts: Client.Parts): Backend => {
     critical: settings.critical,
     stats: Pool.stats(pool),
     health: health(parts),
-    policy: Effect.sync(() => Policy.snapshot(settings.policy)),
-    events: Stream.merge(Pool.events(pool), Policy.events(settings.policy), { haltStrategy: "left" }),
+    policy: Effect.sync(() => snapshot(settings)),
+    events: Stream.merge(
+      Pool.events(pool),
+      Stream.merge(Policy.events(settings.policy), Policy.events(settings.inTransaction)),
+      { haltStrategy: "left" }
+    ),
     warm: Pool.warm(pool),
     clear: (options) => Pool.clear(pool, options),
     drain: (deadline) => Pool.drain(pool, deadline)

@@ -37,11 +37,16 @@ const runPooled = ({ operations, pool, settings }: Parts): PgConnectionOf.Run =>
     const opens = controlOf(sql) === "begin"
     const told: Told = { cancelled: false }
     return Policy.run(settings.policy, operation, (attempt) =>
-      onLive(Pool.use(pool, (session) => {
-        const work = attempt(session.run(statement(session.pg), told))
-        // A transaction that nobody holds: the session must not be lent again.
-        return opens ? Effect.ensuring(work, Effect.sync(() => session.retire("Invalidated"))) : work
-      }, borrow))).pipe(Effect.mapError((error) => toSqlError(error, operation.idempotent || told.cancelled)))
+      onLive(
+        settings,
+        Pool.use(pool, (session) => {
+          const work = attempt(session.run(statement(session.pg), told))
+          // A transaction that nobody holds: the session must not be lent again.
+          return opens
+            ? Effect.ensuring(work, Effect.sync(() => session.retire("Invalidated")))
+            : work
+        }, borrow)
+      )).pipe(Effect.mapError((error) => toSqlError(error, operation.idempotent || told.cancelled)))
   })
 
 const lease = ({ operations, pool, settings }: Parts, label: string) =>

@@ -170,7 +170,11 @@ export class Lease {
       this.settings.policy,
       operation,
       (attempt) =>
-        onLive(Effect.andThen(fresh, attempt(Effect.suspend(() => this.session.run(statement(this.pg))))), isLost)
+        onLive(
+          this.settings,
+          Effect.andThen(fresh, attempt(Effect.suspend(() => this.session.run(statement(this.pg))))),
+          isLost
+        )
     ).pipe(
       Effect.mapError((error) => toSqlError(error, true)),
       Effect.onExit((exit) =>

@@ -71,9 +71,9 @@ export class Session {
   readonly backing: Backing
   private socket: Net.Socket | undefined
   private readonly fork: (effect: Effect.Effect<void>) => unknown
-  /** The first chunk since a statement was handed over, and how many there were. */
-  private firstChunk: Uint8Array | undefined
-  private chunks = 0
+  /** Whether anything came since a statement was handed over, and whether a goodbye is all that came. */
+  private answered = false
+  private saidGoodbyeFirst = false
 
   constructor(backing: Backing, fork: (effect: Effect.Effect<void>) => unknown) {
     this.backing = backing
@@ -104,8 +104,8 @@ export class Session {
     return Effect.withFiber<A, SqlError | PostgresError>((fiber) => {
       if (told !== undefined) told.cancelled = false
       if (!this.isAlive) return Effect.fail(this.lost("no", undefined))
-      this.firstChunk = undefined
-      this.chunks = 0
+      this.answered = false
+      this.saidGoodbyeFirst = false
       return Effect.mapError(this.detached(statement, fiber.context, told), this.failure)
     })
   }
@@ -132,7 +132,7 @@ export class Session {
     // sql-pg repeats the goodbye of a server to statements that come after it, and sends none of them.
     if (serverFields(error)?.severity === "FATAL") return this.lost("no", error)
     return error.reason._tag === "ConnectionError"
-      ? this.lost(this.saidGoodbyeFirst() ? "no" : "unknown", error)
+      ? this.lost(this.saidGoodbyeFirst ? "no" : "unknown", error)
       : error
   }
 
@@ -182,20 +182,17 @@ export class Session {
     return socket
   }
 
-  /** Sees which bytes come first. Bytes under TLS say nothing, and a listener would take them from it. */
+  /**
+   * Sees what comes first after a statement. Bytes under TLS say nothing, and a listener would take them from it; and
+   * PgBouncer says goodbye for a server whose own words are lost.
+   */
   watch(): void {
-    if (this.backing.settings.ssl !== false) return
+    const { bouncer, ssl } = this.backing.settings
+    if (ssl !== false || bouncer) return
     this.socket?.on("data", (chunk: Uint8Array) => {
-      this.firstChunk ??= chunk
-      this.chunks++
+      this.saidGoodbyeFirst = !this.answered && isGoodbye(chunk)
+      this.answered = true
     })
-  }
-
-  /** All that came was one error, which comes before anything else only when the statement was not even parsed. */
-  private saidGoodbyeFirst(): boolean {
-    const chunk = this.firstChunk
-    if (this.chunks !== 1 || chunk === undefined || chunk[0] !== ERROR_RESPONSE || chunk.length < 5) return false
-    return new DataView(chunk.buffer, chunk.byteOffset).getUint32(1) + 1 === chunk.length
   }
 
   /** Waits for the socket to be gone, so that the pool's count is the server's. */
@@ -221,6 +218,21 @@ export class Session {
 
 const ERROR_RESPONSE = 0x45
 
+/** The administrator ended the session (57P01), or it was idle for too long (57P05). */
+const GOODBYE = /\0C57P0[15]\0/
+
+/**
+ * One error and nothing else. Whatever the server does for a statement it announces before, in the same buffer: a
+ * goodbye that comes first means that the statement was not even parsed.
+ */
+const isGoodbye = (chunk: Uint8Array): boolean => {
+  if (chunk[0] !== ERROR_RESPONSE || chunk.length < 5) return false
+  const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+  return view.getUint32(1) + 1 === chunk.length && GOODBYE.test(latin1.decode(chunk))
+}
+
+const latin1 = new TextDecoder("latin1")
+
 const isUnsent = (error: unknown): boolean => isLost(error) && error.reason.sent === "no"
 
 /** Also where the end of the connection came without a word. */
@@ -229,12 +241,17 @@ export const isLost = (error: unknown): error is PostgresError & { readonly reas
 
 /**
  * Borrows again where the session turned out to be dead before anything was sent on it: its end was on the way when it
- * was lent. By the time that is known, the ends of the others have come too.
+ * was lent. All that are idle may be in that state, so it is `size.max` times at most.
  */
 export const onLive = <A, E, R>(
+  { pool }: Settings,
   borrowed: Effect.Effect<A, E, R>,
   isDead: (error: unknown) => boolean = isUnsent
-): Effect.Effect<A, E, R> => Effect.catchIf(borrowed, isDead, () => Effect.catchIf(borrowed, isDead, () => borrowed))
+): Effect.Effect<A, E, R> => {
+  const attempt = (left: number): Effect.Effect<A, E, R> =>
+    left === 0 ? borrowed : Effect.catchIf(borrowed, isDead, () => attempt(left - 1))
+  return attempt(pool.size.max)
+}
 
 const dial = ({ server }: Settings): Net.Socket => {
   const socket = server.path === undefined

@@ -119,6 +119,8 @@ export interface Settings {
     readonly password: Redacted.Redacted | undefined
   }
   readonly ssl: boolean | ConnectionOptions | "prefer"
+  /** The URL says that PgBouncer is in between. */
+  readonly bouncer: boolean
   readonly prepare: boolean
   readonly applicationName: string
   readonly startupParameters: Readonly<Record<string, string>>
@@ -304,6 +306,7 @@ export const resolve = (options: Options, url: FromUrl): Settings => {
     critical,
     server: serverOf(url),
     ssl: ssl ?? false,
+    bouncer,
     prepare: choose(warnings, "prepare", options.prepare, "pgbouncer", bouncer ? false : undefined) ?? true,
     applicationName:
       choose(warnings, "applicationName", options.applicationName, "application_name", url.applicationName) ??

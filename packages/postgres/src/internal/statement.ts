@@ -4,12 +4,43 @@
  * @internal
  */
 
-/** Blanks and comments before the first word. */
-const LEADING = /^(?:\s+|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/|\()*/
+/** Where the comment that begins at `at` ends. Those between slashes nest. */
+const afterComment = (sql: string, at: number): number => {
+  if (sql.startsWith("--", at)) {
+    const end = sql.indexOf("\n", at)
+    return end < 0 ? sql.length : end + 1
+  }
+  let depth = 1
+  let end = at + 2
+  while (depth > 0 && end < sql.length) {
+    if (sql.startsWith("/*", end)) depth++
+    else if (sql.startsWith("*/", end)) depth--
+    else {
+      end++
+      continue
+    }
+    end += 2
+  }
+  return end
+}
+
+/** Past blanks, comments and parentheses. */
+const startOf = (sql: string): number => {
+  for (let at = 0; at < sql.length;) {
+    const code = sql.charCodeAt(at)
+    if (code <= SPACE || code === PARENTHESIS) at++
+    else if (sql.startsWith("--", at) || sql.startsWith("/*", at)) at = afterComment(sql, at)
+    else return at
+  }
+  return sql.length
+}
+
+const SPACE = 32
+const PARENTHESIS = 40
 
 /** The first word in lower case; empty where there is none. */
 export const verbOf = (sql: string): string => {
-  const start = LEADING.exec(sql)?.[0].length ?? 0
+  const start = startOf(sql)
   let end = start
   while (end < sql.length && isLetter(sql.charCodeAt(end))) end++
   return sql.slice(start, end).toLowerCase()

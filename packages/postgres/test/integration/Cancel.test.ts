@@ -99,6 +99,20 @@ describe.skipIf(!TestPostgres.available)("Cancelling", () => {
         assert.deepStrictEqual((yield* Fiber.join(closed)).map(({ reason }) => reason), ["Cancelled", "Cancelled"])
       }))
 
+    it.effect("ends a statement of a raw session, on a healthy and on a silent server", () =>
+      Effect.gen(function*() {
+        const { proxy, url } = yield* proxied
+        const { stats, use } = yield* open({ url, pool: { size: { max: 1 } } })
+        const sleep = Effect.timeout(use((session) => session.query("select pg_sleep(30)")), "200 millis")
+        const healthy = yield* elapsed(Effect.exit(sleep))
+        assert.isBelow(Duration.toMillis(healthy.duration), LIMIT)
+        yield* eventually(Effect.map(stats, ({ closed }) => closed === 1))
+        yield* use((session) => session.query("select 1"))
+        yield* proxy.blackHole
+        const silent = yield* elapsed(Effect.exit(sleep))
+        assert.isBelow(Duration.toMillis(silent.duration), LIMIT)
+      }))
+
     it.effect("opens no more than dial.concurrency sockets to cancel, and cuts the rest", () =>
       Effect.gen(function*() {
         const postgres = yield* open({ pool: { size: { max: 8 }, dial: { concurrency: 2 } } })

@@ -4,7 +4,7 @@ import { PostgresError } from "@breakwater/postgres"
 import { PostgresServer } from "@breakwater/testing"
 import * as TestPostgres from "@breakwater/testing/TestPostgres"
 import { assert, describe, layer } from "@effect/vitest"
-import { Duration, Effect, Fiber, Option, Redacted } from "effect"
+import { Duration, Effect, Fiber, Option } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { eventually, open, proxied } from "../utils/database.ts"
 
@@ -181,71 +181,5 @@ describe.skipIf(!TestPostgres.available)("Errors", () => {
         yield* Effect.flip(sql`with gone as (select pg_terminate_backend(pg_backend_pid())) select * from gone`)
         assert.strictEqual((yield* backend.policy).retries, 2)
       }))
-
-    it.effect("the password is in no error, no log, and not in the service", () =>
-      Effect.gen(function*() {
-        const { proxy, server } = yield* proxied
-        const marker = "s3cret-marker"
-        const admin = yield* open({ url: server.adminUrl })
-        yield* Effect.acquireRelease(
-          admin.sql.unsafe(`create role marked login password '${marker}'`),
-          () => Effect.ignore(admin.sql`drop role marked`)
-        )
-        const withPassword = (change: (url: URL) => void) => {
-          const url = new URL(Redacted.value(server.url))
-          url.username = "marked"
-          url.password = marker
-          change(url)
-          return Redacted.make(url.href)
-        }
-        const proxyUrl = withPassword((url) => {
-          url.hostname = proxy.host
-          url.port = String(proxy.port)
-        })
-        const seen: Array<string> = []
-        const see = (value: unknown) => seen.push(show(value))
-        const postgres = yield* open({ url: proxyUrl, policy: { timeout: "200 millis" } })
-        yield* postgres.sql`select 1`
-        see(postgres)
-        see(postgres.sql.config)
-        yield* proxy.blackHole
-        see(yield* Effect.exit(postgres.sql`select 1`))
-        yield* proxy.refuse
-        yield* proxy.reset
-        for (let n = 0; n < 5; n++) see(yield* Effect.exit(postgres.sql`select 1`))
-        see(yield* postgres.health)
-        see(
-          yield* Effect.exit(
-            Effect.scoped(open({ url: withPassword((url) => url.searchParams.set("pool_timeout", "0")) }))
-          )
-        )
-        see(yield* Effect.exit(Effect.scoped(open({ url: Redacted.make(`postgres://app:${marker}@[/`) }))))
-        see(
-          yield* Effect.exit(Effect.scoped(open({ url: Redacted.make(`postgres://app:${marker}%zz@localhost/app`) })))
-        )
-        see(yield* Effect.exit(Effect.scoped(open({ url: Redacted.make(`${marker}://x`) }))))
-        assert.isAbove(seen.length, 10)
-        for (const text of seen) assert.notInclude(text, marker)
-      }))
   })
 })
-
-const show = (value: unknown): string => {
-  const known = new WeakSet<object>()
-  return `${String(value)} ${
-    JSON.stringify(value, (_, inner: unknown) => {
-      if (typeof inner === "bigint") return String(inner)
-      if (typeof inner !== "object" || inner === null) return inner
-      if (known.has(inner)) return undefined
-      known.add(inner)
-      return inner instanceof Error
-        ? {
-          ...Object.fromEntries(Object.entries(inner)),
-          message: inner.message,
-          stack: inner.stack,
-          cause: inner.cause
-        }
-        : inner
-    })
-  }`
-}

@@ -4,7 +4,7 @@ import { PostgresServer } from "@breakwater/testing"
 import * as TestPostgres from "@breakwater/testing/TestPostgres"
 import { PgClient } from "@effect/sql-pg"
 import { assert, describe, layer } from "@effect/vitest"
-import { Context, Duration, Effect, Exit, Layer, Logger, Queue, Ref, Stream, Tracer } from "effect"
+import { Context, Duration, Effect, Exit, Layer, Logger, Queue, Redacted, Ref, Stream, Tracer } from "effect"
 import { SqlClient } from "effect/sql"
 import { elapsed, eventually, open, proxied, quiet, running } from "../utils/database.ts"
 
@@ -24,8 +24,8 @@ describe.skipIf(!TestPostgres.available)("Postgres", () => {
     it.effect("keeps the number of connections over 1,000 operations", () =>
       Effect.gen(function*() {
         const server = yield* PostgresServer.PostgresServer
-        const { sql, stats } = yield* open({ pool: { size: { min: 2, max: 4 } } })
-        yield* Effect.forEach(Array(100).keys(), (n) => sql`select ${n}::int`, { concurrency: 4, discard: true })
+        const { sql, stats } = yield* open({ pool: { size: { min: 4, max: 4 } } })
+        yield* eventually(Effect.map(stats, ({ idle }) => idle === 4))
         const before = yield* server.connections()
         yield* Effect.forEach(Array(1000).keys(), (n) => sql`select ${n}::int`, { concurrency: 4, discard: true })
         assert.strictEqual(yield* server.connections(), before)
@@ -162,6 +162,23 @@ describe.skipIf(!TestPostgres.available)("Postgres", () => {
         assert.strictEqual((yield* stats).used, 0)
       }))
 
+    it.effect("closes a reserved session that comes back inside a transaction, and keeps one that does not", () =>
+      Effect.gen(function*() {
+        const { sql, stats } = yield* open({ pool: { size: { max: 1 } } })
+        const reserved = (...statements: ReadonlyArray<string>) =>
+          Effect.scoped(Effect.flatMap(
+            sql.reserve,
+            (connection) => Effect.forEach(statements, (statement) => connection.executeRaw(statement, []))
+          ))
+        yield* reserved("begin", "select 1", "commit")
+        yield* reserved("begin", "savepoint a", "rollback to a", "rollback")
+        assert.strictEqual((yield* stats).closed, 0)
+        yield* reserved("begin", "savepoint a", "rollback to a")
+        yield* eventually(Effect.map(stats, ({ closed }) => closed === 1))
+        yield* reserved("begin", "commit and chain")
+        yield* eventually(Effect.map(stats, ({ closed }) => closed === 2))
+      }))
+
     it.effect("sets the statement timeout and the name at the server", () =>
       Effect.gen(function*() {
         const { sql } = yield* open({ policy: { timeout: "7 seconds" }, applicationName: "shop" })
@@ -193,6 +210,19 @@ describe.skipIf(!TestPostgres.available)("Postgres", () => {
         const { duration, value } = yield* elapsed(health)
         assert.strictEqual(value.status, "unhealthy")
         assert.isBelow(Duration.toMillis(duration), 2500)
+      }))
+
+    it.effect("takes plain text where TLS is preferred and not to be had, and refuses where it is required", () =>
+      Effect.gen(function*() {
+        const server = yield* PostgresServer.PostgresServer
+        const withMode = (mode: string) => Redacted.make(`${Redacted.value(server.url)}?sslmode=${mode}`)
+        const preferred = yield* open({ url: withMode("prefer") })
+        const ssl = preferred.sql<{ ssl: boolean }>`select ssl from pg_stat_ssl where pid = pg_backend_pid()`
+        // A server that was given to the run may have TLS, and then it is used.
+        const [row] = yield* ssl
+        const required = yield* open({ url: withMode("require"), pool: { wait: { timeout: "2 seconds" } } })
+        const exit = yield* Effect.exit(required.sql`select 1`)
+        if (row?.ssl === false) assert.isTrue(Exit.isFailure(exit))
       }))
 
     it.effect("warns once when the pool may grow beyond what the server has room for", () =>

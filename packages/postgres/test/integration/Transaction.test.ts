@@ -1,4 +1,5 @@
 /** A transaction is committed, or not, or nobody knows; and the caller is told which. */
+import { Operation } from "@breakwater/core"
 import { PostgresError } from "@breakwater/postgres"
 import { PostgresServer } from "@breakwater/testing"
 import * as TestPostgres from "@breakwater/testing/TestPostgres"
@@ -75,6 +76,18 @@ describe.skipIf(!TestPostgres.available)("Transactions", () => {
           return yield* Effect.fail("mine" as const)
         })))
         assert.strictEqual(failureOf(own), "mine")
+      }))
+
+    it.effect("keeps the program's own error, soon, when the server does not answer to ROLLBACK", () =>
+      Effect.gen(function*() {
+        const { proxy, url } = yield* proxied
+        const { sql, stats } = yield* open({ url })
+        const { duration, value } = yield* elapsed(Effect.exit(sql.withTransaction(
+          sql`select 1`.pipe(Effect.andThen(proxy.blackHole), Effect.andThen(Effect.fail("mine" as const)))
+        )))
+        assert.strictEqual(failureOf(value), "mine")
+        assert.isBelow(Duration.toMillis(duration), 3000)
+        assert.strictEqual((yield* stats).used, 0)
       }))
 
     it.effect("fails every later statement of a transaction whose connection was cut, COMMIT too", () =>
@@ -157,7 +170,8 @@ describe.skipIf(!TestPostgres.available)("Transactions", () => {
       Effect.gen(function*() {
         const { backend, sql } = yield* open({ policy: { retry: { times: 3 } } })
         const before = yield* backend.policy
-        yield* Effect.exit(sql.withTransaction(sql`select pg_terminate_backend(pg_backend_pid())`))
+        const suicide = sql`select pg_terminate_backend(pg_backend_pid())`
+        yield* Effect.exit(Operation.idempotent(sql.withTransaction(suicide)))
         assert.strictEqual((yield* backend.policy).retries, before.retries)
       }))
 

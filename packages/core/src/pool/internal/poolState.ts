@@ -226,6 +226,12 @@ export class PoolState<A> implements Lender<A> {
     return this.deadlines.after(millis, fire)
   }
 
+  /** Resumes a caller that waits for the pool as a whole. */
+  tell(resume: () => void): void {
+    this.outbox.add({ run: resume })
+    this.outbox.flush()
+  }
+
   /** O(1): the swept connections close one by one, and none of them is lent again. */
   clear(interrupt: boolean): void {
     this.generation++

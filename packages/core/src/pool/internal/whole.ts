@@ -33,7 +33,7 @@ export const awaitWarm = <A>(state: PoolState<A>): Effect.Effect<void, PoolError
     const want = Math.max(1, state.settings.min)
     const end = (result: Effect.Effect<void, PoolError>) => {
       stop()
-      resume(result)
+      state.tell(() => resume(result))
     }
     const unwatch = state.watch({
       want,
@@ -69,7 +69,8 @@ export const awaitDrained = <A>(state: PoolState<A>, deadline: number): Effect.E
     const end = () => {
       stop()
       state.end()
-      resume(Effect.succeed(report()))
+      const result = Effect.succeed(report())
+      state.tell(() => resume(result))
     }
     state.drain()
     const unwatch = state.watch({
