@@ -127,12 +127,12 @@ const describe = ({ deadline, name, pool, prepare, server, ssl, startupParameter
   ].join("; ")
 }
 
-/** Of the statements outside of transactions and inside together. */
+/** Of the statements outside of transactions and inside together; inside there is neither breaker nor bulkhead. */
 const snapshot = (settings: Settings): Policy.Snapshot => {
   const outside = Policy.snapshot(settings.policy)
   const inside = Policy.snapshot(settings.inTransaction)
   return {
-    name: outside.name,
+    ...outside,
     calls: outside.calls + inside.calls,
     attempts: outside.attempts + inside.attempts,
     retries: outside.retries + inside.retries,

@@ -4,7 +4,9 @@
  *
  * @internal
  */
+import type * as CircuitBreaker from "@breakwater/core/CircuitBreaker"
 import * as Policy from "@breakwater/core/Policy"
+import type { PolicyError } from "@breakwater/core/PolicyError"
 import type * as Pool from "@breakwater/core/Pool"
 import type * as Retry from "@breakwater/core/Retry"
 import type * as PgTypes from "@effect/sql-pg/PgTypes"
@@ -59,6 +61,8 @@ export interface PolicyOptions {
   readonly timeout?: Duration.Input | undefined
   /** Repeats what failed before it was sent, and idempotent statements. Default: nothing is repeated. */
   readonly retry?: Omit<Retry.Options, "classify"> | undefined
+  /** Stops asking a server that fails. Statements inside a transaction go through. Default: none. */
+  readonly breaker?: Omit<CircuitBreaker.Options, "classify"> | undefined
   /**
    * `"idempotent"`: plain SELECT, SHOW, VALUES and TABLE outside a transaction may be repeated. Off by default, since
    * a function called by a SELECT may write.
@@ -150,8 +154,8 @@ const makePolicy = (name: string, limits: {
   readonly deadline: Duration.Duration
   readonly timeout: Duration.Duration | undefined
   readonly retry: PolicyOptions["retry"]
-}): Policy.Policy<Policy.ErrorOf<{ deadline: Duration.Duration; timeout: Duration.Duration }>> =>
-  Policy.make({ name, ...limits, classify: PostgresOutcome.fromExit })
+  readonly breaker: PolicyOptions["breaker"]
+}): Policy.Policy<PolicyError> => Policy.make({ name, ...limits, classify: PostgresOutcome.fromExit })
 
 /** For warnings. What is an object may hold a private key. */
 const show = (value: unknown): string => {
@@ -293,7 +297,7 @@ export const resolve = (options: Options, url: FromUrl): Settings => {
   if (typeof options.name !== "string" || options.name === "") {
     throw new RangeError(`name is ${JSON.stringify(options.name)}; allowed is a text that is not empty`)
   }
-  const { critical = true, name, policy: { reads, retry } = {} } = options
+  const { critical = true, name, policy: { breaker, reads, retry } = {} } = options
   if (reads !== undefined && reads !== "idempotent") {
     throw new RangeError(`policy.reads is ${JSON.stringify(reads)}; allowed is "idempotent"`)
   }
@@ -320,8 +324,8 @@ export const resolve = (options: Options, url: FromUrl): Settings => {
     retry,
     deadline,
     timeout,
-    policy: makePolicy(name, { deadline, timeout, retry }),
-    inTransaction: makePolicy(name, { deadline, timeout, retry: undefined }),
+    policy: makePolicy(name, { deadline, timeout, retry, breaker }),
+    inTransaction: makePolicy(name, { deadline, timeout, retry: undefined, breaker: undefined }),
     warnings
   }
 }

@@ -49,19 +49,24 @@ export const dialError = (error: SqlError): SqlError => {
 
 const REASONS = { ConnectionError, StatementTimeoutError, UnknownError }
 
-/** The pool tells thousands of callers with one error: they share the `SqlError` around it, too. */
-const shared = new WeakMap<PoolError, SqlError>()
+/** Pools and breakers tell thousands of callers with one error: they share the `SqlError` around it, too. */
+const shared = new WeakMap<PoolError | PolicyError, SqlError>()
+
+const sharing = (error: PoolError | PolicyError, make: () => SqlError): SqlError => {
+  const known = shared.get(error)
+  if (known !== undefined) return known
+  const made = make()
+  shared.set(error, made)
+  return made
+}
 
 const wrap = (reason: keyof typeof REASONS, cause: Exclude<Failure, SqlError>, operation: string): SqlError =>
   new SqlError({ reason: new REASONS[reason]({ cause, message: cause.message, operation }) })
 
 const fromPool = (error: PoolError): SqlError => {
   const { _tag } = error.reason
-  const known = shared.get(error)
-  if (known !== undefined) return known
-  const made = wrap(_tag === "Closed" || _tag === "Revoked" ? "UnknownError" : "ConnectionError", error, "acquire")
-  if (_tag === "Unavailable") shared.set(error, made)
-  return made
+  if (_tag === "Unavailable") return sharing(error, () => wrap("ConnectionError", error, "acquire"))
+  return wrap(_tag === "Closed" || _tag === "Revoked" ? "UnknownError" : "ConnectionError", error, "acquire")
 }
 
 const fromPolicy = (error: PolicyError, idempotent: boolean): SqlError => {
@@ -70,6 +75,10 @@ const fromPolicy = (error: PolicyError, idempotent: boolean): SqlError => {
       return wrap(idempotent ? "StatementTimeoutError" : "UnknownError", error, "execute")
     case "DeadlineExceeded":
       return wrap("UnknownError", error, "execute")
+    case "CircuitOpen":
+      return sharing(error, () => wrap("ConnectionError", error, "acquire"))
+    case "BulkheadFull":
+      return wrap("ConnectionError", error, "acquire")
   }
 }
 

@@ -48,6 +48,20 @@ describe.skipIf(!TestPostgres.available)("Errors", () => {
         assert.strictEqual(poolReason(error)?._tag, "QueueFull")
       }))
 
+    it.effect("CircuitOpen: ConnectionError, one instance for all who are told", () =>
+      Effect.gen(function*() {
+        const { backend, sql } = yield* open({
+          policy: { timeout: "50 millis", deadline: "5 seconds", breaker: { window: 4, minimumCalls: 2 } }
+        })
+        const stuck = Effect.ignore(sql`select pg_sleep(5)`)
+        yield* Effect.andThen(stuck, stuck)
+        const [first, second] = yield* Effect.all([Effect.flip(sql`select 1`), Effect.flip(sql`select 1`)])
+        assert.deepStrictEqual(through(first), ["ConnectionError", true])
+        assert.strictEqual(first, second)
+        assert.strictEqual(policyReason(first)?._tag, "CircuitOpen")
+        assert.strictEqual((yield* backend.policy).circuit?.state, "open")
+      }))
+
     it.effect("Unavailable: ConnectionError, one instance for all who are told", () =>
       Effect.gen(function*() {
         const { proxy, url } = yield* proxied
