@@ -6,6 +6,23 @@
  */
 
 /**
+ * An HTTP/1.1 server on 127.0.0.1 that answers as it is told, and counts its sockets: slow headers, slow bodies,
+ * bodies that end in a reset, any status, nothing at all.
+ *
+ * @since 0.1.0
+ */
+export * as FakeHttp from "./FakeHttp.ts"
+
+/**
+ * A responder that speaks MongoDB's protocol on 127.0.0.1, for where there is no MongoDB: handshake, ping, insert,
+ * find, update, delete, count, and faults on command. It proves a driver, its pool and how failures are handled; it
+ * proves nothing about MongoDB, and `MongoServer` says where it stands in for one.
+ *
+ * @since 0.1.0
+ */
+export * as FakeMongo from "./FakeMongo.ts"
+
+/**
  * Faults of a network as values, for `FaultProxy.apply`.
  *
  * @since 0.1.0
@@ -18,6 +35,22 @@ export * as Fault from "./Fault.ts"
  * @since 0.1.0
  */
 export * as FaultProxy from "./FaultProxy.ts"
+
+/**
+ * A MongoDB for tests, examples and benchmarks: given by `BREAKWATER_TEST_MONGODB_URL`, or a `mongod` or `ferretdb` on
+ * PATH started here, or, where there is none, the responder of `FakeMongo`. `responder` says that it is one: what was
+ * shown on it was shown of the driver and of what is around it, not of MongoDB.
+ *
+ * @since 0.1.0
+ */
+export * as MongoServer from "./MongoServer.ts"
+
+/**
+ * What can go wrong between a test and its MongoDB server.
+ *
+ * @since 0.1.0
+ */
+export * as MongoServerError from "./MongoServerError.ts"
 
 /**
  * A real Postgres for tests, examples and benchmarks: started here, or given by `BREAKWATER_TEST_POSTGRES_URL`.

@@ -1,0 +1,135 @@
+/**
+ * One connection to a fake HTTP server: requests as they come, one answer after the other.
+ */
+import type * as Duration from "effect/Duration"
+import type * as Net from "node:net"
+
+/** Runs `f` after a time, at once for zero; returns how to call it off. */
+export type Timer = (after: Duration.Input, f: () => void) => () => void
+
+interface Request {
+  readonly method: string
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+interface Reply {
+  readonly status?: number | undefined
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly body?: string | Uint8Array | undefined
+  readonly headersAfter?: Duration.Input | undefined
+  readonly pieceAfter?: Duration.Input | undefined
+  readonly pieces?: number | undefined
+  readonly resetAfter?: number | undefined
+  readonly reset?: boolean | undefined
+}
+
+const HEAD_END = "\r\n\r\n"
+
+/** The body of a request, and where the next one begins; `undefined` while it is not complete. */
+const bodyAt = (
+  bytes: Buffer,
+  start: number,
+  headers: Request["headers"]
+): { readonly body: Buffer; readonly end: number } | undefined => {
+  if (headers["transfer-encoding"] === undefined) {
+    const end = start + Number(headers["content-length"] ?? 0)
+    return bytes.length < end ? undefined : { body: bytes.subarray(start, end), end }
+  }
+  const chunks: Array<Buffer> = []
+  for (let at = start;;) {
+    const line = bytes.indexOf("\r\n", at)
+    if (line < 0) return undefined
+    const size = Number.parseInt(bytes.toString("latin1", at, line), 16)
+    const end = line + 2 + size + 2
+    if (bytes.length < end) return undefined
+    if (size === 0) return { body: Buffer.concat(chunks), end }
+    chunks.push(bytes.subarray(line + 2, end - 2))
+    at = end
+  }
+}
+
+/** The first request in `bytes`, and what follows it. */
+const parse = (bytes: Buffer): { readonly request: Request; readonly rest: Buffer } | undefined => {
+  const headEnd = bytes.indexOf(HEAD_END)
+  if (headEnd < 0) return undefined
+  const [first = "", ...lines] = bytes.toString("latin1", 0, headEnd).split("\r\n")
+  const [method = "", path = ""] = first.split(" ")
+  const headers = Object.fromEntries(lines.map((line) => {
+    const colon = line.indexOf(":")
+    return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()]
+  }))
+  const found = bodyAt(bytes, headEnd + HEAD_END.length, headers)
+  if (found === undefined) return undefined
+  return {
+    request: { method, path, headers, body: found.body.toString("utf8") },
+    rest: bytes.subarray(found.end)
+  }
+}
+
+export class HttpConversation {
+  private received: Buffer = Buffer.alloc(0)
+  private answering = false
+  private cancelTimer = () => {}
+  private readonly socket: Net.Socket
+  private readonly timer: Timer
+  private readonly answer: (request: Request) => Reply
+
+  constructor(socket: Net.Socket, timer: Timer, answer: (request: Request) => Reply) {
+    this.socket = socket
+    this.timer = timer
+    this.answer = answer
+    socket.on("data", (chunk: Buffer) => {
+      this.received = Buffer.concat([this.received, chunk])
+      this.next()
+    })
+    // Clients of fault tests come and go as they like.
+    socket.on("error", () => {})
+    socket.once("close", () => this.cancelTimer())
+  }
+
+  reset(): void {
+    this.cancelTimer()
+    this.socket.resetAndDestroy()
+  }
+
+  private next(): void {
+    if (this.answering) return
+    const parsed = parse(this.received)
+    if (parsed === undefined) return
+    this.received = parsed.rest
+    this.answering = true
+    const reply = this.answer(parsed.request)
+    if (reply.reset === true) return this.reset()
+    this.cancelTimer = this.timer(reply.headersAfter ?? 0, () => this.writeHead(parsed.request, reply))
+  }
+
+  private writeHead(request: Request, reply: Reply): void {
+    const body = Buffer.from(reply.body ?? "")
+    const headers = { "content-length": String(body.length), ...reply.headers }
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+    const sent = request.method === "HEAD" ? Buffer.alloc(0) : body
+    const size = Math.max(1, Math.ceil(sent.length / (reply.pieces ?? 1)))
+    // A reset overtakes what is not written yet, here and below.
+    this.socket.write(
+      `HTTP/1.1 ${reply.status ?? 200} Fake\r\n${lines.join("")}\r\n`,
+      () => this.writeBody(sent, 0, size, reply)
+    )
+  }
+
+  private writeBody(body: Buffer, at: number, size: number, reply: Reply): void {
+    const { resetAfter = Infinity } = reply
+    if (at >= resetAfter) return this.reset()
+    if (at >= body.length) return this.done()
+    this.cancelTimer = this.timer(reply.pieceAfter ?? 0, () => {
+      const end = Math.min(at + size, body.length, resetAfter)
+      this.socket.write(body.subarray(at, end), () => this.writeBody(body, end, size, reply))
+    })
+  }
+
+  private done(): void {
+    this.answering = false
+    this.next()
+  }
+}
