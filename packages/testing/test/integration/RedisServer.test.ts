@@ -19,7 +19,7 @@ const own = RedisServer.make({ sources: ["machine"] })
 const silentClient = ({ host, port }: RedisServer.RedisServer) =>
   Effect.acquireRelease(
     Effect.callback<Net.Socket>((resume) => {
-      const socket = Net.connect({ host, port }, () => resume(Effect.succeed(socket)))
+      const socket = Net.connect({ host, port }, () => resume(Effect.succeed(socket.resume())))
     }),
     (socket) => Effect.sync(() => socket.destroy())
   )
@@ -51,7 +51,10 @@ describe.skipIf(!ownServers)("RedisServer", () => {
       const socket = yield* silentClient(server)
       assert.strictEqual(yield* server.connections(), 1)
       assert.strictEqual(yield* server.connections("shop"), 0)
-      const ended = Effect.callback<void>((resume) => void socket.resume().once("close", () => resume(Effect.void)))
+      const ended = Effect.callback<void>((resume) => {
+        if (socket.closed) resume(Effect.void)
+        else socket.once("close", () => resume(Effect.void))
+      })
       assert.strictEqual(yield* server.killClients(), 1)
       yield* ended
       assert.strictEqual(yield* server.connections(), 0)

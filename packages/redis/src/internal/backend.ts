@@ -1,0 +1,162 @@
+/**
+ * The parts put together: connections in a pool, some of them shared, and what watches them.
+ *
+ * @internal
+ */
+import type { Backend, Health } from "@breakwater/core/Backend"
+import * as Backends from "@breakwater/core/Backends"
+import * as Policy from "@breakwater/core/Policy"
+import * as Pool from "@breakwater/core/Pool"
+import type { PoolError } from "@breakwater/core/PoolError"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as EffectRedis from "effect/persistence/Redis"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type * as Client from "./client.ts"
+import * as Connection from "./connection.ts"
+import { fromCommand } from "./driverError.ts"
+import { Operations } from "./operations.ts"
+import * as Persistence from "./persistence.ts"
+import type { Settings } from "./settings.ts"
+import { Shared } from "./shared.ts"
+
+/**
+ * The pool's numbers, in which a shared connection is one that is used, and `waiting` are the callers who wait for a
+ * connection of either kind.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Stats extends Pool.Stats {
+  /** Shared connections that are open. */
+  readonly shared: number
+  /** Calls under way on them. */
+  readonly inFlight: number
+}
+
+export interface Parts extends Client.Parts {
+  readonly backend: Backend
+  readonly persistence: EffectRedis.Redis["Service"]
+  readonly stats: Effect.Effect<Stats>
+}
+
+const HEALTH_LIMIT = Duration.seconds(1)
+
+const CLOSE_GRACE = Duration.seconds(5)
+
+const ping = (settings: Settings, connection: Connection.Connection) =>
+  Effect.tryPromise({
+    try: () => connection.driver.ping(),
+    catch: (error) => fromCommand(settings, "ping", error)
+  })
+
+const healthOf = ({ settings, shared }: Client.Parts): Effect.Effect<Health> =>
+  Effect.gen(function*() {
+    const clock = yield* Clock.Clock
+    const since = clock.monotonicTimeNanosUnsafe()
+    const error = yield* shared.use((connection) => ping(settings, connection)).pipe(
+      Effect.timeout(HEALTH_LIMIT),
+      Effect.match({ onFailure: (failure) => failure, onSuccess: () => undefined })
+    )
+    const latency = Duration.millis(Number(clock.monotonicTimeNanosUnsafe() - since) / 1e6)
+    return error === undefined ? { status: "healthy", latency } : { status: "unhealthy", latency, error }
+  })
+
+/** Warns once when the pool may grow beyond what the server has room for; a server that does not say has its reasons. */
+const warnOfRoom = ({ max, name }: Settings, { driver }: Connection.Connection): Effect.Effect<void> =>
+  Effect.tryPromise(() => driver.info("clients")).pipe(
+    Effect.timeout(HEALTH_LIMIT),
+    Effect.flatMap((info) => {
+      const room = Number(/^maxclients:(\d+)/m.exec(info)?.[1])
+      return max > room
+        ? Effect.logWarning(
+          `redis "${name}": connections.max is ${max}, and the server has room for ${room} of all its clients`
+        )
+        : Effect.void
+    }),
+    Effect.ignore
+  )
+
+const poolOf = (settings: Settings) => {
+  let asked = false
+  const acquire = Effect.tap(Connection.open(settings), (connection) => {
+    if (asked) return Effect.void
+    asked = true
+    return Effect.forkScoped(warnOfRoom(settings, connection))
+  })
+  return Pool.make({
+    ...settings.pool,
+    name: settings.name,
+    acquire,
+    check: {
+      ...settings.pool.check,
+      test: (connection) => ping(settings, connection),
+      isAlive: (connection) => connection.isAlive
+    }
+  })
+}
+
+const time = Duration.format
+
+const describe = (settings: Settings): string => {
+  const { deadline, dialTimeout, max, name, pool, server, shared, timeout, tls, waitTimeout } = settings
+  return [
+    `redis "${name}" at ${server.host}:${server.port}/${server.database}`,
+    `connections up to ${max}, ${shared} of them shared, keep ${pool.size.keep ?? max}, start ${
+      pool.start ?? "background"
+    }`,
+    `wait ${time(waitTimeout)}, dial ${time(dialTimeout)}`,
+    `deadline ${time(deadline)}, timeout ${time(timeout)}`,
+    `tls ${tls === undefined ? "off" : tls.rejectUnauthorized === false ? "on, certificate not checked" : "on"}`
+  ].join("; ")
+}
+
+const statsOf = ({ pool, shared }: Client.Parts): Effect.Effect<Stats> =>
+  Effect.map(Pool.stats(pool), (stats) => {
+    const { inUse, open, slots, waiting } = shared.numbers
+    return { ...stats, waiting: Math.max(0, stats.waiting - slots) + waiting, shared: open, inFlight: inUse }
+  })
+
+const drain = ({ pool, shared }: Client.Parts, deadline: Duration.Input) =>
+  Effect.suspend(() => {
+    shared.close()
+    return Pool.drain(pool, deadline)
+  })
+
+const backendOf = (parts: Client.Parts): Backend => {
+  const { pool, settings, shared } = parts
+  return {
+    name: settings.name,
+    kind: "redis",
+    critical: settings.critical,
+    stats: statsOf(parts),
+    health: healthOf(parts),
+    policy: Effect.sync(() => Policy.snapshot(settings.policy)),
+    events: Stream.merge(Pool.events(pool), Policy.events(settings.policy), { haltStrategy: "left" }),
+    warm: shared.warm,
+    clear: (options) => Effect.tap(Pool.clear(pool, options), () => Effect.sync(() => shared.clear())),
+    drain: (deadline) => drain(parts, deadline)
+  }
+}
+
+/** Throws what `Pool.make` throws, by the call. */
+export const make = (settings: Settings): Effect.Effect<Parts, PoolError, Scope.Scope> => {
+  const opened = poolOf(settings)
+  return Effect.gen(function*() {
+    for (const warning of settings.warnings) yield* Effect.logWarning(`redis "${settings.name}": ${warning}`)
+    const pool = yield* opened
+    const shared = new Shared(pool, settings)
+    const client: Client.Parts = { pool, settings, shared, operations: new Operations(settings.name) }
+    const persistence = yield* Persistence.make(client)
+    yield* Policy.detached(shared.run)
+    // Before the slots end: what runs on them may finish.
+    yield* Effect.addFinalizer(() => drain(client, CLOSE_GRACE))
+    if (settings.pool.start === "fail-fast") yield* shared.warm
+    const backend = backendOf(client)
+    yield* Backends.register(backend)
+    yield* Effect.logInfo(describe(settings))
+    return { ...client, backend, persistence, stats: statsOf(client) }
+  })
+}
