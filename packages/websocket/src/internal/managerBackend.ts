@@ -1,0 +1,113 @@
+/**
+ * A manager with what watches over it, and what it shows to those who watch the process.
+ *
+ * @internal
+ */
+import type { Backend, Health } from "@breakwater/core/Backend"
+import * as Backends from "@breakwater/core/Backends"
+import * as Policy from "@breakwater/core/Policy"
+import type * as Pool from "@breakwater/core/Pool"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { WebSocketError } from "../WebSocketError.ts"
+import { Events } from "./events.ts"
+import { Manager } from "./manager.ts"
+import type { Settings } from "./settings.ts"
+import * as validate from "./validate.ts"
+
+export interface Parts {
+  readonly manager: Manager
+  readonly backend: Backend
+}
+
+/** How long the end of the scope waits for the peers, in milliseconds. */
+const CLOSE_GRACE = 5000
+
+/** Connections are the peers' and nothing is borrowed: what counts borrows stays 0, but for sends that wait. */
+const poolStats = ({ registry, settings }: Manager): Pool.Stats => {
+  const { counts, entries } = registry
+  return {
+    idle: 0,
+    used: entries.size,
+    opening: 0,
+    checking: 0,
+    closing: 0,
+    waiting: counts.waiting,
+    min: 0,
+    max: settings.max,
+    keep: settings.max,
+    opened: counts.opened,
+    closed: counts.closed,
+    acquired: 0,
+    reused: 0,
+    revoked: 0,
+    timedOut: 0,
+    refused: counts.refused,
+    cancelled: 0,
+    unavailable: 0,
+    refusedClosed: counts.refusedDraining
+  }
+}
+
+/** There is no server to ask: a manager is well while it lets peers in. */
+const healthOf = (manager: Manager): Health =>
+  manager.draining
+    ? {
+      status: "unhealthy",
+      latency: Duration.zero,
+      error: new WebSocketError({ _tag: "Draining", socket: manager.settings.name })
+    }
+    : { status: "healthy", latency: Duration.zero }
+
+const backendOf = (manager: Manager): Backend => {
+  const { critical, name } = manager.settings
+  const policy = Policy.make({ name })
+  return {
+    name,
+    kind: "websocket",
+    critical,
+    stats: Effect.sync(() => poolStats(manager)),
+    health: Effect.sync(() => healthOf(manager)),
+    policy: Effect.sync(() => Policy.snapshot(policy)),
+    events: Stream.unwrap(Effect.sync(() => manager.events.stream)),
+    warm: Effect.void,
+    clear: (options) => manager.clear(options?.interrupt ?? false),
+    drain: (deadline) => manager.drain(validate.deadline(deadline))
+  }
+}
+
+const watch = (manager: Manager): Effect.Effect<void, never, Scope.Scope> => {
+  const heartbeat = Effect.andThen(Effect.sleep(manager.settings.interval), manager.healthCheck)
+  const idle = Effect.flatMap(Effect.sync(() => manager.sweep()), (next) => Effect.sleep(next))
+  return Effect.gen(function*() {
+    yield* Effect.forkScoped(Effect.forever(heartbeat))
+    yield* Effect.forkScoped(Effect.forever(idle))
+  })
+}
+
+const describe = ({ answer, idle, interval, max, maxMessage, maxPerKey, name, receiveBuffer, send }: Settings) => {
+  const time = (millis: number) => Duration.format(Duration.millis(millis))
+  return [
+    `websocket "${name}" ready`,
+    `connections at most ${max}, per key ${maxPerKey}`,
+    `ping every ${time(interval)}, answer within ${time(answer)}, idle ${time(idle)}`,
+    `send buffer ${send.buffer} bytes for ${time(send.timeout)}`,
+    `receive buffer ${receiveBuffer} bytes, messages up to ${maxMessage} bytes`
+  ].join("; ")
+}
+
+export const make = (settings: Settings): Effect.Effect<Parts, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    for (const warning of settings.warnings) yield* Effect.logWarning(`websocket "${settings.name}": ${warning}`)
+    const events = yield* Events.make
+    const manager = new Manager(settings, events, yield* Clock.Clock)
+    yield* Effect.addFinalizer(() => Effect.andThen(manager.drain(CLOSE_GRACE), events.end))
+    yield* watch(manager)
+    const backend = backendOf(manager)
+    yield* Backends.register(backend)
+    yield* Effect.logInfo(describe(settings))
+    return { manager, backend }
+  })

@@ -1,0 +1,123 @@
+/**
+ * The options of a manager with every default resolved.
+ *
+ * @internal
+ */
+import * as Duration from "effect/Duration"
+import type { Limits } from "./channel.ts"
+import * as validate from "./validate.ts"
+
+/**
+ * How many connections to have, and what to bear of each.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** Appears in errors, statistics and logs. */
+  readonly name: string
+  /** Whether the process is not ready without it. Default true. */
+  readonly critical?: boolean | undefined
+  readonly connections?: {
+    /** Further peers are closed with 1013. Default 1,000. */
+    readonly max?: number | undefined
+    /** For one key: a user, a tenant. Further peers are closed with 1008. Default: as many as there may be in total. */
+    readonly maxPerKey?: number | undefined
+  } | undefined
+  readonly heartbeat?: {
+    /** Time between pings. Default 60 seconds. */
+    readonly interval?: Duration.Input | undefined
+    /** The peer's time to answer one, shorter than the interval; then its connection is closed. Default 10 seconds. */
+    readonly timeout?: Duration.Input | undefined
+  } | undefined
+  /** A connection over which no message went for so long, in either direction, is closed with 1001. Default 300 seconds. */
+  readonly idleTimeout?: Duration.Input | undefined
+  readonly send?: {
+    /** Bytes that may wait for one peer, and with that the largest message. Default 1 MiB. */
+    readonly buffer?: number | undefined
+    /** How long a send waits for room; then it fails, and its peer is closed. Default 5 seconds. */
+    readonly timeout?: Duration.Input | undefined
+    /** How many sends may wait for one peer. Default 64. */
+    readonly maxWaiting?: number | undefined
+  } | undefined
+  readonly receive?: {
+    /** Bytes that may wait for the handler of one connection; beyond, the peer is read no further. Default 256 KiB. */
+    readonly buffer?: number | undefined
+    /** Bytes of the largest message; a peer that sends a larger one is closed with 1009. Default 1 MiB. */
+    readonly maxMessage?: number | undefined
+  } | undefined
+}
+
+/** Times in milliseconds. */
+export interface Settings {
+  readonly name: string
+  readonly critical: boolean
+  readonly max: number
+  readonly maxPerKey: number
+  readonly interval: number
+  readonly answer: number
+  readonly idle: number
+  readonly send: Limits
+  readonly receiveBuffer: number
+  readonly maxMessage: number
+  readonly warnings: ReadonlyArray<string>
+}
+
+export const KIB = 1024
+export const MIB = 1024 * KIB
+
+/** The pings of both sides are set by the same two options. */
+export const heartbeatOf = (options: Options["heartbeat"]): { readonly interval: number; readonly answer: number } => {
+  const interval = validate.millis("heartbeat.interval", options?.interval ?? "60 seconds")
+  const timeout = options?.timeout ?? Duration.millis(Math.min(10_000, interval / 2))
+  const answer = validate.millis("heartbeat.timeout", timeout)
+  if (answer >= interval) {
+    validate.refuse("heartbeat.timeout", timeout, `less than heartbeat.interval, which is ${interval} ms`)
+  }
+  return { interval, answer }
+}
+
+export const receiveOf = (options: Options["receive"]) => ({
+  receiveBuffer: validate.count("receive.buffer", options?.buffer ?? 256 * KIB),
+  maxMessage: validate.count("receive.maxMessage", options?.maxMessage ?? MIB)
+})
+
+const sendOf = (options: Options["send"]): Limits => ({
+  buffer: validate.count("send.buffer", options?.buffer ?? MIB),
+  timeout: validate.millis("send.timeout", options?.timeout ?? "5 seconds"),
+  maxWaiting: validate.count("send.maxWaiting", options?.maxWaiting ?? 64)
+})
+
+/** More than a process can have open files for, unless it was told otherwise. */
+const MANY = 10_000
+
+const warningsOf = (max: number, interval: number, idle: number): Array<string> => {
+  const warnings: Array<string> = []
+  if (max > MANY) {
+    warnings.push(`connections.max is ${max}; each takes a file descriptor, and its buffers if all peers are slow`)
+  }
+  if (interval > idle) {
+    warnings.push(`heartbeat.interval is longer than idleTimeout: a dead peer is found by the latter only`)
+  }
+  return warnings
+}
+
+/** Throws a `RangeError` for what is out of range. */
+export const resolve = (options: Options): Settings => {
+  const max = validate.count("connections.max", options.connections?.max ?? 1000)
+  const maxPerKey = validate.count("connections.maxPerKey", options.connections?.maxPerKey ?? max)
+  const { answer, interval } = heartbeatOf(options.heartbeat)
+  const idle = validate.millis("idleTimeout", options.idleTimeout ?? "300 seconds")
+  return {
+    name: validate.name(options.name),
+    critical: options.critical ?? true,
+    max,
+    maxPerKey,
+    interval,
+    answer,
+    idle,
+    send: sendOf(options.send),
+    ...receiveOf(options.receive),
+    warnings: warningsOf(max, interval, idle)
+  }
+}
