@@ -15,7 +15,7 @@ import { type Failure, HttpError } from "../HttpError.ts"
 import { ACCEPTED } from "./decode.ts"
 import type { Origins } from "./origins.ts"
 import type { Outgoing } from "./redirect.ts"
-import { Response } from "./response.ts"
+import { Response, withoutQuery } from "./response.ts"
 import { send } from "./send.ts"
 import type { Settings } from "./settings.ts"
 import { takeCredentials } from "./url.ts"
@@ -64,7 +64,8 @@ const headersOf = (settings: Settings, request: HttpClientRequest.HttpClientRequ
   return headers
 }
 
-const toClientError = (request: HttpClientRequest.HttpClientRequest, cause: Failure) => {
+const toClientError = (given: HttpClientRequest.HttpClientRequest, cause: Failure) => {
+  const request = withoutQuery(given)
   const fields = { request, cause, description: cause.message }
   const reason = cause._tag === "HttpError" && cause.reason._tag === "InvalidRequest"
     ? new HttpClientError.EncodeError(fields)

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Cookies from "effect/http/Cookies"
 import * as Headers from "effect/http/Headers"
 import * as HttpClientError from "effect/http/HttpClientError"
-import type { HttpClientRequest } from "effect/http/HttpClientRequest"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as UrlParams from "effect/http/UrlParams"
@@ -20,6 +20,13 @@ import type { Readable } from "node:stream"
 import type { Answer } from "./send.ts"
 
 type Fail = HttpClientError.HttpClientError
+
+/**
+ * The request as errors show it. A query may hold a secret under any name, and the messages of Effect's errors quote the
+ * URL.
+ */
+export const withoutQuery = (request: HttpClientRequest.HttpClientRequest): HttpClientRequest.HttpClientRequest =>
+  HttpClientRequest.setUrl(request, request.url.replace(/[?#].*$/s, ""))
 
 const collected = (body: Readable): Effect.Effect<ArrayBuffer, unknown> =>
   Effect.callback((resume) => {
@@ -41,14 +48,14 @@ const collected = (body: Readable): Effect.Effect<ArrayBuffer, unknown> =>
 export class Response extends Inspectable.Class implements HttpClientResponse.HttpClientResponse {
   readonly [HttpIncomingMessage.TypeId]: typeof HttpIncomingMessage.TypeId = HttpIncomingMessage.TypeId
   readonly [HttpClientResponse.TypeId]: typeof HttpClientResponse.TypeId = HttpClientResponse.TypeId
-  readonly request: HttpClientRequest
+  readonly request: HttpClientRequest.HttpClientRequest
   readonly url: string
   readonly status: number
   readonly headers: Headers.Headers
   readonly arrayBuffer: Effect.Effect<ArrayBuffer, Fail>
   private readonly answer: Answer
 
-  constructor(request: HttpClientRequest, answer: Answer) {
+  constructor(request: HttpClientRequest.HttpClientRequest, answer: Answer) {
     super()
     this.request = request
     this.answer = answer
@@ -80,11 +87,16 @@ export class Response extends Inspectable.Class implements HttpClientResponse.Ht
   }
 
   get json(): Effect.Effect<Schema.Json, Fail> {
-    return Effect.flatMap(this.text, (text) => this.decoded(() => text === "" ? null : JSON.parse(text)))
+    return Effect.flatMap(this.text, (text) =>
+      Effect.try({
+        try: () => text === "" ? null : JSON.parse(text),
+        // The error of the parser quotes the body, which may be anything.
+        catch: () => this.failure(new SyntaxError("The body is not valid JSON"))
+      }))
   }
 
   get urlParamsBody(): Effect.Effect<UrlParams.UrlParams, Fail> {
-    return Effect.flatMap(this.text, (text) => this.decoded(() => UrlParams.fromInput(new URLSearchParams(text))))
+    return Effect.map(this.text, (text) => UrlParams.fromInput(new URLSearchParams(text)))
   }
 
   get formData(): Effect.Effect<FormData, Fail> {
@@ -113,12 +125,9 @@ export class Response extends Inspectable.Class implements HttpClientResponse.Ht
     return pipeArguments(this, arguments)
   }
 
-  private decoded<A>(read: () => A): Effect.Effect<A, Fail> {
-    return Effect.try({ try: read, catch: (cause) => this.failure(cause) })
-  }
-
   private failure(cause: unknown): Fail {
-    const reason = new HttpClientError.DecodeError({ request: this.request, response: this, cause })
+    const request = withoutQuery(this.request)
+    const reason = new HttpClientError.DecodeError({ request, response: this, cause })
     return new HttpClientError.HttpClientError({ reason })
   }
 }

@@ -1,0 +1,200 @@
+/** What servers and networks do to a client. */
+import { Backends, Outcome } from "@breakwater/core"
+import { Http, HttpError, HttpOutcome } from "@breakwater/http"
+import { FakeHttp, FaultProxy } from "@breakwater/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Duration, Effect, Exit, Fiber, Inspectable, Logger, Redacted, Stream } from "effect"
+import { HttpClientRequest } from "effect/http"
+import { eventually, failureOf, open, textOf } from "../utils/http.ts"
+
+const millis = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.map(Effect.timed(effect), ([took, value]) => ({ value, took: Duration.toMillis(took) }))
+
+describe("Http faults", () => {
+  it.live("says that nothing was sent when a connection is refused, and recovers by itself", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeHttp.make()
+      const http = yield* open({ url: Redacted.make(server.url) })
+      yield* textOf(http, "/")
+      yield* server.kill
+      const lost = yield* failureOf(
+        Effect.andThen(eventually(Effect.map(http.stats, ({ total }) => total === 0)), http.client.post("/"))
+      )
+      assert.strictEqual(lost.reason._tag, "ConnectFailed")
+      assert.deepStrictEqual(lost.outcome, Outcome.failure("no"))
+      yield* server.restore
+      assert.strictEqual(yield* textOf(http, "/"), "ok")
+      assert.strictEqual((yield* http.stats).active, 0)
+    }))
+
+  it.live("repeats even a POST that was not sent", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeHttp.make()
+      yield* server.kill
+      const http = yield* open({ url: Redacted.make(server.url), policy: { retry: { times: 20 } } })
+      const posted = yield* Effect.forkChild(http.client.post("/"))
+      yield* Effect.sleep("100 millis")
+      yield* server.restore
+      assert.strictEqual((yield* Fiber.join(posted)).status, 200)
+      assert.strictEqual((yield* server.stats).requests, 1)
+    }))
+
+  it.live("gives the next request a new connection after every one was cut", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeHttp.make()
+      const proxy = yield* FaultProxy.make({ target: server })
+      const http = yield* open({ url: Redacted.make(`http://127.0.0.1:${proxy.port}`) })
+      yield* Effect.all(Array.from({ length: 5 }, () => textOf(http, "/")), { concurrency: 5 })
+      for (const end of [proxy.cut, proxy.reset]) {
+        yield* end
+        yield* eventually(Effect.map(http.stats, ({ total }) => total === 0))
+        assert.strictEqual(yield* textOf(http, "/"), "ok")
+      }
+    }))
+
+  it.live("bounds the wait for headers, and does not know whether the request took effect", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeHttp.make(() => ({ headersAfter: Infinity }))
+      const http = yield* open({ url: Redacted.make(server.url), time: { headers: "300 millis" } })
+      const { took, value } = yield* millis(failureOf(http.client.get("/")))
+      assert.strictEqual(value.reason._tag, "HeadersTimeout")
+      assert.deepStrictEqual(value.outcome, Outcome.failure("unknown"))
+      assert.isBelow(took, 3000)
+      yield* eventually(Effect.map(server.stats, (stats) => stats.open === 0))
+    }))
+
+  it.live("bounds the standstill of a body", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeHttp.make(() => ({ body: "abcd", pieces: 2, pieceAfter: Infinity }))
+      const http = yield* open({ url: Redacted.make(server.url), time: { body: "300 millis" } })
+      const failure = yield* failureOf(textOf(http, "/"))
+      assert.strictEqual(failure.reason._tag, "BodyTimeout")
+      assert.strictEqual((yield* http.stats).active, 0)
+    }))
+
+  it.live("bounds the whole call, its body too, whether somebody reads it or not", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeHttp.make(() => ({ body: "x".repeat(1000), pieces: 1000, pieceAfter: "10 millis" }))
+      const http = yield* open({ url: Redacted.make(server.url), policy: { deadline: "300 millis" } })
+      const failure = yield* failureOf(textOf(http, "/"))
+      assert.strictEqual(failure.reason._tag, "TotalTimeout")
+      const unread = yield* http.client.get("/")
+      yield* eventually(Effect.map(http.stats, ({ active }) => active === 0))
+      assert.strictEqual((yield* failureOf(unread.text)).reason._tag, "TotalTimeout")
+      yield* server.script(() => ({ headersAfter: Infinity }))
+      const late = yield* failureOf(http.client.get("/"))
+      assert.strictEqual(late.reason._tag, "DeadlineExceeded")
+      yield* eventually(Effect.map(http.stats, ({ active }) => active === 0))
+    }))
+
+  it.live("bounds redirects and all by one deadline", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeHttp.make(({ index }) => ({
+        status: 302,
+        headers: { location: `/${index}` },
+        headersAfter: "150 millis"
+      }))
+      const http = yield* open({ url: Redacted.make(server.url), policy: { deadline: "400 millis" }, redirects: 50 })
+      const { took, value } = yield* millis(failureOf(http.client.get("/")))
+      assert.strictEqual(value.reason._tag, "DeadlineExceeded")
+      assert.isBelow(took, 3000)
+      yield* eventually(Effect.map(http.stats, ({ active }) => active === 0))
+    }))
+
+  it.live("bounds the attempt apart from the call", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeHttp.make(FakeHttp.inTurn({ headersAfter: Infinity }, { body: "second" }))
+      const http = yield* open({
+        url: Redacted.make(server.url),
+        policy: { deadline: "10 seconds", timeout: "200 millis", retry: { times: 1 } }
+      })
+      assert.strictEqual(yield* textOf(http, "/"), "second")
+    }))
+
+  it.live("bounds the opening of a connection", () =>
+    Effect.gen(function*() {
+      const http = yield* open({
+        url: Redacted.make("http://slow.test:1"),
+        dns: { resolve: () => Effect.never },
+        pool: { dial: { timeout: "200 millis" } }
+      })
+      const { took, value } = yield* millis(failureOf(http.client.get("/")))
+      assert.strictEqual(value.reason._tag, "ConnectFailed")
+      assert.isBelow(took, 4000)
+      yield* eventually(Effect.map(http.stats, ({ active, opening }) => active === 0 && opening === 0))
+    }))
+
+  it.live("fails a body that is reset in the middle, typed, and goes on", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeHttp.make(
+        FakeHttp.inTurn({ body: "abcd", resetAfter: 2 }, { reset: true }, { body: "ok" })
+      )
+      const http = yield* open({ url: Redacted.make(server.url) })
+      const failure = yield* failureOf(textOf(http, "/"))
+      assert.deepInclude(failure.reason, { _tag: "ConnectionLost" })
+      const before = yield* failureOf(http.client.get("/"))
+      assert.deepInclude(before.reason, { _tag: "ConnectionLost", during: "request", sent: "unknown" })
+      assert.strictEqual(yield* textOf(http, "/"), "ok")
+    }))
+
+  it.live("goes where a name has moved, once nobody answers at its old address", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeHttp.make()
+      let address = "127.0.0.2"
+      const http = yield* open({
+        url: Redacted.make(`http://shop.test:${server.port}`),
+        dns: { resolve: () => Effect.succeed([{ address, family: 4 }]) }
+      })
+      assert.strictEqual((yield* failureOf(http.client.get("/"))).reason._tag, "ConnectFailed")
+      address = "127.0.0.1"
+      assert.strictEqual(yield* textOf(http, "/"), "ok")
+      assert.strictEqual((yield* server.requests)[0]?.headers["host"], `shop.test:${server.port}`)
+    }))
+
+  it.live("shows no secret in any error, log, event or health body", () =>
+    Effect.gen(function*() {
+      const shown: Array<unknown> = []
+      const logger = Logger.make(({ cause, message }) => void shown.push(message, Cause.pretty(cause)))
+      const server = yield* FakeHttp.make(({ path }) =>
+        path.includes("reset") ? { reset: true } : path.includes("gzip")
+          ? { body: "s3cret", headers: { "content-encoding": "gzip" } }
+          : { status: 500, body: "s3cret" }
+      )
+      const url = Redacted.make(`http://s3cret-user:s3cret-password@127.0.0.1:${server.port}/`)
+      yield* Effect.gen(function*() {
+        const http = yield* Http.make({ name: "payments", url, policy: { breaker: { window: 3, minimumCalls: 3 } } })
+        const fiber = yield* Effect.forkChild(
+          Stream.runForEach(http.backend.events, (event) => Effect.sync(() => shown.push(event))),
+          { startImmediately: true }
+        )
+        const secret = HttpClientRequest.setHeaders({ authorization: "Bearer s3cret", "x-api-key": "s3cret" })
+        const paths = [
+          "/reset?token=s3cret",
+          "/gzip?token=s3cret",
+          "/?token=s3cret",
+          "/?token=s3cret",
+          "/?token=s3cret"
+        ]
+        for (const path of paths) {
+          const request = HttpClientRequest.bodyText(secret(HttpClientRequest.post(path)), "s3cret")
+          const exit = yield* Effect.exit(Effect.flatMap(http.client.execute(request), (response) => response.json))
+          if (Exit.isFailure(exit)) {
+            shown.push(Cause.pretty(exit.cause), exit.cause)
+            for (const reason of exit.cause.reasons) {
+              if (reason._tag === "Fail") shown.push(HttpError.fromHttpClientError(reason.error))
+            }
+          }
+          shown.push(HttpOutcome.fromExit(exit))
+        }
+        yield* server.kill
+        shown.push(yield* http.health, yield* http.stats, yield* http.backend.policy, http)
+        yield* Effect.sync(() => fiber.interruptUnsafe())
+      }).pipe(Effect.scoped, Backends.isolated, Effect.provide(Logger.layer([logger])))
+      assert.isAbove(shown.length, 10)
+      for (const one of shown) {
+        const text = `${String(one)} ${Inspectable.toStringUnknown(one)}`
+        assert.notInclude(text, "s3cret")
+        assert.notInclude(text, btoa("s3cret-user:s3cret-password"))
+      }
+    }))
+})
