@@ -8,14 +8,23 @@ import type * as Duration from "effect/Duration"
 import type { Holder, PoolError } from "./PoolError.ts"
 
 /**
- * Why a connection was closed: nobody waited and more than `size.keep` were open (`Overflow`); it did not pass its
- * check (`CheckFailed`); it was dead (`Broken`); its user said so (`Invalidated`, or a reason of the backend's such as
- * `Cancelled`); `Pool.clear` (`Cleared`); the pool's end (`Drained`).
+ * Why a connection was closed: nobody waited and more than `size.keep` were open (`Overflow`); nobody used it for longer
+ * than the pool of a driver keeps such (`Idle`); it did not pass its check (`CheckFailed`); it was dead (`Broken`); its
+ * user said so (`Invalidated`, or a reason of the backend's such as `Cancelled`); `Pool.clear` (`Cleared`); the pool's
+ * end (`Drained`).
  *
  * @since 0.1.0
  * @category models
  */
-export type CloseReason = "Overflow" | "CheckFailed" | "Broken" | "Invalidated" | "Cancelled" | "Cleared" | "Drained"
+export type CloseReason =
+  | "Overflow"
+  | "Idle"
+  | "CheckFailed"
+  | "Broken"
+  | "Invalidated"
+  | "Cancelled"
+  | "Cleared"
+  | "Drained"
 
 /**
  * A connection was opened.
