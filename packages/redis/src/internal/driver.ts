@@ -87,7 +87,7 @@ export class Driver extends IoRedis {
   override sendCommand(command: Command, destination?: Destination): unknown {
     if (OPENING.has(this.status)) return super.sendCommand(command, destination)
     if (!this.isAlive) return rejected(command, new NotSent("the connection is gone"))
-    const refusal = this.note(String(command.name).toLowerCase(), command.args, destination !== undefined)
+    const refusal = this.note(nameOf(command), command.args, destination !== undefined)
     if (refusal === undefined) return super.sendCommand(command, destination)
     // A pipeline is written as a whole once each of its commands has been.
     destination?.write("")
@@ -129,6 +129,9 @@ export class Driver extends IoRedis {
 const KEEP_ALIVE = { idle: 1000, interval: 1000, probes: 5 }
 
 const ignore = (): void => {}
+
+/** A program without types may give anything as a name, and what is thrown here nobody catches. */
+const nameOf = ({ name }: { readonly name: unknown }): string => typeof name === "string" ? name.toLowerCase() : ""
 
 const rejected = (command: Command, error: Error): unknown => {
   command.reject(error)
