@@ -17,6 +17,7 @@ export class Sockets {
   open = 0
   opened = 0
   closed = 0
+  private readonly waiting: Array<() => void> = []
   private readonly max: number
 
   constructor(max: number) {
@@ -24,18 +25,22 @@ export class Sockets {
   }
 
   /**
-   * Runs `connect` once there is room. There always is some to be made: whoever connects holds one of `max` permits and
-   * no socket, so a socket that is open and not in use exists.
+   * Runs `connect` once there is room, which there soon is: whoever connects holds one of `max` permits and no socket, so
+   * one of the open sockets is not in use, and is closed, or is closing already.
    */
   whenRoom(connect: () => void): void {
     if (this.open + this.opening < this.max) return connect()
+    this.waiting.push(connect)
     let idle: Connection | undefined
     for (const connection of this.connections) {
       if (connection.isIdle && (idle === undefined || connection.usedAt < idle.usedAt)) idle = connection
     }
-    if (idle?.socket === undefined) return connect()
-    idle.socket.once("close", connect)
-    idle.socket.destroy()
+    idle?.socket?.destroy()
+  }
+
+  /** A socket closed, or was not opened. */
+  left(): void {
+    if (this.open + this.opening < this.max) this.waiting.shift()?.()
   }
 }
 
@@ -43,6 +48,8 @@ export class Connection {
   readonly client: Client
   readonly origin: string
   socket: Net.Socket | undefined
+  /** The same from the moment of dialling on. */
+  private dialled: Net.Socket | undefined
   /** Monotonic order of use. */
   usedAt = 0
   /** Whether any request went over it. */
@@ -94,10 +101,18 @@ export class Connection {
     return error !== undefined && error === this.connectError
   }
 
-  close(): Promise<void> {
-    this.sockets.connections.delete(this)
+  /** Ends when its socket is closed: until then it counts. */
+  async close(): Promise<void> {
     this.gone = true
-    return this.client.destroy()
+    const socket = this.socket ?? this.dialled
+    await this.client.destroy()
+    if (socket !== undefined && !socket.closed) {
+      await new Promise<void>((resolve) => {
+        socket.once("close", () => resolve())
+        socket.destroy()
+      })
+    }
+    this.sockets.connections.delete(this)
   }
 
   private connect(
@@ -106,34 +121,54 @@ export class Connection {
     options: buildConnector.Options,
     callback: buildConnector.Callback
   ): void {
-    const { sockets } = this
-    sockets.whenRoom(() => {
-      sockets.opening++
-      dial(options, (...result) => {
-        sockets.opening--
-        const [error, socket] = result
-        if (error === null) this.opened(socket)
-        else {
-          this.gone = true
+    this.sockets.whenRoom(() => {
+      // Closed while it waited: the room is for the next.
+      if (this.client.destroyed) return this.sockets.left()
+      this.dial(dial, options, (error, socket) => {
+        if (error !== null) {
           this.connectError = error
           dns.forget(options.hostname)
-        }
-        callback(...result)
+          callback(error, null)
+        } else callback(null, socket)
       })
     })
   }
 
-  private opened(socket: Net.Socket): void {
+  private dial(
+    dial: buildConnector.connector,
+    options: buildConnector.Options,
+    done: buildConnector.Callback
+  ): void {
     const { sockets } = this
-    sockets.open++
-    sockets.opened++
-    this.socket = socket
-    socket.once("close", () => {
-      sockets.open--
-      sockets.closed++
-      if (this.socket === socket) this.socket = undefined
+    let state: "opening" | "open" | "closed" = "opening"
+    const leave = () => {
+      if (state === "closed") return
+      if (state === "opening") sockets.opening--
+      else {
+        sockets.open--
+        sockets.closed++
+      }
+      state = "closed"
+      this.socket = this.dialled = undefined
       this.gone = true
-    })
+      sockets.left()
+    }
+    sockets.opening++
+    // Typed as if it returned nothing; it returns the socket, which closing must reach before it is connected.
+    const dialled = dial(options, (error, socket) => {
+      if (error !== null) {
+        leave()
+        return done(error, null)
+      }
+      sockets.opening--
+      sockets.open++
+      sockets.opened++
+      state = "open"
+      this.socket = socket
+      done(null, socket)
+    }) as unknown as Net.Socket
+    this.dialled = dialled
+    dialled.once("close", leave)
   }
 }
 
