@@ -1,0 +1,253 @@
+/**
+ * The parts put together: clients of the driver, the calls on them, what watches and steers both.
+ *
+ * There is one client at a time. `clear` replaces it, since the driver cannot clear its pool by itself: the old one is
+ * closed when the calls on it have ended, and until then its connections count, and its pool's `max` too.
+ *
+ * @internal
+ */
+import type { Backend, Health } from "@breakwater/core/Backend"
+import * as Backends from "@breakwater/core/Backends"
+import * as Deadline from "@breakwater/core/Deadline"
+import * as Operation from "@breakwater/core/Operation"
+import * as Policy from "@breakwater/core/Policy"
+import type * as Pool from "@breakwater/core/Pool"
+import type { Holder, PoolError } from "@breakwater/core/PoolError"
+import type { PoolEvent } from "@breakwater/core/PoolEvent"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { type Db, MongoClient } from "mongodb"
+import type { MongoError } from "../MongoError.ts"
+import { type Call, Calls, currentCall, type Slot, type Work } from "./calls.ts"
+import { classify } from "./classify.ts"
+import { Events } from "./events.ts"
+import { Monitor } from "./monitor.ts"
+import type { Failures, Settings } from "./settings.ts"
+
+/** What a call may fail with. */
+export type Failure = MongoError | PoolError | Failures
+
+export interface Parts {
+  readonly settings: Settings
+  readonly backend: Backend
+  readonly use: <A>(work: Work<A>, label: string | undefined) => Effect.Effect<A, Failure>
+}
+
+const HEALTH_LIMIT = Duration.seconds(1)
+
+/** How long the end of a scope waits for calls, unless the backend was drained before. */
+const CLOSE_GRACE = Duration.seconds(5)
+
+/** How long the end of a client may take, which says goodbye to its sessions. */
+const CLOSE_LIMIT = Duration.seconds(5)
+
+const ping = (db: Db, options: { readonly signal: AbortSignal; readonly maxTimeMS: number }) =>
+  db.command({ ping: 1 }, options)
+
+class Server {
+  readonly settings: Settings
+  readonly monitor: Monitor
+  readonly calls: Calls
+  readonly events: Events<PoolEvent>
+  private slot: Slot | undefined
+  private slots = 0
+  /** Clients that are not closed yet. */
+  private readonly clients = new Set<MongoClient>()
+  private cutByDrain: ReadonlyArray<Holder> = []
+
+  constructor(settings: Settings, clock: Clock.Clock, events: Events<PoolEvent>) {
+    this.settings = settings
+    this.events = events
+    this.monitor = new Monitor(settings, clock, events, currentCall)
+    this.calls = new Calls(this.monitor, settings.database)
+  }
+
+  readonly current = (): Slot => this.slot ??= this.open()
+
+  use<A>(work: Work<A>, label: string): Effect.Effect<A, Failure> {
+    return Effect.withFiber((fiber) => {
+      const operation = Operation.make(label, { idempotent: Operation.isMarkedIdempotent(fiber.context) })
+      return Policy.run(this.settings.policy, operation, (attempt) => attempt(this.once(work, label)))
+    })
+  }
+
+  get health(): Effect.Effect<Health> {
+    return Effect.suspend(() => {
+      const since = this.monitor.now()
+      const label = `${this.settings.name}.health`
+      const work: Work<unknown> = (db, _, limits) => ping(db, limits)
+      return this.calls.run(this.current, label, Duration.toMillis(HEALTH_LIMIT), work).pipe(
+        Effect.timeout(HEALTH_LIMIT),
+        Effect.match({
+          onFailure: (error): Health => ({ status: "unhealthy", latency: this.since(since), error }),
+          onSuccess: (): Health => ({ status: "healthy", latency: this.since(since) })
+        })
+      )
+    })
+  }
+
+  /** Waits until `min` connections, at least one, are open. */
+  get warm(): Effect.Effect<void, PoolError> {
+    return Effect.suspend(() => {
+      if (!this.calls.open) return Effect.fail(this.calls.closed)
+      const since = this.monitor.now()
+      const { client } = this.current()
+      const wanted = Math.max(1, this.settings.min)
+      const reached = Effect.tryPromise({
+        try: (signal) => ping(client.db(this.settings.database), { signal, maxTimeMS: this.settings.waitTimeout }),
+        catch: (error) => this.unreachable(error)
+      })
+      return Effect.andThen(reached, this.until(() => this.monitor.open >= wanted || !this.calls.open)).pipe(
+        Effect.timeoutOrElse({
+          duration: Duration.millis(this.settings.waitTimeout),
+          orElse: () => Effect.fail(this.monitor.acquireTimeout(this.monitor.now() - since, undefined))
+        })
+      )
+    })
+  }
+
+  readonly clear = (options?: { readonly interrupt?: boolean | undefined }): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const old = this.slot
+      if (old === undefined || !this.calls.open) return Effect.void
+      this.slot = undefined
+      if (options?.interrupt === true) this.calls.cut(old.calls, "Cleared")
+      const closed = Effect.andThen(this.until(() => old.calls.size === 0 || !this.calls.open), this.close(old.client))
+      return Effect.andThen(
+        Effect.forkDetach(Policy.detached(closed)),
+        this.settings.min > 0 ? Effect.forkDetach(Policy.detached(Effect.ignore(this.warm))) : Effect.void
+      )
+    })
+
+  readonly drain = (deadline: Duration.Input): Effect.Effect<Pool.DrainReport> =>
+    Effect.suspend(() => {
+      const since = this.monitor.now()
+      if (this.calls.open) this.events.publish?.({ _tag: "Draining" })
+      this.calls.open = false
+      const cut = Effect.sync(() => {
+        this.cutByDrain = this.cutByDrain.concat(this.calls.cut())
+      })
+      return Effect.timeoutOrElse(this.until(() => this.calls.size === 0), { duration: deadline, orElse: () => cut })
+        .pipe(
+          Effect.andThen(Effect.forEach(this.clients, (client) => this.close(client), { concurrency: "unbounded" })),
+          Effect.map(() => {
+            this.events.publish?.({ _tag: "Drained", cut: this.cutByDrain.length })
+            const leftOpen = this.monitor.open + this.monitor.standing.opening
+            return { took: this.since(since), cut: this.cutByDrain, leftOpen }
+          })
+        )
+    })
+
+  private once<A>(work: Work<A>, label: string): Effect.Effect<A, MongoError | PoolError> {
+    const timeout = this.settings.timeout ?? Duration.infinity
+    return Effect.flatMap(Deadline.remaining, (left) => {
+      const millis = Math.ceil(Duration.toMillis(Duration.min(left, timeout)))
+      return this.calls.run(this.current, label, Math.max(1, millis), work)
+    })
+  }
+
+  private open(): Slot {
+    const client = new MongoClient(Redacted.value(this.settings.uri), this.settings.driver)
+    this.monitor.attach(client, `${this.slots++}/`)
+    this.clients.add(client)
+    return { client, calls: new Set<Call>() }
+  }
+
+  /** Whoever closes it too waits for the same end. */
+  private close(client: MongoClient): Effect.Effect<void> {
+    return Effect.promise(() => client.close().catch(() => {})).pipe( // what it could not say goodbye to is gone
+      Effect.timeoutOrElse({ duration: CLOSE_LIMIT, orElse: () => Effect.void }),
+      Effect.andThen(Effect.sync(() => void this.clients.delete(client)))
+    )
+  }
+
+  private unreachable(error: unknown): PoolError {
+    const classified = classify(error, {
+      pool: this.settings.name,
+      started: 0,
+      timedOut: () => this.monitor.acquireTimeout(this.settings.waitTimeout, undefined),
+      ended: () => this.calls.open ? undefined : this.calls.closed
+    })
+    return classified._tag === "PoolError" ? classified : this.monitor.unavailable(classified)
+  }
+
+  private until(holds: () => boolean): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      if (holds()) return resume(Effect.void)
+      const stop = this.monitor.watch(() => {
+        if (!holds()) return
+        stop()
+        resume(Effect.void)
+      })
+      return Effect.sync(stop)
+    })
+  }
+
+  private since(start: number): Duration.Duration {
+    return Duration.millis(this.monitor.now() - start)
+  }
+}
+
+const describe = ({ deadline, driver, hosts, max, maxWaiting, min, missing, name, start, timeout }: Settings): string =>
+  [
+    `mongodb "${name}" at ${hosts}`,
+    `connections ${min} to ${max} a server, start ${start}`,
+    `wait ${driver.waitQueueTimeoutMS} ms for at most ${maxWaiting}, dial ${driver.connectTimeoutMS} ms`,
+    `server selection ${driver.serverSelectionTimeoutMS} ms, socket ${driver.socketTimeoutMS} ms`,
+    `deadline ${Duration.format(deadline)}, timeout ${timeout === undefined ? "none" : Duration.format(timeout)}`,
+    `compressors ${driver.compressors?.toString() || "none"}${
+      missing.length === 0 ? "" : ` (${missing.join(", ")} cannot be loaded here)`
+    }`,
+    `tls ${driver.tls === true ? "on" : "off"}, read preference ${String(driver.readPreference)}`
+  ].join("; ")
+
+const backendOf = (server: Server): Backend => {
+  const { monitor, settings } = server
+  return {
+    name: settings.name,
+    kind: "mongodb",
+    critical: settings.critical,
+    stats: Effect.sync(() => monitor.stats()),
+    health: server.health,
+    policy: Effect.sync(() => Policy.snapshot(settings.policy)),
+    events: Stream.merge(server.events.stream, Policy.events(settings.policy), { haltStrategy: "left" }),
+    warm: server.warm,
+    clear: server.clear,
+    drain: server.drain
+  }
+}
+
+const startOf = (server: Server): Effect.Effect<void, PoolError, Scope.Scope> => {
+  switch (server.settings.start) {
+    case "lazy":
+      return Effect.void
+    case "fail-fast":
+      return server.warm
+    case "background":
+      return server.warm.pipe(
+        Effect.retry({ schedule: Schedule.spaced(Duration.millis(server.settings.redial)) }),
+        Effect.ignore,
+        Effect.forkScoped,
+        Effect.asVoid
+      )
+  }
+}
+
+export const make = (settings: Settings): Effect.Effect<Parts, PoolError, Scope.Scope> =>
+  Effect.gen(function*() {
+    for (const warning of settings.warnings) yield* Effect.logWarning(`mongodb "${settings.name}": ${warning}`)
+    const events = yield* Events.make<PoolEvent>()
+    const server = new Server(settings, yield* Clock.Clock, events)
+    yield* Effect.addFinalizer(() => Effect.andThen(server.drain(CLOSE_GRACE), events.end))
+    // The scope may go on for long after, and `make` may be tried again in it.
+    yield* Effect.onError(startOf(server), () => server.drain(0))
+    const backend = backendOf(server)
+    yield* Backends.register(backend)
+    yield* Effect.logInfo(describe(settings))
+    return { settings, backend, use: (work, label) => server.use(work, label ?? `${settings.name}.use`) }
+  })

@@ -1,0 +1,174 @@
+/**
+ * The calls under way: bounded in number, each with a signal of its own, each known until the function it was given has
+ * settled, also where nobody waits for that any more.
+ *
+ * @internal
+ */
+import { type Holder, PoolError } from "@breakwater/core/PoolError"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { Db, MongoClient } from "mongodb"
+import { AsyncLocalStorage } from "node:async_hooks"
+import type { MongoError } from "../MongoError.ts"
+import { classify } from "./classify.ts"
+import type { Caller, Monitor } from "./monitor.ts"
+
+/**
+ * What bounds an operation, in the driver's own names: hand it on as the options of each.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Limits {
+  /** Aborted when the call is interrupted, takes too long, or is cut. */
+  readonly signal: AbortSignal
+  /** What is left of deadline and timeout, for the server to keep to. */
+  readonly maxTimeMS: number
+}
+
+/**
+ * Work for a database. It may run any number of operations, and ends soon after `signal` is aborted.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Work<A> {
+  (db: Db, signal: AbortSignal, limits: Limits): PromiseLike<A>
+}
+
+/** One client of the driver, and the calls that use it. */
+export interface Slot {
+  readonly client: MongoClient
+  readonly calls: Set<Call>
+}
+
+/** How long an interrupted call waits for its function, which goes on by itself after that. */
+const GRACE = Duration.millis(100)
+
+const current = new AsyncLocalStorage<Call>()
+
+export const currentCall = (): Call | undefined => current.getStore()
+
+export class Call implements Caller {
+  started = 0
+  pending = 0
+  readonly label: string
+  readonly since: number
+  readonly controller = new AbortController()
+  /** Ends the call at once, whatever its function does. */
+  revoke: (why: "Cleared" | "Drained") => void = () => {}
+
+  constructor(label: string, since: number) {
+    this.label = label
+    this.since = since
+  }
+
+  holder(now: number): Holder {
+    return { age: Duration.millis(now - this.since), label: this.label, site: undefined }
+  }
+}
+
+const revoked = (pool: string, why: "Cleared" | "Drained"): PoolError =>
+  new PoolError({ reason: { _tag: "Revoked", pool, why, cause: undefined } })
+
+export class Calls {
+  open = true
+  private readonly all = new Set<Call>()
+  private readonly monitor: Monitor
+  private readonly database: string | undefined
+
+  constructor(monitor: Monitor, database: string | undefined) {
+    this.monitor = monitor
+    this.database = database
+  }
+
+  get size(): number {
+    return this.all.size
+  }
+
+  get closed(): PoolError {
+    return new PoolError({ reason: { _tag: "Closed", pool: this.monitor.limits.name } })
+  }
+
+  /** Runs `work` where there is room. */
+  run<A>(slot: () => Slot, label: string, maxTimeMS: number, work: Work<A>): Effect.Effect<A, MongoError | PoolError> {
+    return Effect.suspend(() => {
+      const refusal = this.refusal()
+      return refusal === undefined ? this.begin(slot(), label, maxTimeMS, work) : Effect.fail(refusal)
+    })
+  }
+
+  /** Cuts the calls of one client, or all; who they were. */
+  cut(calls: ReadonlySet<Call> = this.all, why: "Cleared" | "Drained" = "Drained"): ReadonlyArray<Holder> {
+    const now = this.monitor.now()
+    const cut = Array.from(calls)
+    const holders = cut.map((call) => call.holder(now))
+    this.monitor.revoke(holders, why)
+    for (const call of cut) call.revoke(why)
+    return holders
+  }
+
+  private refusal(): PoolError | undefined {
+    if (!this.open) {
+      this.monitor.refuse("ClosedRefused")
+      return this.closed
+    }
+    const { max, maxWaiting, name } = this.monitor.limits
+    if (this.all.size < max + maxWaiting) return undefined
+    this.monitor.refuse("Refused")
+    return new PoolError({ reason: { _tag: "QueueFull", pool: name, maxWaiting } })
+  }
+
+  private begin<A>(
+    slot: Slot,
+    label: string,
+    maxTimeMS: number,
+    work: Work<A>
+  ): Effect.Effect<A, MongoError | PoolError> {
+    return Effect.callback((resume) => {
+      const call = new Call(label, this.monitor.now())
+      const { signal } = call.controller
+      this.all.add(call)
+      slot.calls.add(call)
+      call.revoke = (why) => {
+        const error = revoked(this.monitor.limits.name, why)
+        call.controller.abort(error)
+        resume(Effect.fail(error))
+      }
+      const db = slot.client.db(this.database)
+      const settled = current.run(call, async () => work(db, signal, { signal, maxTimeMS })).then(
+        (value) => resume(Effect.succeed(value)),
+        (error: unknown) => resume(Effect.fail(this.failure(call, error)))
+      ).finally(() => this.ended(slot, call))
+      return Effect.suspend(() => {
+        call.controller.abort(new DOMException("The call was interrupted", "AbortError"))
+        return Effect.ignore(Effect.timeout(Effect.promise(() => settled), GRACE))
+      })
+    })
+  }
+
+  private ended(slot: Slot, call: Call): void {
+    this.all.delete(call)
+    slot.calls.delete(call)
+    if (call.controller.signal.aborted) this.monitor.forget(call)
+    this.monitor.changed()
+  }
+
+  private failure(call: Call, error: unknown): MongoError | PoolError {
+    const { monitor } = this
+    const classified = classify(error, {
+      pool: monitor.limits.name,
+      started: call.started,
+      timedOut: () => monitor.acquireTimeout(monitor.now() - call.since, this.oldest(call)),
+      ended: () => this.open ? undefined : this.closed
+    })
+    if (classified.reason._tag === "ServerSelection") monitor.refuse("Unavailable")
+    return classified
+  }
+
+  /** Who has been at it longest, but for the one who asks. */
+  private oldest(except: Call): Holder | undefined {
+    for (const call of this.all) if (call !== except && call.started > 0) return call.holder(this.monitor.now())
+    return undefined
+  }
+}
