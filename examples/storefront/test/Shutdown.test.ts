@@ -13,7 +13,7 @@ const sendHalf = (url: string) =>
   Effect.acquireRelease(
     Effect.callback<Net.Socket>((resume) => {
       const socket = Net.connect(Number(new URL(url).port), "127.0.0.1")
-      const half = "POST /orders HTTP/1.1\r\nhost: x\r\nidempotency-key: half\r\ncontent-length: 9\r\n\r\n{"
+      const half = "POST /orders HTTP/1.1\r\nhost: x\r\n"
       socket.on("error", () => {})
       socket.once("connect", () => socket.write(half, () => resume(Effect.succeed(socket))))
     }),
