@@ -77,7 +77,8 @@ export const place = Effect.fnUntraced(function*(key: string, wanted: NewOrder) 
         inDoubt ||= isCommitUnknown(error)
       }))
   )
-  // After a COMMIT without an answer the next attempt looks the key up: it finds the order, or places it.
+  // After a COMMIT without an answer the next attempt looks the key up: it finds the order, or places it. Where there
+  // is no next one, and where the deadline passed, which it may have during COMMIT, nobody knows.
   return yield* Policy.apply(attempt, policy, operation).pipe(
     Effect.catchTag(["SqlError", "PolicyError"], (error) =>
       Effect.fail(

@@ -76,7 +76,9 @@ const known = (error: SqlError | PolicyError.PolicyError): Option.Option<Known> 
     PostgresError.fromSqlError(error)
   ])
 
-const tagOf = (error: Known) => {
+type Kind = "Busy" | "Unavailable" | "TimedOut" | "Internal"
+
+const kindOf = (error: Known): Kind => {
   switch (error.reason._tag) {
     case "AcquireTimeout":
       return error.reason.phase === "queue" ? "Busy" : "Unavailable"
@@ -97,7 +99,8 @@ export const because = (error: SqlError | PolicyError.PolicyError): string =>
     onSome: (ours) => `${ours._tag}.${ours.reason._tag}`
   })
 
-const fromServer = (error: SqlError): Reason["_tag"] & ("Busy" | "Unavailable" | "TimedOut" | "Internal") => {
+/** What the server, or the driver, said itself. */
+const kindOfAnswer = (error: SqlError): Kind => {
   switch (error.reason._tag) {
     case "StatementTimeoutError":
       return "TimedOut"
@@ -114,9 +117,15 @@ const fromServer = (error: SqlError): Reason["_tag"] & ("Busy" | "Unavailable" |
 
 /** What a failure of the database means to a client of the shop. */
 export const fromDatabase = (error: SqlError | PolicyError.PolicyError): StorefrontError => {
-  const ours = known(error)
-  const _tag = Option.isSome(ours) ? tagOf(ours.value) : error._tag === "SqlError" ? fromServer(error) : "Internal"
-  return make({ _tag, because: because(error), retryAfterMillis: RETRY_AFTER_MILLIS })
+  const _tag = Option.match(known(error), {
+    onNone: () => error._tag === "SqlError" ? kindOfAnswer(error) : "Internal",
+    onSome: kindOf
+  })
+  return make(
+    _tag === "Internal"
+      ? { _tag, because: because(error) }
+      : { _tag, because: because(error), retryAfterMillis: RETRY_AFTER_MILLIS }
+  )
 }
 
 /** The same for an order that may have been placed. */

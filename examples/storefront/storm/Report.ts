@@ -55,7 +55,9 @@ export const faultsOf = (report: Report, exitCode: number): ReadonlyArray<string
   ...(report.ok > 0 ? [] : ["no request succeeded"]),
   ...(report.untyped === 0 ? [] : [`${report.untyped} failures without a type`]),
   ...(report.ordersLost === 0 ? [] : [`${report.ordersLost} acknowledged orders are not in the database`]),
-  ...(report.ordersDoubled === 0 ? [] : [`${report.ordersDoubled} orders placed twice`]),
+  ...(report.ordersDoubled === 0
+    ? []
+    : [`${report.ordersDoubled} orders placed twice, or pieces of stock that do not match them`]),
   ...(report.socketsLeft === 0 ? [] : [`${report.socketsLeft} connections left at Postgres after the end`]),
   ...Object.entries(report.recoveredWithinMs).flatMap(([name, millis]) =>
     millis !== null && millis <= RECOVERY_LIMIT_MILLIS

@@ -6,9 +6,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import * as Ledger from "./Ledger.ts"
 import type { Scene } from "./Scene.ts"
 
-export const faultNames = ["kill", "cut", "blackhole", "exhausted"] as const
-
-export type FaultName = (typeof faultNames)[number]
+export type FaultName = "kill" | "cut" | "blackhole" | "exhausted"
 
 type Failure = PostgresServerError | FaultProxy.FaultProxyError | SqlError | Config.ConfigError
 

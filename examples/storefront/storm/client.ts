@@ -56,29 +56,31 @@ const request = (path: string, init: RequestInit): Effect.Effect<Answer, Failure
 const decodeError = Schema.decodeUnknownOption(Schema.fromJsonString(StorefrontError))
 const decodeOrder = Schema.decodeUnknownOption(Schema.fromJsonString(Order))
 
-const failureOf = (answer: Answer): Failure | undefined => {
-  if (answer.status < 400) return undefined
+const typed = (answer: Answer): Failure => {
   const error = decodeError(answer.body)
   if (Option.isNone(error)) return { how: "untyped", name: `Untyped.${answer.status}` }
   const { reason } = error.value
   return { how: "typed", name: "because" in reason ? reason.because : `StorefrontError.${reason._tag}` }
 }
 
+/** An order that was acknowledged without saying which cannot be looked for: that is no success. */
+const judge = (kind: Sample["kind"], answer: Answer): Pick<Sample, "failure" | "order"> => {
+  if (answer.status >= 400) return { failure: typed(answer) }
+  if (kind === "read") return {}
+  return Option.match(decodeOrder(answer.body), {
+    onNone: () => ({ failure: { how: "untyped", name: `Untyped.${answer.status}` } }),
+    onSome: (order) => ({ order })
+  })
+}
+
 /** Sends and records one request; whether it may be repeated. */
 const send = Effect.fnUntraced(function*(kind: Sample["kind"], began: number, path: string, init: RequestInit) {
-  const result = yield* Effect.result(request(path, init))
-  const ended = yield* Clock.currentTimeMillis
-  const failure = result._tag === "Failure" ? result.failure : failureOf(result.success)
-  const order = kind === "order" && failure === undefined && result._tag === "Success"
-    ? decodeOrder(result.success.body)
-    : Option.none()
-  samples.push({
-    kind,
-    began,
-    ended,
-    ...(failure !== undefined && { failure }),
-    ...(Option.isSome(order) && { order: order.value })
-  })
+  const judged = yield* request(path, init).pipe(
+    Effect.map((answer) => judge(kind, answer)),
+    Effect.catch((failure) => Effect.succeed({ failure }))
+  )
+  samples.push({ kind, began, ended: yield* Clock.currentTimeMillis, ...judged })
+  const { failure } = judged
   return failure !== undefined && !(failure.how === "typed" && failure.name.startsWith("StorefrontError"))
 })
 

@@ -1,6 +1,7 @@
 /** The storefront on its Postgres under a light load, for faults by a person's own hand. */
 import type { PostgresServerError } from "@breakwater/testing/PostgresServerError"
 import { Effect } from "effect"
+import * as Ledger from "./Ledger.ts"
 import * as Load from "./load.ts"
 import type { Scene } from "./Scene.ts"
 import * as Screen from "./Screen.ts"
@@ -40,6 +41,7 @@ const revive = Effect.fnUntraced(
 export const serve = Effect.fnUntraced(function*(scene: Scene) {
   const watch = new Watch({ remembers: false })
   watch.what = "serving"
+  yield* Ledger.fill(scene.server.url)
   yield* Load.start(scene, watch, RATE)
   const { server } = scene
   console.log(guide(scene, server.given ? undefined : yield* server.pid))

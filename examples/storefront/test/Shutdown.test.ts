@@ -4,8 +4,21 @@ import * as TestPostgres from "@breakwater/testing/TestPostgres"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, layer } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Redacted } from "effect"
+import * as Net from "node:net"
 import * as StorefrontProcess from "../storm/StorefrontProcess.ts"
 import { client, until } from "./support.ts"
+
+/** Sends the beginning of a request, and never the rest. */
+const sendHalf = (url: string) =>
+  Effect.acquireRelease(
+    Effect.callback<Net.Socket>((resume) => {
+      const socket = Net.connect(Number(new URL(url).port), "127.0.0.1")
+      const half = "POST /orders HTTP/1.1\r\nhost: x\r\n"
+      socket.on("error", () => {})
+      socket.once("connect", () => socket.write(half, () => resume(Effect.succeed(socket))))
+    }),
+    (socket) => Effect.sync(() => socket.destroy())
+  )
 
 /** A storefront process that was sent SIGTERM with one order in flight, which waits for a lock until `release`. */
 const terminated = Effect.fnUntraced(function*(key: string) {
@@ -55,6 +68,16 @@ describe.skipIf(!TestPostgres.available)("storefront on SIGTERM", () => {
         const { exitCode, order } = yield* terminated("hanging")
         const answer = yield* Fiber.join(order)
         assert.include(["503 OutcomeUnknown", "504 TimedOut"], `${answer.status} ${answer.reason}`)
+        assert.strictEqual(yield* exitCode, 0)
+      }))
+
+    it.effect("a client that never finishes its request does not hold the end", () =>
+      Effect.gen(function*() {
+        const { url } = yield* PostgresServer.PostgresServer
+        const { exitCode, terminate, url: address } = yield* StorefrontProcess.start(Redacted.value(url))
+        yield* until(client(address).get("/health/ready"), ({ status }) => status === 200)
+        yield* sendHalf(address)
+        yield* terminate
         assert.strictEqual(yield* exitCode, 0)
       }))
   })

@@ -38,6 +38,12 @@ const exceeded = (call: Call, startedAt: number, granted: Duration.Duration, att
   return Effect.andThen(recorded, Effect.fail(error))
 }
 
+/**
+ * Milliseconds. An inherited deadline is for whoever set it to report: the timer here comes after that one, whatever the
+ * runtime's timers are off by, and only matters to work that has outlived the call it was inherited from.
+ */
+const INHERITED_GRACE = 100
+
 const stage = (limit: Duration.Duration): Stage => {
   const millis = Duration.toMillis(limit)
   return {
@@ -54,9 +60,7 @@ const stage = (limit: Duration.Duration): Stage => {
         const own = now + millis <= inherited
         const granted = own ? limit : Duration.millis(inherited - now)
         return Effect.timeoutOrElse(Effect.provideService(effect, AmbientDeadline, own ? now + millis : inherited), {
-          // An inherited deadline is for whoever set it to report. The timer here comes a moment after that one, and
-          // only matters to work that has outlived the call it was inherited from.
-          duration: own ? limit : Duration.millis(Math.ceil(inherited - now) + 1),
+          duration: own ? limit : Duration.millis(Math.ceil(inherited - now) + INHERITED_GRACE),
           orElse: () => exceeded(call, now, granted, call.attempts)
         })
       })

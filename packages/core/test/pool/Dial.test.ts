@@ -122,6 +122,13 @@ describe("opening connections", () => {
       yield* TestClock.adjust("1 millis")
       yield* Fiber.join(warming)
       assert.strictEqual(server.open, 1)
+      const three = yield* Pool.make({ name: "p", acquire: server.acquire, size: { min: 3, max: 5 }, start: "lazy" })
+      const warmingThree = yield* Effect.forkChild(Pool.warm(three))
+      yield* run(190)
+      assert.deepStrictEqual([warmingThree.pollUnsafe(), server.open], [undefined, 2])
+      yield* run(10)
+      yield* Fiber.join(warmingThree)
+      assert.strictEqual(server.open, 4)
     }))
 
   it.effect("gives up warming at wait.timeout when the server swallows the dial", () =>

@@ -7,6 +7,7 @@ import type { PolicyError } from "@breakwater/core/PolicyError"
 import { isPolicyError } from "@breakwater/core/PolicyError"
 import type { PoolError } from "@breakwater/core/PoolError"
 import { isPoolError } from "@breakwater/core/PoolError"
+import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import {
   AuthenticationError,
@@ -60,8 +61,12 @@ const sharing = (error: PoolError | PolicyError, make: () => SqlError): SqlError
   return made
 }
 
-const wrap = (reason: keyof typeof REASONS, cause: Exclude<Failure, SqlError>, operation: string): SqlError =>
-  new SqlError({ reason: new REASONS[reason]({ cause, message: cause.message, operation }) })
+const wrap = (
+  reason: keyof typeof REASONS,
+  cause: Exclude<Failure, SqlError>,
+  operation: string,
+  message = cause.message
+): SqlError => new SqlError({ reason: new REASONS[reason]({ cause, message, operation }) })
 
 const fromPool = (error: PoolError): SqlError => {
   const { _tag } = error.reason
@@ -70,9 +75,14 @@ const fromPool = (error: PoolError): SqlError => {
 }
 
 const fromPolicy = (error: PolicyError, idempotent: boolean): SqlError => {
-  switch (error.reason._tag) {
-    case "AttemptTimeout":
-      return wrap(idempotent ? "StatementTimeoutError" : "UnknownError", error, "execute")
+  const { reason } = error
+  switch (reason._tag) {
+    case "AttemptTimeout": {
+      if (!idempotent) return wrap("UnknownError", error, "execute")
+      const limit = Duration.format(reason.timeout)
+      const message = `"${reason.operation}" took longer than its timeout of ${limit}. It may be repeated.`
+      return wrap("StatementTimeoutError", error, "execute", message)
+    }
     case "DeadlineExceeded":
       return wrap("UnknownError", error, "execute")
     case "CircuitOpen":
@@ -88,7 +98,7 @@ const fromPostgres = (error: PostgresError, idempotent: boolean): SqlError => {
   return wrap(retryable ? "ConnectionError" : "UnknownError", error, "execute")
 }
 
-/** `idempotent`: whether repeating the operation is safe, which is what makes a lost connection retryable. */
+/** `idempotent`: whether repeating the operation is safe, be it that the server did not let it take effect, which is what makes a lost connection retryable. */
 export const toSqlError = (error: Failure, idempotent: boolean): SqlError => {
   if (isPoolError(error)) return fromPool(error)
   if (isPolicyError(error)) return fromPolicy(error, idempotent)
