@@ -1,4 +1,4 @@
-import { PolicyError } from "@breakwater/core"
+import { type Outcome, PolicyError } from "@breakwater/core"
 import { RedisError, RedisOutcome } from "@breakwater/redis"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Exit } from "effect"
@@ -14,7 +14,7 @@ const owner = { name: "cache", server: { password: undefined } }
 const outcomeOf = (error: unknown) => RedisOutcome.fromExit(Exit.fail(error))
 
 describe("RedisOutcome", () => {
-  it.each([
+  const answers: ReadonlyArray<readonly [string, Partial<Outcome.Outcome>]> = [
     ["WRONGTYPE Operation against a key", { _tag: "Success" }],
     ["NOSCRIPT No matching script", { _tag: "Success" }],
     ["ERR value is not an integer", { _tag: "Success" }],
@@ -25,7 +25,9 @@ describe("RedisOutcome", () => {
     ["OOM command not allowed", { _tag: "Overload", sent: "no" }],
     ["BUSY Redis is busy running a script", { _tag: "Overload", sent: "no" }],
     ["ERR max number of clients reached", { _tag: "Overload", sent: "no" }]
-  ])("counts the answer %s, ours and ioredis' own alike", (text, expected) => {
+  ]
+
+  it.each(answers)("counts the answer %s, ours and ioredis' own alike", (text, expected) => {
     assert.include(outcomeOf(reply(text)), expected)
     assert.include(outcomeOf(fromCommand(owner, "get", reply(text))), expected)
   })

@@ -120,7 +120,7 @@ describe("What is not in code", () => {
       assert.instanceOf(error, Config.ConfigError)
     }))
 
-  it.effect.each([
+  const environments: ReadonlyArray<readonly [Record<string, string>, string]> = [
     [{}, "REDIS_URL"],
     [{ REDIS_URL: "redis://cache?tls=x" }, "tls"],
     [{ REDIS_URL: "redis://cache", REDIS_MAX_CONNECTIONS: "1" }, "connections.max"],
@@ -128,7 +128,9 @@ describe("What is not in code", () => {
     [{ REDIS_URL: "redis://cache", REDIS_SOCKET_TIMEOUT: "0" }, "REDIS_SOCKET_TIMEOUT"],
     [{ REDIS_URL: "redis://cache", REDIS_CONNECT_TIMEOUT: "-1" }, "REDIS_CONNECT_TIMEOUT"],
     [{ REDIS_URL: "redis://cache", BREAKWATER_PROFILE: "nowhere" }, "BREAKWATER_PROFILE"]
-  ])("fails typed: the environment %j", ([environment, part]) =>
+  ]
+
+  it.effect.each(environments)("fails typed: the environment %j", ([environment, part]) =>
     Effect.gen(function*() {
       const error = yield* failure(Redis.layerConfig({ name }), environment)
       assert.instanceOf(error, Config.ConfigError)

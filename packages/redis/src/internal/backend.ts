@@ -149,10 +149,11 @@ export const make = (settings: Settings): Effect.Effect<Parts, PoolError, Scope.
     const pool = yield* opened
     const shared = new Shared(pool, settings)
     const client: Client.Parts = { pool, settings, shared, operations: new Operations(settings.name) }
-    const persistence = yield* Persistence.make(client)
     yield* Policy.detached(shared.run)
     // Before the slots end: what runs on them may finish.
     yield* Effect.addFinalizer(() => drain(client, CLOSE_GRACE))
+    // Ends before the drain, which would wait until it lets go of the idle connections that it keeps.
+    const persistence = yield* Persistence.make(client)
     if (settings.pool.start === "fail-fast") yield* shared.warm
     const backend = backendOf(client)
     yield* Backends.register(backend)

@@ -161,11 +161,11 @@ const blocking = <A>(
 
 /** A connection of one's own until the scope closes. It is closed, not lent again, unless it comes back as it was. */
 export const reserve = (parts: Parts): Effect.Effect<Connection, PoolError | PolicyError, Scope.Scope> => {
-  const { operations, pool, settings } = parts
+  const { operations, pool, settings, shared } = parts
   return Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(Effect.scope, (scope) => {
       const label = `${settings.name}.reserve`
-      const borrowed = Scope.provide(Pool.get(pool, { label }), scope)
+      const borrowed = Effect.andThen(shared.queueHasRoom, Scope.provide(Pool.get(pool, { label }), scope))
       return restore(
         // The attempt is never begun: whatever fails, nothing was sent.
         Policy.run(settings.policy, operations.of("reserve", true), (_attempt) => borrowed)

@@ -109,7 +109,7 @@ const connect = (settings: Settings): Effect.Effect<Connection, RedisError> =>
       () => resume(Effect.succeed(new Connection(driver))),
       (error: unknown) => {
         driver.destroy()
-        resume(Effect.fail(fromDial(settings, told ?? error)))
+        resume(Effect.fail(fromDial(settings, told ?? driver.firstError ?? error)))
       }
     )
     return Effect.sync(() => driver.destroy())

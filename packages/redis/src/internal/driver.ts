@@ -8,7 +8,7 @@ import type { Command, RedisOptions } from "ioredis"
 import { Redis as IoRedis } from "ioredis"
 import { RedisError } from "../RedisError.ts"
 import { blocksFor, effectOf } from "./commands.ts"
-import { NotSent } from "./driverError.ts"
+import { errorText, NotSent } from "./driverError.ts"
 
 /** How long a goodbye may take before the socket is destroyed, in milliseconds. */
 const CLOSE_GRACE = 500
@@ -41,6 +41,9 @@ export class Driver extends IoRedis {
   private inTransaction = false
   private isWatching = false
   private isChanged = false
+  private isCorked = false
+  /** What the server answered while the connection was opened: ioredis forgets it when the server then hangs up. */
+  firstError: unknown
 
   constructor(owner: string, options: DriverOptions) {
     super({ ...options, ...NEVER })
@@ -85,13 +88,27 @@ export class Driver extends IoRedis {
   }
 
   override sendCommand(command: Command, destination?: Destination): unknown {
-    if (OPENING.has(this.status)) return super.sendCommand(command, destination)
+    if (OPENING.has(this.status)) return this.sendFirst(command, destination)
     if (!this.isAlive) return rejected(command, new NotSent("the connection is gone"))
     const refusal = this.note(nameOf(command), command.args, destination !== undefined)
     if (refusal === undefined) return super.sendCommand(command, destination)
     // A pipeline is written as a whole once each of its commands has been.
     destination?.write("")
     return rejected(command, refusal)
+  }
+
+  private sendFirst(command: Command, destination: Destination): unknown {
+    // In one packet: where a server has no room and hangs up, a second one would fail before its answer is read.
+    if (!this.isCorked) {
+      const { stream } = this
+      this.isCorked = true
+      stream.cork()
+      process.nextTick(() => stream.uncork())
+    }
+    command.promise.catch((error: unknown) => {
+      if (errorText(error) !== undefined) this.firstError ??= error
+    })
+    return super.sendCommand(command, destination)
   }
 
   /** Remembers what a command does to the connection, or says why it must not be sent. */

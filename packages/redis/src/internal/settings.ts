@@ -311,7 +311,8 @@ export const resolve = (options: Options, url: FromUrl, environment: FromEnviron
     pool: {
       size: { max, keep },
       start: pool.start,
-      wait: pool.wait,
+      // The shared connections have places of their own in the queue: a full one must not keep them from being replaced.
+      wait: { ...pool.wait, maxWaiting: times.maxWaiting + shared },
       dial: { ...pool.dial, timeout: times.dialTimeout },
       check: { skipWithin: pool.check?.skipWithin, timeout: times.checkTimeout }
     },

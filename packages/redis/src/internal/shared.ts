@@ -72,6 +72,14 @@ export class Shared {
     })
   }
 
+  /** Whether another caller may wait for a connection of his own. */
+  readonly queueHasRoom: Effect.Effect<void, PoolError> = Effect.suspend(() =>
+    Effect.flatMap(
+      Pool.stats(this.pool),
+      ({ waiting }) => waiting - this.borrowing < this.settings.maxWaiting ? Effect.void : Effect.fail(this.full())
+    )
+  )
+
   /** Waits until all of them are open. */
   readonly warm: Effect.Effect<void, PoolError> = Effect.suspend(() => {
     const ready: Effect.Effect<void, PoolError> = Effect.suspend(() =>
