@@ -1,5 +1,6 @@
 /** The routes. Whatever a handler ends with, the answer is its value or a `StorefrontError`. */
-import { Cause, Effect, Option, Ref, Schema } from "effect"
+import { Lifecycle } from "@breakwater/core"
+import { Cause, Effect, Option, Schema } from "effect"
 import {
   type HttpBody,
   HttpRouter,
@@ -10,7 +11,6 @@ import {
 } from "effect/http"
 import * as Health from "./Health.ts"
 import * as Orders from "./Orders.ts"
-import { Phase } from "./Phase.ts"
 import * as Products from "./Products.ts"
 import * as StorefrontError from "./StorefrontError.ts"
 
@@ -73,8 +73,8 @@ const answered = <R>(handler: Effect.Effect<HttpServerResponse.HttpServerRespons
         ? Effect.interrupt
         : Effect.flatMap(errorOf(cause), HttpServerRespondable.toResponse))
     // Who keeps its connection would find it closed in the middle of its next request.
-    const draining = (yield* Ref.get(yield* Phase)) === "draining"
-    return draining ? HttpServerResponse.setHeader(response, "connection", "close") : response
+    const { phase } = yield* Lifecycle.Lifecycle
+    return (yield* phase) === "draining" ? HttpServerResponse.setHeader(response, "connection", "close") : response
   })
 
 export const layer = HttpRouter.addAll([
@@ -85,5 +85,6 @@ export const layer = HttpRouter.addAll([
   HttpRouter.route("GET", "/health/live", answered(Health.live)),
   HttpRouter.route("GET", "/health/ready", answered(Health.ready)),
   HttpRouter.route("GET", "/health/pools", answered(Health.pools)),
+  HttpRouter.route("GET", "/stats", answered(Health.stats)),
   HttpRouter.route("*", "*", answered(notFound))
 ])

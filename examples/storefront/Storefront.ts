@@ -2,16 +2,19 @@
  * The service as one layer. The order of its parts is the order of its end, from the outside in: readiness goes first,
  * then nothing new is accepted and what is in flight finishes, then the pool drains.
  */
+import { Lifecycle } from "@breakwater/core"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { Config, Layer } from "effect"
+import { Config, Effect, Layer } from "effect"
 import { HttpRouter } from "effect/http"
 import { createServer } from "node:http"
 import * as Api from "./Api.ts"
 import * as Database from "./Database.ts"
-import { layerDraining, layerStarting, Phase } from "./Phase.ts"
 
 /** More than any request takes: orders have three seconds. A client that never finishes its own must not hold the end. */
 const IN_FLIGHT_LIMIT = "4 seconds"
+
+/** Of the whole end, so that a statement that hangs does not hold it. */
+const DRAIN_LIMIT = "8 seconds"
 
 const layerServer = NodeHttpServer.layerConfig(createServer, {
   // 0 is any free port.
@@ -20,9 +23,14 @@ const layerServer = NodeHttpServer.layerConfig(createServer, {
   gracefulShutdownTimeout: Config.succeed(IN_FLIGHT_LIMIT)
 })
 
+const layerDraining = Layer.unwrap(Effect.gen(function*() {
+  const grace = yield* Config.Duration("DRAIN_GRACE").pipe(Config.withDefault("1 second"))
+  return Lifecycle.layerDraining({ grace, deadline: DRAIN_LIMIT })
+}))
+
 export const layer = layerDraining.pipe(
   Layer.provideMerge(HttpRouter.serve(Api.layer, { disableLogger: true })),
   Layer.provideMerge(layerServer),
-  Layer.provide(layerStarting),
-  Layer.provideMerge(Layer.merge(Database.layer, Phase.layer))
+  Layer.provideMerge(Lifecycle.layer()),
+  Layer.provideMerge(Database.layer)
 )

@@ -20,9 +20,13 @@ const stages = ({ rows }: Outcome): string =>
 const failures = ({ report }: Outcome): string =>
   Screen.table(["failures by kind", "requests"], Object.entries(report.failures))
 
+const counts = (byBackend: Readonly<Record<string, number>>): string =>
+  Object.entries(byBackend).map(([name, n]) => `${n} (${name})`).join(", ")
+
 const summary = ({ exitCode, report }: Outcome): ReadonlyArray<string> => [
   `Orders: ${report.ordersAcknowledged} acknowledged, ${report.ordersLost} lost, ${report.ordersDoubled} doubled`,
-  `Connections opened: ${Object.entries(report.connectionsOpened).map(([name, n]) => `${n} (${name})`).join(", ")}`,
+  `Connections opened: ${counts(report.connectionsOpened)}`,
+  `Breakers opened: ${counts(report.breakerOpened)}`,
   `Connections left at Postgres: ${report.socketsLeft}`,
   `Exit code of the storefront: ${exitCode}`
 ]

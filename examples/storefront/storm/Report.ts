@@ -17,7 +17,9 @@ export interface Report {
   readonly ordersDoubled: number
   readonly p50: number
   readonly p99: number
+  /** By backend. */
   readonly connectionsOpened: Readonly<Record<string, number>>
+  readonly breakerOpened: Readonly<Record<string, number>>
   readonly socketsLeft: number
   /** Null where it did not recover while the storm waited for it. */
   readonly recoveredWithinMs: Readonly<Partial<Record<FaultName, number | null>>>
@@ -28,6 +30,7 @@ export const make = (parts: {
   readonly total: Tally
   readonly orders: Findings
   readonly connectionsOpened: Report["connectionsOpened"]
+  readonly breakerOpened: Report["breakerOpened"]
   readonly socketsLeft: number
   readonly recoveredWithinMs: Report["recoveredWithinMs"]
 }): Report => {
@@ -45,6 +48,7 @@ export const make = (parts: {
     p50: total.percentile(0.5),
     p99: total.percentile(0.99),
     connectionsOpened: parts.connectionsOpened,
+    breakerOpened: parts.breakerOpened,
     socketsLeft: parts.socketsLeft,
     recoveredWithinMs: parts.recoveredWithinMs
   }

@@ -7,24 +7,29 @@ import * as StorefrontProcess from "./StorefrontProcess.ts"
 const LATENCY = "1 millis"
 const READY_LIMIT = "20 seconds"
 
-/** The counts of a pool that are shown. */
-const Pool = Schema.Struct({
-  used: Schema.Int,
-  idle: Schema.Int,
-  waiting: Schema.Int,
-  max: Schema.Int,
-  opened: Schema.Int
-})
-const Pools = Schema.Record(Schema.String, Pool)
+/** What is shown of each backend. */
+const Stats = Schema.Record(
+  Schema.String,
+  Schema.Struct({
+    pool: Schema.Struct({
+      used: Schema.Int,
+      idle: Schema.Int,
+      waiting: Schema.Int,
+      max: Schema.Int,
+      opened: Schema.Int
+    }),
+    policy: Schema.Struct({ circuitOpened: Schema.Int })
+  })
+)
 
-export type Pools = typeof Pools.Type
+export type Stats = typeof Stats.Type
 
 export const make = Effect.gen(function*() {
   const server = yield* PostgresServer.make()
   const proxy = yield* FaultProxy.make({ target: server })
   yield* proxy.delay(LATENCY)
   const storefront = yield* StorefrontProcess.start(throughProxy(server.url, proxy))
-  const pools = yield* Ref.make<Pools>({})
+  const stats = yield* Ref.make<Stats>({})
   const ask = (path: string) =>
     Effect.tryPromise((signal) => fetch(`${storefront.url}${path}`, { signal })).pipe(Effect.timeout("500 millis"))
   /** Whether a load balancer would send it requests. */
@@ -41,11 +46,11 @@ export const make = Effect.gen(function*() {
     /** Ends every fault of the network. */
     mend: Effect.andThen(proxy.restore, proxy.delay(LATENCY)),
     /** As the storefront says; what it said last where it does not answer in time. */
-    pools: ask("/health/pools").pipe(
+    stats: ask("/stats").pipe(
       Effect.flatMap((response) => Effect.tryPromise(() => response.json())),
-      Effect.flatMap(Schema.decodeUnknownEffect(Pools)),
-      Effect.tap((now) => Ref.set(pools, now)),
-      Effect.catch(() => Ref.get(pools))
+      Effect.flatMap(Schema.decodeUnknownEffect(Stats)),
+      Effect.tap((now) => Ref.set(stats, now)),
+      Effect.catch(() => Ref.get(stats))
     )
   }
 })

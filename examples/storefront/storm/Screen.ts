@@ -1,5 +1,5 @@
 /** What a person sees: a line a second, then tables. At most 100 columns. */
-import type { Pools } from "./Scene.ts"
+import type { Stats } from "./Scene.ts"
 import type { Tally } from "./Tally.ts"
 
 const columns = [4, 34, 6, 7, 7, 7, 6, 5, 5, 19] as const
@@ -30,8 +30,8 @@ const mostly = ({ failures }: Tally): string => {
   return first?.[0].split(".")[1] ?? ""
 }
 
-export const second = (at: number, what: string, tally: Tally, pools: Pools): string => {
-  const [pool] = Object.values(pools)
+export const second = (at: number, what: string, tally: Tally, stats: Stats): string => {
+  const pool = Object.values(stats)[0]?.pool
   return lineOf([
     at,
     what,

@@ -23,7 +23,7 @@ export const show = Effect.fnUntraced(function*(scene: Scene, watch: Watch) {
   for (let at = 1;; at++) {
     yield* sleepUntil(began + at * 1000)
     const tally = watch.nextSecond()
-    console.log(Screen.second(at, watch.what, tally, yield* scene.pools))
+    console.log(Screen.second(at, watch.what, tally, yield* scene.stats))
   }
 })
 

@@ -88,7 +88,7 @@ export const run = Effect.fnUntraced(
     const recovered = course.flatMap(({ fault }, index) =>
       fault === undefined ? [] : [[fault.name, rows[index]?.recovered ?? null] as const]
     )
-    const pools = yield* scene.pools
+    const backends = Object.entries(yield* scene.stats)
     const { exitCode, row } = yield* terminate(scene, watch, client.stop)
     const ended = yield* Clock.currentTimeMillis
     yield* Fiber.interrupt(screen)
@@ -98,7 +98,8 @@ export const run = Effect.fnUntraced(
       total: watch.total,
       socketsLeft: yield* socketsLeft(scene),
       orders: yield* Ledger.compare(scene.server.url, watch.acknowledged),
-      connectionsOpened: Object.fromEntries(Object.entries(pools).map(([name, { opened }]) => [name, opened])),
+      connectionsOpened: Object.fromEntries(backends.map(([name, { pool }]) => [name, pool.opened])),
+      breakerOpened: Object.fromEntries(backends.map(([name, { policy }]) => [name, policy.circuitOpened])),
       recoveredWithinMs: Object.fromEntries(recovered)
     })
     const outcome: Outcome = { report, rows: [...rows, row], exitCode, leftOut: leftOut(scene) }
