@@ -161,8 +161,7 @@ export const layerConfig = (options: WrappedOptions): Layer.Layer<Mongo, PoolErr
 const read = (options: WrappedOptions | WrappedServiceOptions, name: string | undefined) =>
   Effect.flatMap(readOptions(options, name), (given) =>
     Effect.flatten(Effect.try({
-      try: () =>
-        prepare(given.options, given.environment),
+      try: () => prepare(given.options, given.environment),
       catch: (error) =>
         Url.configError(error instanceof RangeError ? error.message : "MongoDB: the options are not valid")
     })))

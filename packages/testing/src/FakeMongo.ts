@@ -127,8 +127,10 @@ class Responder {
     const delay = fault?.delay === undefined ? 0 : Duration.toMillis(Duration.fromInputUnsafe(fault.delay))
     const limit = Number(request.command["maxTimeMS"] ?? Infinity)
     if (limit < delay) {
-      connection.after(limit, () =>
-        connection.answer(request, failure(50, "MaxTimeMSExpired", "operation exceeded time limit")))
+      connection.after(
+        limit,
+        () => connection.answer(request, failure(50, "MaxTimeMSExpired", "operation exceeded time limit"))
+      )
       return
     }
     connection.after(delay, () => {

@@ -132,6 +132,7 @@ export class Calls {
       slot.calls.add(call)
       call.revoke = (why) => {
         const error = revoked(this.monitor.limits.name, why)
+        slot.calls.delete(call) // the client need not wait for it
         call.controller.abort(error)
         resume(Effect.fail(error))
       }

@@ -57,10 +57,17 @@ const common = (error: Driver.MongoError, { pool }: Circumstances): Common => ({
 const servers = ({ reason }: Driver.MongoServerSelectionError) =>
   Array.from(reason?.servers.values() ?? [], ({ address, error }) => ({ address, why: error?.message }))
 
+/** Somebody else's failure has emptied the pool before this operation got a connection of it. */
+const isCleared = (error: Driver.MongoError): boolean => error.name === "MongoPoolClearedError"
+
+/** The same would have befallen this operation. */
+const isRefusedUser = (cause: unknown): cause is Driver.MongoServerError =>
+  cause instanceof Driver.MongoServerError && typeof cause.code === "number" && AUTHENTICATION.has(cause.code)
+
 const fromNetwork = (error: Driver.MongoNetworkError, circumstances: Circumstances): MongoError => {
   const known = common(error, circumstances)
   if (has(error, "UnknownTransactionCommitResult")) return new MongoError({ ...known, _tag: "CommitUnknown" })
-  const unsent = error.name === "MongoPoolClearedError" || has(error, "HandshakeError") ||
+  const unsent = isCleared(error) || has(error, "HandshakeError") ||
     has(error, "NoWritesPerformed") || Reflect.get(error, "beforeHandshake") === true // which has no type
   return new MongoError({
     ...known,
@@ -125,6 +132,7 @@ export const classify = (error: unknown, circumstances: Circumstances): MongoErr
       sent: whole("no", circumstances, 0)
     })
   }
+  if (isCleared(error) && isRefusedUser(error.cause)) return fromServer(error.cause, circumstances)
   if (error instanceof Driver.MongoNetworkError) return fromNetwork(error, circumstances)
   if (error instanceof Driver.MongoServerError) return fromServer(error, circumstances)
   if (CLOSED.has(error.name)) {

@@ -326,7 +326,10 @@ const tlsOf = ({ options: { driver = {} }, url, warnings }: Sources) => {
 
 const retriesOf = ({ options: { driver }, url, warnings }: Sources) => {
   const { reads, writes } = driver?.retry ?? {}
-  const retryReads = choose(warnings, [["driver.retry.reads", reads], ["the URL's retryReads", url.settings.retryReads]])
+  const retryReads = choose(warnings, [["driver.retry.reads", reads], [
+    "the URL's retryReads",
+    url.settings.retryReads
+  ]])
   const retryWrites = choose(warnings, [["driver.retry.writes", writes], [
     "the URL's retryWrites",
     url.settings.retryWrites
@@ -364,7 +367,10 @@ const driverOf = (sources: Sources, size: { readonly min: number; readonly max: 
     minPoolSize: size.min,
     maxPoolSize: size.max,
     maxConnecting: choose(warnings, [
-      ["pool.dial.concurrency", concurrency === undefined ? undefined : integer("pool.dial.concurrency", concurrency, 1)],
+      [
+        "pool.dial.concurrency",
+        concurrency === undefined ? undefined : integer("pool.dial.concurrency", concurrency, 1)
+      ],
       ["the URL's maxConnecting", url.settings.maxConnecting]
     ]) ?? 2,
     appName: choose(warnings, [["driver.appName", driver.appName], ["the URL's appName", url.settings.appName]]) ?? name

@@ -162,7 +162,9 @@ const readParameter = (into: Reading, given: string, values: ReadonlyArray<strin
     return
   }
   if (new Set(values).size > 1) {
-    into.warnings.push(`the URL gives "${name ?? drivers ?? "a parameter"}" ${values.length} times; the last one counts`)
+    into.warnings.push(
+      `the URL gives "${name ?? drivers ?? "a parameter"}" ${values.length} times; the last one counts`
+    )
   }
   if (name !== undefined && isSetting(name)) {
     Object.assign(into.settings, { [name]: readers[name](name, last) })
@@ -171,7 +173,9 @@ const readParameter = (into: Reading, given: string, values: ReadonlyArray<strin
     }
   } else if (drivers !== undefined) {
     into.kept.push(`${drivers}=${encodeURIComponent(last)}`)
-    if (UNSAFE.has(drivers) && last === "true") into.warnings.push(`${drivers} of the URL lets anybody pose as the server`)
+    if (UNSAFE.has(drivers) && last === "true") {
+      into.warnings.push(`${drivers} of the URL lets anybody pose as the server`)
+    }
   } else if (lower === "timeoutms") {
     into.warnings.push("timeoutMS of the URL is taken out: the driver does not keep to it; policy.deadline is for that")
   } else {

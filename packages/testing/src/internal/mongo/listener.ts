@@ -56,8 +56,11 @@ type OnRequest = (connection: Connection, request: Wire.Request) => void
 const listen = (port: number, onSocket: (socket: Net.Socket) => void): Effect.Effect<Net.Server, MongoServerError> =>
   Effect.callback((resume) => {
     const server = Net.createServer(onSocket)
-    server.once("error", (error) =>
-      resume(Effect.fail(new MongoServerError({ reason: new StartFailed({ step: "start", detail: String(error) }) }))))
+    server.once(
+      "error",
+      (error) =>
+        resume(Effect.fail(new MongoServerError({ reason: new StartFailed({ step: "start", detail: String(error) }) })))
+    )
     server.listen(port, Ports.host, () => resume(Effect.succeed(server)))
   })
 
