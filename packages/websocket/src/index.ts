@@ -21,6 +21,14 @@ export * as CloseCode from "./CloseCode.ts"
 export * as ConnectionManager from "./ConnectionManager.ts"
 
 /**
+ * A WebSocket client that comes back: after every end that a new connection may cure it dials again, with full jitter
+ * and never more often than its budget allows, greets the server, and sends what has waited meanwhile.
+ *
+ * @since 0.1.0
+ */
+export * as ReconnectingSocket from "./ReconnectingSocket.ts"
+
+/**
  * What can go wrong with a connection, on the server's side and on the client's.
  *
  * @since 0.1.0
