@@ -13,7 +13,6 @@ import type { HttpClient } from "effect/http/HttpClient"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { Dispatcher } from "undici/index.js"
-import { HttpError } from "../HttpError.ts"
 import * as Client from "./client.ts"
 import { PoolDispatcher } from "./dispatcher.ts"
 import { Origins } from "./origins.ts"
@@ -33,7 +32,7 @@ export interface Parts {
 const HEALTH_LIMIT = Duration.seconds(1)
 
 const probeOf = (origins: Origins, base: Base): Effect.Effect<void, unknown> => {
-  const { healthPath, name: client, userAgent } = origins.settings
+  const { healthPath, userAgent } = origins.settings
   const authorization = base.authorization === undefined ? {} : { authorization: Redacted.value(base.authorization) }
   const outgoing = {
     method: "HEAD",
@@ -43,13 +42,7 @@ const probeOf = (origins: Origins, base: Base): Effect.Effect<void, unknown> => 
     idempotent: true,
     follow: false
   }
-  return Effect.timeout(probe(origins, outgoing, HEALTH_LIMIT), HEALTH_LIMIT).pipe(
-    Effect.flatMap((status) =>
-      status < 500
-        ? Effect.void
-        : Effect.fail(new HttpError({ _tag: "BadStatus", client, origin: base.origin, status, retryAfter: undefined }))
-    )
-  )
+  return Effect.timeout(probe(origins, outgoing, HEALTH_LIMIT), HEALTH_LIMIT)
 }
 
 /** Without a server to ask, what the last requests met. */

@@ -52,8 +52,6 @@ export class Connection {
   private dialled: Net.Socket | undefined
   /** Monotonic order of use. */
   usedAt = 0
-  /** Whether any request went over it. */
-  wasUsed = false
   private used = false
   /** Its socket closed or could not be opened: another connection takes its place. */
   private gone = false
@@ -89,7 +87,7 @@ export class Connection {
   }
 
   take(): void {
-    this.used = this.wasUsed = true
+    this.used = true
     this.usedAt = ++Connection.uses
   }
 
@@ -154,8 +152,7 @@ export class Connection {
       sockets.left()
     }
     sockets.opening++
-    // Typed as if it returned nothing; it returns the socket, which closing must reach before it is connected.
-    const dialled = dial(options, (error, socket) => {
+    const dialling: unknown = dial(options, (error, socket) => {
       if (error !== null) {
         leave()
         return done(error, null)
@@ -166,7 +163,9 @@ export class Connection {
       state = "open"
       this.socket = socket
       done(null, socket)
-    }) as unknown as Net.Socket
+    })
+    // Typed as if it returned nothing; it returns the socket, which closing must reach before it is connected.
+    const dialled = dialling as Net.Socket
     this.dialled = dialled
     dialled.once("close", leave)
   }

@@ -143,7 +143,7 @@ export class Origins {
 
   private add(origin: string): Origin {
     const scope = Scope.makeUnsafe()
-    const { keepAlive, perOrigin, wait } = this.settings
+    const { perOrigin, wait } = this.settings
     const name = `${this.settings.name} ${origin}`
     const pool = Effect.runSyncWith(this.context)(Scope.provide(
       Pool.make({
@@ -157,7 +157,7 @@ export class Origins {
         wait,
         // A connection opens its socket with its first request: nothing is dialled here.
         dial: { concurrency: perOrigin },
-        check: { isAlive: (connection) => connection.isAlive && (keepAlive !== undefined || !connection.wasUsed) }
+        check: { isAlive: (connection) => connection.isAlive }
       }),
       scope
     ))

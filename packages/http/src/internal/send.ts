@@ -223,21 +223,21 @@ export const send = (origins: Origins, outgoing: Outgoing): Effect.Effect<Answer
 /** Ahead of everybody who waits: whoever asks wants to know now. */
 const PROBE_PRIORITY = Number.MAX_SAFE_INTEGER
 
-/** One attempt, past every policy: an open circuit says nothing of how the server is now. Gives the status. */
+/**
+ * One attempt, past every policy: an open circuit says nothing of how the server is now. A status that says the server is
+ * not well is a failure here.
+ */
 export const probe = (
   origins: Origins,
   outgoing: Outgoing,
   limit: Duration.Duration
-): Effect.Effect<number, Failure> =>
+): Effect.Effect<void, Failure> =>
   Effect.withFiber((fiber) => {
     const call = callOf(origins, fiber.getRef(Clock.Clock), limit, PROBE_PRIORITY)
     return releasing(
       call,
       Effect.flatMap(origins.get(outgoing.url.origin), (origin) => attempt(call, origin, outgoing, identity)).pipe(
-        Effect.map(({ status }) => {
-          discardLast(call)
-          return status
-        })
+        Effect.map(() => discardLast(call))
       )
     )
   })

@@ -107,7 +107,7 @@ export interface Options {
   readonly userAgent?: string | undefined
   /** TLS; certificates are checked unless `rejectUnauthorized` is false. */
   readonly tls?: ConnectionOptions | undefined
-  /** Path that `health` asks with HEAD, at `url`; an answer below 500 is healthy. Default `"/"`. */
+  /** Path that `health` asks with HEAD, at `url`. Healthy is any answer but 408, 429 and 5xx. Default `"/"`. */
   readonly healthPath?: string | undefined
   /** Whether the process is not ready without it. Default true. */
   readonly critical?: boolean | undefined

@@ -124,6 +124,19 @@ describe("Http faults", () => {
       yield* eventually(Effect.map(http.stats, ({ active, opening }) => active === 0 && opening === 0))
     }))
 
+  it.live("gives up a connection that is being opened with the request that wanted it", () =>
+    Effect.gen(function*() {
+      const http = yield* open({
+        url: Redacted.make("http://slow.test:1"),
+        dns: { resolve: () => Effect.never },
+        pool: { dial: { timeout: "60 seconds" } }
+      })
+      const waiting = yield* Effect.forkChild(http.client.get("/"))
+      yield* eventually(Effect.map(http.stats, ({ opening }) => opening === 1))
+      yield* Fiber.interrupt(waiting)
+      yield* eventually(Effect.map(http.stats, ({ active, opening }) => active === 0 && opening === 0))
+    }))
+
   it.live("fails a body that is reset in the middle, typed, and goes on", () =>
     Effect.gen(function*() {
       const server = yield* FakeHttp.make(

@@ -103,6 +103,8 @@ describe("Http", () => {
       }
       const sent = (yield* server.requests).map(({ body, method, path }) => `${method} ${path} ${body}`)
       assert.deepStrictEqual(sent, ["POST /see body", "GET /end ", "POST /again body", "POST /end body"])
+      const types = (yield* server.requests).map(({ headers }) => headers["content-type"] !== undefined)
+      assert.deepStrictEqual(types, [true, false, true, true])
     }))
 
   it.live("ends a circle of redirects typed, and leaves redirects alone when told to", () =>

@@ -77,6 +77,25 @@ describe("Http limits", () => {
       yield* eventually(isFree(http))
     }))
 
+  it.live("asks for health ahead of who waits, and past an open circuit", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeHttp.make(({ method }) =>
+        method === "HEAD" ? {} : { status: 500, headersAfter: "20 millis" }
+      )
+      const http = yield* open({
+        url: Redacted.make(server.url),
+        pool: { size: { perOrigin: 1 } },
+        policy: { breaker: { window: 200, minimumCalls: 200 } }
+      })
+      const crowd = yield* Effect.forkChild(many(200, http.client.get("/")))
+      yield* eventually(Effect.map(http.stats, ({ waiting }) => waiting > 100))
+      assert.strictEqual((yield* http.health).status, "healthy")
+      assert.isAbove((yield* http.stats).waiting, 50)
+      yield* Fiber.join(crowd)
+      assert.strictEqual((yield* http.backend.policy).circuit?.state, "open")
+      assert.strictEqual((yield* http.health).status, "healthy")
+    }))
+
   it.live("forgets the origin that was idle longest, and refuses one more than can be known, typed", () =>
     Effect.gen(function*() {
       const servers = yield* Effect.all(Array.from({ length: 4 }, () => FakeHttp.make()))
@@ -129,8 +148,10 @@ describe("Http limits", () => {
       const http = yield* open({ url: Redacted.make(server.url) })
       const response = yield* http.client.get("/")
       const drained = yield* Effect.forkChild(http.backend.drain("5 seconds"), { startImmediately: true })
-      const failure = yield* failureOf(http.client.get("/"))
-      assert.strictEqual(failure.reason._tag, "Closed")
+      const other = yield* FakeHttp.make()
+      for (const url of ["/", other.url]) {
+        assert.strictEqual((yield* failureOf(http.client.get(url))).reason._tag, "Closed")
+      }
       assert.strictEqual((yield* response.text).length, 100)
       const report = yield* Fiber.join(drained)
       assert.deepStrictEqual([report.cut.length, report.leftOpen], [0, 0])
