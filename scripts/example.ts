@@ -1,10 +1,10 @@
 /** `npm run example -- NAME [--on node|bun|deno]`: runs one example; without a name, lists them. */
 import { parseArgs } from "node:util"
-import * as Databases from "./internal/database.ts"
 import { type Example, examples } from "./internal/examples.ts"
 import { main, run, UsageError } from "./internal/processes.ts"
 import { at } from "./internal/repository.ts"
 import * as Runtimes from "./internal/runtimes.ts"
+import * as Servers from "./internal/servers.ts"
 import { table } from "./internal/table.ts"
 
 // Long enough for somebody who is trying things out, short enough to be noticed when forgotten.
@@ -27,25 +27,23 @@ const find = (name: string): Example => {
 }
 
 const runExample = async (example: Example, runtime: Runtimes.Runtime, args: ReadonlyArray<string>) => {
-  const databases = Databases.make()
+  const servers = Servers.make()
   try {
-    let url: string | undefined
-    if (example.needsDatabase) {
-      console.error("[breakwater] starting a Postgres of its own for this example")
-      const database = await databases.fresh()
-      if ("missing" in database) throw new UsageError(database.missing)
-      url = database.url
+    if (example.wants.length > 0) {
+      console.error(`[breakwater] starting a server of its own for this example: ${example.wants.join(", ")}`)
     }
+    const given = await servers.give(example.wants)
+    if ("missing" in given) throw new UsageError(given.missing)
     const [program, ...before] = Runtimes.script(runtime, at(example.file))
     const result = await run(program, [...before, ...args], {
       cwd: at("examples"),
-      env: Runtimes.environment(runtime, url),
+      env: Runtimes.environment(runtime, given.environment),
       limitSeconds: LIMIT_SECONDS,
       output: "inherit"
     })
     return result.code
   } finally {
-    await databases.close()
+    await servers.close()
   }
 }
 

@@ -3,11 +3,11 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import { parseArgs, stripVTControlCharacters } from "node:util"
-import * as Databases from "./internal/database.ts"
 import { type Example, examples } from "./internal/examples.ts"
 import { main, run, UsageError } from "./internal/processes.ts"
 import { at, files } from "./internal/repository.ts"
 import * as Runtimes from "./internal/runtimes.ts"
+import * as Servers from "./internal/servers.ts"
 import { seconds, table } from "./internal/table.ts"
 import { type Counts, countTests } from "./internal/vitestReport.ts"
 
@@ -80,17 +80,17 @@ interface ExampleOutcome {
 const runExample = async (
   example: Example,
   runtime: Runtimes.Runtime,
-  databases: Databases.Databases
+  servers: Servers.Servers
 ): Promise<ExampleOutcome> => {
-  const database = example.needsDatabase ? await databases.fresh() : undefined
-  if (database !== undefined && "missing" in database) {
+  const given = await servers.give(example.wants)
+  if ("missing" in given) {
     console.log(`  skipped  ${example.name}`)
-    return { name: example.name, state: "skipped", reasons: [`${example.name}: ${database.missing}`] }
+    return { name: example.name, state: "skipped", reasons: [`${example.name}: ${given.missing}`] }
   }
   const [program, ...args] = Runtimes.script(runtime, at(example.file))
   const result = await run(program, args, {
     cwd: at("examples"),
-    env: Runtimes.environment(runtime, database?.url),
+    env: Runtimes.environment(runtime, given.environment),
     limitSeconds: EXAMPLE_LIMIT_SECONDS,
     output: "capture"
   })
@@ -104,14 +104,14 @@ const runExample = async (
 const runExamples = async (
   chosen: ReadonlyArray<Example>,
   runtime: Runtimes.Runtime,
-  databases: Databases.Databases
+  servers: Servers.Servers
 ): Promise<Outcome> => {
   title(`examples on ${runtime}`)
   const began = performance.now()
   const outcomes: Array<ExampleOutcome> = []
   for (const example of chosen) {
     // One after the other: on a small machine examples in parallel would time each other out.
-    outcomes.push(await runExample(example, runtime, databases))
+    outcomes.push(await runExample(example, runtime, servers))
   }
   const count = (state: ExampleOutcome["state"]) => outcomes.filter((outcome) => outcome.state === state).length
   return {
@@ -163,20 +163,20 @@ const runAll = async (pattern: string | undefined, on: Runtimes.Runtime | undefi
     throw new UsageError(`No test file and no example has a name that contains ${pattern ?? "anything"}.`)
   }
   const everywhere = on === undefined ? Runtimes.runtimes : [on]
-  const databases = Databases.make()
+  const servers = Servers.make()
   const steps = [
     ...(unit.length === 0 ? [] : [() => runVitest("unit", on ?? "node", unit, pattern === undefined)]),
     ...(integration.length === 0 ?
       [] :
       everywhere.map((runtime) => () => runVitest("integration", runtime, integration, pattern === undefined))),
-    ...(shown.length === 0 ? [] : everywhere.map((runtime) => () => runExamples(shown, runtime, databases)))
+    ...(shown.length === 0 ? [] : everywhere.map((runtime) => () => runExamples(shown, runtime, servers)))
   ]
   try {
     const outcomes: Array<Outcome> = []
     for (const step of steps) outcomes.push(await step())
     return conclude(outcomes)
   } finally {
-    await databases.close()
+    await servers.close()
   }
 }
 

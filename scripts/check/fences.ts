@@ -6,10 +6,10 @@
  */
 import * as fs from "node:fs"
 import * as path from "node:path"
-import * as Databases from "../internal/database.ts"
 import { type Result, run } from "../internal/processes.ts"
 import { at, files, read } from "../internal/repository.ts"
 import * as Runtimes from "../internal/runtimes.ts"
+import * as Servers from "../internal/servers.ts"
 
 const LIMIT_SECONDS = 30
 const TYPES_LIMIT_SECONDS = 120
@@ -64,11 +64,11 @@ const compare = (fence: Fence, result: Result): Array<string> => {
   return same ? [] : [`${fence.where}: says\n  ${expected.join("\n  ")}\nbut prints\n  ${printed.join("\n  ")}`]
 }
 
-const runFence = async (fence: Fence, file: string, databases: Databases.Databases): Promise<Array<string>> => {
-  const database = fence.code.includes("DATABASE_URL") ? await databases.fresh() : undefined
-  if (database !== undefined && "missing" in database) return [`${fence.where}: ${database.missing}`]
+const runFence = async (fence: Fence, file: string, servers: Servers.Servers): Promise<Array<string>> => {
+  const given = await servers.give(Servers.wantedBy([fence.code]))
+  if ("missing" in given) return [`${fence.where}: ${given.missing}`]
   const [program, ...args] = Runtimes.script("node", file)
-  const env = { ...Runtimes.environment("node", database?.url), NO_COLOR: "1" }
+  const env = { ...Runtimes.environment("node", given.environment), NO_COLOR: "1" }
   return compare(fence, await run(program, args, { env, limitSeconds: LIMIT_SECONDS, output: "capture" }))
 }
 
@@ -96,19 +96,19 @@ const runAll = async (
   fences: ReadonlyArray<Fence>,
   fileOf: (index: number) => string
 ): Promise<Array<string>> => {
-  const databases = Databases.make()
+  const servers = Servers.make()
   const queue = fences.map((fence, index) => ({ fence, file: fileOf(index) })).filter(({ fence }) => fence.runs)
   const worker = async (): Promise<Array<string>> => {
     const problems: Array<string> = []
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      problems.push(...await runFence(next.fence, next.file, databases))
+      problems.push(...await runFence(next.fence, next.file, servers))
     }
     return problems
   }
   try {
     return (await Promise.all(Array.from({ length: CONCURRENCY }, worker))).flat()
   } finally {
-    await databases.close()
+    await servers.close()
   }
 }
 

@@ -1,12 +1,14 @@
 /** The runnable examples: `examples/NN-name.ts`, and `examples/<name>/main.ts` for those that are a whole program. */
 import * as path from "node:path"
 import { files, read } from "./repository.ts"
+import { type Variable, wantedBy } from "./servers.ts"
 
 export interface Example {
   readonly name: string
   readonly file: string
   readonly about: string
-  readonly needsDatabase: boolean
+  /** The variables with addresses of servers that it reads. */
+  readonly wants: ReadonlyArray<Variable>
   /** Has tests of its own, run with the integration tests; it need not end by itself. */
   readonly tested: boolean
 }
@@ -23,7 +25,7 @@ const describe = (name: string, file: string, others: ReadonlyArray<string>): Ex
     name,
     file,
     about: firstComment(text),
-    needsDatabase: [file, ...others].some((each) => read(each).includes("DATABASE_URL")),
+    wants: wantedBy([file, ...others].map(read)),
     tested: others.some((each) => each.endsWith(".test.ts"))
   }
 }

@@ -1,6 +1,7 @@
 /** The three runtimes, as this repository installs them, and how each runs an example and vitest. */
 import { UsageError } from "./processes.ts"
 import { at } from "./repository.ts"
+import { type Environment, variables } from "./servers.ts"
 
 export const runtimes = ["node", "bun", "deno"] as const
 
@@ -44,11 +45,11 @@ export const tests = (runtime: Runtime): Command => {
   }
 }
 
-/** The environment of a run: never the caller's database, which a test must not touch. */
-export const environment = (runtime: Runtime, databaseUrl?: string): NodeJS.ProcessEnv => {
+/** The environment of a run: never the caller's servers, which a test must not touch. */
+export const environment = (runtime: Runtime, given: Environment = {}): NodeJS.ProcessEnv => {
   const env: NodeJS.ProcessEnv = { ...process.env, BREAKWATER_TEST_RUNTIME: runtime }
-  delete env["DATABASE_URL"]
-  if (databaseUrl !== undefined) env["DATABASE_URL"] = databaseUrl
+  for (const variable of variables) delete env[variable]
+  Object.assign(env, given)
   // The children write into pipes; whether there are colours depends on what the output goes to in the end.
   if (process.stdout.isTTY && env["NO_COLOR"] === undefined) env["FORCE_COLOR"] = "1"
   if (!process.stdout.isTTY) env["NO_COLOR"] = "1"

@@ -1,0 +1,72 @@
+/** The servers for the examples and document fences of a run, each started when the first asks for it. */
+import { Effect, Exit, Redacted, Scope } from "effect"
+
+/** The variables that programs read the addresses of servers from. */
+export const variables = ["DATABASE_URL", "REDIS_URL"] as const
+
+export type Variable = (typeof variables)[number]
+
+/** What a program wants to be given. */
+export const wantedBy = (texts: ReadonlyArray<string>): ReadonlyArray<Variable> =>
+  variables.filter((variable) => texts.some((text) => text.includes(variable)))
+
+export type Environment = { readonly [variable in Variable]?: string }
+
+export interface Servers {
+  /** Addresses, of a database a program of its own, or why one cannot be had. */
+  readonly give: (
+    wanted: ReadonlyArray<Variable>
+  ) => Promise<{ readonly environment: Environment } | { readonly missing: string }>
+  readonly close: () => Promise<void>
+}
+
+/** Gives the address of a server, each time it is asked. */
+type Started = { readonly url: Effect.Effect<Redacted.Redacted, unknown, Scope.Scope> } | { readonly missing: string }
+
+const postgres: Effect.Effect<Started, unknown, Scope.Scope> = Effect.gen(function*() {
+  const { PostgresServer } = yield* Effect.promise(() => import("../../packages/testing/src/index.ts"))
+  return yield* PostgresServer.make().pipe(
+    Effect.map((server): Started => ({ url: Effect.map(server.createDatabase, ({ url }) => url) })),
+    Effect.catchReason("PostgresServerError", "NotFound", (reason) => Effect.succeed({ missing: reason.message }))
+  )
+})
+
+const redis: Effect.Effect<Started, unknown, Scope.Scope> = Effect.gen(function*() {
+  const { RedisServer } = yield* Effect.promise(() => import("../../packages/testing/src/index.ts"))
+  return yield* RedisServer.make().pipe(
+    Effect.map((server): Started => ({ url: Effect.succeed(server.url) })),
+    Effect.catchReason("RedisServerError", "NotFound", (reason) => Effect.succeed({ missing: reason.message }))
+  )
+})
+
+const starts: Record<Variable, Effect.Effect<Started, unknown, Scope.Scope>> = {
+  DATABASE_URL: postgres,
+  REDIS_URL: redis
+}
+
+export const make = (): Servers => {
+  const scope = Effect.runSync(Scope.make())
+  const inScope = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) => Effect.runPromise(Scope.provide(effect, scope))
+  const started = new Map<Variable, Promise<Started>>()
+  const start = (variable: Variable) => {
+    const promise = started.get(variable) ?? inScope(starts[variable])
+    started.set(variable, promise)
+    return promise
+  }
+  return {
+    give: async (wanted) => {
+      const environment: { [variable in Variable]?: string } = {}
+      for (const variable of wanted) {
+        const result = await start(variable)
+        if ("missing" in result) return result
+        environment[variable] = Redacted.value(await inScope(result.url))
+      }
+      return { environment }
+    },
+    close: async () => {
+      // A start that is under way belongs to the scope only once it has ended.
+      await Promise.allSettled(started.values())
+      await Effect.runPromise(Scope.close(scope, Exit.void))
+    }
+  }
+}
