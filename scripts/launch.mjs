@@ -23,7 +23,11 @@ const tasks = {
   test: { entry: "scripts/test.ts", about: "tests and examples: [PATTERN] [--on node|bun|deno]" },
   check: { entry: "scripts/check.ts", about: "types, lint, format and everything else that is checked: [--fix]" },
   build: { entry: "scripts/build.ts", about: "builds the packages and tries them as an installation" },
-  example: { entry: "scripts/example.ts", about: "runs an example: NAME [--on node|bun|deno]" }
+  example: { entry: "scripts/example.ts", about: "runs an example: NAME [--on node|bun|deno]" },
+  bench: {
+    entry: "packages/benchmarks/src/main.ts",
+    about: "measures beside the peers: [GROUP...] [--rounds N] [--json FILE] [--on node|bun|deno]"
+  }
 }
 
 const runTask = ({ node, pnpm }, entry, args) => {
