@@ -158,7 +158,7 @@ const own = (source: "mongod" | "ferretdb", program: string) =>
     const data = Folder.dataFolder(folder)
     yield* Effect.try({ try: () => Binaries.prepare(data), catch: (cause) => failed("folder", String(cause)) })
     const urlOf = (port: number) => Redacted.make(`mongodb://${Ports.host}:${port}/?directConnection=true`)
-    const { controls, port } = yield* Controls.make({
+    const { controls, port: chosen } = yield* Controls.make({
       start: (port) =>
         ServerProcess.start({
           command: [program, ...Binaries.argumentsOf[source](data, port)],
@@ -172,7 +172,7 @@ const own = (source: "mongod" | "ferretdb", program: string) =>
       notRunning: () => failed("start", "it is not running"),
       failed: (detail) => failed("start", detail)
     })
-    return yield* real(source, urlOf(port), controls)
+    return yield* real(source, urlOf(chosen), controls)
   })
 
 const fromFake = Effect.map(FakeMongo.make, (fake): MongoServer => ({

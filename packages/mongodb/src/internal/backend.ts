@@ -59,6 +59,7 @@ class Server {
   /** Clients that are not closed yet. */
   private readonly clients = new Set<MongoClient>()
   private cutByDrain: ReadonlyArray<Holder> = []
+  private drained = false
 
   constructor(settings: Settings, clock: Clock.Clock, events: Events<PoolEvent>) {
     this.settings = settings
@@ -81,7 +82,7 @@ class Server {
       const since = this.monitor.now()
       const label = `${this.settings.name}.health`
       const work: Work<unknown> = (db, _, limits) => ping(db, limits)
-      return this.calls.run(this.current, label, Duration.toMillis(HEALTH_LIMIT), work).pipe(
+      return this.calls.runBeyondLimit(this.current, label, Duration.toMillis(HEALTH_LIMIT), work).pipe(
         Effect.timeout(HEALTH_LIMIT),
         Effect.match({
           onFailure: (error): Health => ({ status: "unhealthy", latency: this.since(since), error }),
@@ -136,7 +137,8 @@ class Server {
         .pipe(
           Effect.andThen(Effect.forEach(this.clients, (client) => this.close(client), { concurrency: "unbounded" })),
           Effect.map(() => {
-            this.events.publish?.({ _tag: "Drained", cut: this.cutByDrain.length })
+            if (!this.drained) this.events.publish?.({ _tag: "Drained", cut: this.cutByDrain.length })
+            this.drained = true
             const leftOpen = this.monitor.open + this.monitor.standing.opening
             return { took: this.since(since), cut: this.cutByDrain, leftOpen }
           })
@@ -193,8 +195,9 @@ class Server {
   }
 }
 
-const describe = ({ deadline, driver, hosts, max, maxWaiting, min, missing, name, start, timeout }: Settings): string =>
-  [
+const describe = (settings: Settings): string => {
+  const { deadline, driver, hosts, max, maxWaiting, min, missing, name, readPreference, start, timeout } = settings
+  return [
     `mongodb "${name}" at ${hosts}`,
     `connections ${min} to ${max} a server, start ${start}`,
     `wait ${driver.waitQueueTimeoutMS} ms for at most ${maxWaiting}, dial ${driver.connectTimeoutMS} ms`,
@@ -203,8 +206,9 @@ const describe = ({ deadline, driver, hosts, max, maxWaiting, min, missing, name
     `compressors ${driver.compressors?.toString() || "none"}${
       missing.length === 0 ? "" : ` (${missing.join(", ")} cannot be loaded here)`
     }`,
-    `tls ${driver.tls === true ? "on" : "off"}, read preference ${String(driver.readPreference)}`
+    `tls ${driver.tls === true ? "on" : "off"}, read preference ${readPreference}`
   ].join("; ")
+}
 
 const backendOf = (server: Server): Backend => {
   const { monitor, settings } = server
@@ -230,7 +234,10 @@ const startOf = (server: Server): Effect.Effect<void, PoolError, Scope.Scope> =>
       return server.warm
     case "background":
       return server.warm.pipe(
-        Effect.retry({ schedule: Schedule.spaced(Duration.millis(server.settings.redial)) }),
+        Effect.retry({
+          schedule: Schedule.spaced(Duration.millis(server.settings.redial)),
+          while: ({ reason }) => reason._tag !== "Closed"
+        }),
         Effect.ignore,
         Effect.forkScoped,
         Effect.asVoid

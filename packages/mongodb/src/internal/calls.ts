@@ -45,6 +45,7 @@ export interface Slot {
 /** How long an interrupted call waits for its function, which goes on by itself after that. */
 const GRACE = Duration.millis(100)
 
+/** Whose operation it is, wherever the driver goes on with it. */
 const current = new AsyncLocalStorage<Call>()
 
 export const currentCall = (): Call | undefined => current.getStore()
@@ -93,8 +94,24 @@ export class Calls {
   /** Runs `work` where there is room. */
   run<A>(slot: () => Slot, label: string, maxTimeMS: number, work: Work<A>): Effect.Effect<A, MongoError | PoolError> {
     return Effect.suspend(() => {
-      const refusal = this.refusal()
-      return refusal === undefined ? this.begin(slot(), label, maxTimeMS, work) : Effect.fail(refusal)
+      const { max, maxWaiting, name } = this.monitor.limits
+      if (!this.open || this.all.size < max + maxWaiting) return this.runBeyondLimit(slot, label, maxTimeMS, work)
+      this.monitor.refuse("Refused")
+      return Effect.fail(new PoolError({ reason: { _tag: "QueueFull", pool: name, maxWaiting } }))
+    })
+  }
+
+  /** For those who ask how it goes: a full house must not look like a dead one. */
+  runBeyondLimit<A>(
+    slot: () => Slot,
+    label: string,
+    maxTimeMS: number,
+    work: Work<A>
+  ): Effect.Effect<A, MongoError | PoolError> {
+    return Effect.suspend(() => {
+      if (this.open) return this.begin(slot(), label, maxTimeMS, work)
+      this.monitor.refuse("ClosedRefused")
+      return Effect.fail(this.closed)
     })
   }
 
@@ -106,17 +123,6 @@ export class Calls {
     this.monitor.revoke(holders, why)
     for (const call of cut) call.revoke(why)
     return holders
-  }
-
-  private refusal(): PoolError | undefined {
-    if (!this.open) {
-      this.monitor.refuse("ClosedRefused")
-      return this.closed
-    }
-    const { max, maxWaiting, name } = this.monitor.limits
-    if (this.all.size < max + maxWaiting) return undefined
-    this.monitor.refuse("Refused")
-    return new PoolError({ reason: { _tag: "QueueFull", pool: name, maxWaiting } })
   }
 
   private begin<A>(

@@ -153,6 +153,7 @@ export interface Settings {
   readonly timeout: Duration.Duration | undefined
   readonly policy: Policy.Policy<Failures>
   readonly redial: number
+  readonly readPreference: ReadPreferenceMode
   readonly driver: MongoClientOptions
   /** Compressors of the default that cannot be loaded here. */
   readonly missing: ReadonlyArray<string>
@@ -357,11 +358,12 @@ const limitsOf = ({ deadline, timeout }: PolicyOptions) => {
 const driverOf = (sources: Sources, size: { readonly min: number; readonly max: number }) => {
   const { options: { driver = {}, name, pool = {} }, url, warnings } = sources
   const { missing, ...compression } = compressionOf(sources)
+  const read = readOf(sources)
   const concurrency = pool.dial?.concurrency
   const settings: MongoClientOptions = {
     ...timesOf(sources),
     ...compression,
-    ...readOf(sources),
+    ...read,
     ...tlsOf(sources),
     ...retriesOf(sources),
     minPoolSize: size.min,
@@ -375,7 +377,7 @@ const driverOf = (sources: Sources, size: { readonly min: number; readonly max: 
     ]) ?? 2,
     appName: choose(warnings, [["driver.appName", driver.appName], ["the URL's appName", url.settings.appName]]) ?? name
   }
-  return { missing, settings }
+  return { missing, readPreference: read.readPreference, settings }
 }
 
 /** Throws a `RangeError` for what is out of range; the parts of the URL were checked before. */
@@ -386,7 +388,7 @@ export const resolve = (options: Options, url: Parsed, environment: FromEnvironm
   const warnings = [...url.warnings]
   const sources: Sources = { options, environment, url, warnings }
   const size = sizeOf(sources)
-  const { missing, settings: driver } = driverOf(sources, size)
+  const { missing, readPreference, settings: driver } = driverOf(sources, size)
   const limits = limitsOf(policy)
   const { breaker, retry } = policy
   return {
@@ -401,6 +403,7 @@ export const resolve = (options: Options, url: Parsed, environment: FromEnvironm
     ...limits,
     policy: Policy.make({ name, ...limits, retry, breaker, classify: MongoOutcome.fromExit }),
     redial: driver.minHeartbeatFrequencyMS ?? 0,
+    readPreference,
     driver,
     missing,
     warnings
