@@ -73,6 +73,8 @@ const change = (document: Document, update: Document): boolean => {
 const plainFields = (filter: Document): Document =>
   Object.fromEntries(Object.entries(filter).filter(([, wanted]) => !isOperation(wanted)))
 
+const listIn = (command: Document, field: string): Array<Document> => command[field] ?? []
+
 export class Store {
   private readonly collections = new Map<string, Collection>()
 
@@ -117,7 +119,7 @@ export class Store {
     const collection = this.at(namespace)
     const writeErrors: Array<Document> = []
     let n = 0
-    for (const [index, document] of (command["documents"] as Array<Document>).entries()) {
+    for (const [index, document] of listIn(command, "documents").entries()) {
       if (collection.some(({ _id }) => same(_id, document["_id"]))) {
         writeErrors.push({ index, code: 11_000, errmsg: "E11000 duplicate key error", keyPattern: { _id: 1 } })
         if (command["ordered"] !== false) break
@@ -134,7 +136,7 @@ export class Store {
     const upserted: Array<Document> = []
     let n = 0
     let nModified = 0
-    for (const [index, { multi, q, u, upsert }] of (command["updates"] as Array<Document>).entries()) {
+    for (const [index, { multi, q, u, upsert }] of listIn(command, "updates").entries()) {
       const found = collection.filter(matches(q))
       for (const document of multi === true ? found : found.slice(0, 1)) {
         n++
@@ -154,7 +156,7 @@ export class Store {
   private delete(namespace: string, command: Document): Document {
     const collection = this.at(namespace)
     let n = 0
-    for (const { limit, q } of command["deletes"] as Array<Document>) {
+    for (const { limit, q } of listIn(command, "deletes")) {
       const found = collection.filter(matches(q))
       for (const document of limit === 1 ? found.slice(0, 1) : found) {
         collection.splice(collection.indexOf(document), 1)
@@ -167,7 +169,7 @@ export class Store {
   /** `countDocuments` is a pipeline that ends in a sum; of other stages only `$match`, `$skip` and `$limit` are known. */
   private aggregate(namespace: string, command: Document): Document {
     let documents: Array<Document> = this.at(namespace)
-    for (const stage of command["pipeline"] as Array<Document>) {
+    for (const stage of listIn(command, "pipeline")) {
       const [name = ""] = Object.keys(stage)
       if (name === "$match") documents = documents.filter(matches(stage["$match"]))
       else if (name === "$skip") documents = documents.slice(Number(stage["$skip"]))
