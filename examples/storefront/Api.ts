@@ -20,12 +20,16 @@ const IdempotencyKey = Schema.Struct({
   "idempotency-key": Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(200))
 })
 
-const products = Effect.flatMap(Products.list(), HttpServerResponse.schemaJson(Schema.Array(Products.Product)))
+const products = Effect.gen(function*() {
+  const { source, value } = yield* Products.list
+  return yield* HttpServerResponse.schemaJson(Schema.Array(Products.Product))(value, { headers: { "x-cache": source } })
+})
 
-const product = HttpRouter.schemaPathParams(ProductId).pipe(
-  Effect.flatMap(({ id }) => Products.get(id)),
-  Effect.flatMap(HttpServerResponse.schemaJson(Products.Product))
-)
+const product = Effect.gen(function*() {
+  const { id } = yield* HttpRouter.schemaPathParams(ProductId)
+  const { source, value } = yield* Products.get(id)
+  return yield* HttpServerResponse.schemaJson(Products.Product)(value, { headers: { "x-cache": source } })
+})
 
 const order = HttpRouter.schemaPathParams(OrderKey).pipe(
   Effect.flatMap(({ key }) => Orders.get(key)),

@@ -16,7 +16,7 @@ const layerDatabase = Database.layerConfig({
     timeout: "1 second",
     retry: { times: 2 },
     // A shop that is closed for longer than its database is down loses customers.
-    breaker: { openFor: "1 second" },
+    breaker: { openFor: "500 millis" },
     // No function that the shop selects from writes anything.
     reads: "idempotent"
   })

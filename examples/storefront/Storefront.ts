@@ -1,6 +1,6 @@
 /**
  * The service as one layer. The order of its parts is the order of its end, from the outside in: readiness goes first,
- * then nothing new is accepted and what is in flight finishes, then the pool drains.
+ * then nothing new is accepted and what is in flight finishes, then the pools drain.
  */
 import { Lifecycle } from "@breakwater/core"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
@@ -8,6 +8,7 @@ import { Config, Effect, Layer } from "effect"
 import { HttpRouter } from "effect/http"
 import { createServer } from "node:http"
 import * as Api from "./Api.ts"
+import * as Cache from "./Cache.ts"
 import * as Database from "./Database.ts"
 
 /** More than any request takes: orders have three seconds. A client that never finishes its own must not hold the end. */
@@ -32,5 +33,5 @@ export const layer = layerDraining.pipe(
   Layer.provideMerge(HttpRouter.serve(Api.layer, { disableLogger: true })),
   Layer.provideMerge(layerServer),
   Layer.provideMerge(Lifecycle.layer()),
-  Layer.provideMerge(Database.layer)
+  Layer.provideMerge(Layer.merge(Database.layer, Cache.layer))
 )

@@ -53,7 +53,7 @@ const write = (file: string, text: string) =>
   })
 
 const storm = Effect.fnUntraced(function*(seconds: number, file: string | undefined) {
-  console.log("Starting Postgres, a proxy that breaks the network on command, and the storefront")
+  console.log("Starting the backends, proxies that break the network on command, and the storefront")
   const scene = yield* Scene.make
   console.log(`\nA storm of ${seconds} s, ${RATE} requests a second\n\n${Screen.header}`)
   const outcome = yield* run(scene, { seconds, rate: RATE })

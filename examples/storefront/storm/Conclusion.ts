@@ -27,7 +27,7 @@ const summary = ({ exitCode, report }: Outcome): ReadonlyArray<string> => [
   `Orders: ${report.ordersAcknowledged} acknowledged, ${report.ordersLost} lost, ${report.ordersDoubled} doubled`,
   `Connections opened: ${counts(report.connectionsOpened)}`,
   `Breakers opened: ${counts(report.breakerOpened)}`,
-  `Connections left at Postgres: ${report.socketsLeft}`,
+  `Connections left at the backends: ${report.socketsLeft}`,
   `Exit code of the storefront: ${exitCode}`
 ]
 
@@ -39,6 +39,6 @@ const verdict = (outcome: Outcome): string => {
 }
 
 export const show = (outcome: Outcome): string => {
-  const left = outcome.leftOut.map((name) => `Left out: ${name}, since this Postgres was given and not started here.`)
+  const left = outcome.leftOut.map(({ name, why }) => `Left out: ${name}, since ${why}`)
   return ["", stages(outcome), "", failures(outcome), "", ...summary(outcome), ...left, "", verdict(outcome)].join("\n")
 }

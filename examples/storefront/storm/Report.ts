@@ -1,6 +1,5 @@
 /** What the storm found, and whether that is good enough. */
 import type { Findings } from "./Ledger.ts"
-import type { FaultName } from "./Stages.ts"
 import type { Tally } from "./Tally.ts"
 
 /** More than this to recover from a fault fails the run. */
@@ -22,7 +21,7 @@ export interface Report {
   readonly breakerOpened: Readonly<Record<string, number>>
   readonly socketsLeft: number
   /** Null where it did not recover while the storm waited for it. */
-  readonly recoveredWithinMs: Readonly<Partial<Record<FaultName, number | null>>>
+  readonly recoveredWithinMs: Readonly<Record<string, number | null>>
 }
 
 export const make = (parts: {
@@ -62,7 +61,7 @@ export const faultsOf = (report: Report, exitCode: number): ReadonlyArray<string
   ...(report.ordersDoubled === 0
     ? []
     : [`${report.ordersDoubled} orders placed twice, or pieces of stock that do not match them`]),
-  ...(report.socketsLeft === 0 ? [] : [`${report.socketsLeft} connections left at Postgres after the end`]),
+  ...(report.socketsLeft === 0 ? [] : [`${report.socketsLeft} connections left at the backends after the end`]),
   ...Object.entries(report.recoveredWithinMs).flatMap(([name, millis]) =>
     millis !== null && millis <= RECOVERY_LIMIT_MILLIS
       ? []

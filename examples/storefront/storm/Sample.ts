@@ -7,6 +7,8 @@ export const Sample = Schema.Struct({
   /** Epoch milliseconds. A request begins when it was due, so that a client held up makes nothing look faster. */
   began: Schema.Number,
   ended: Schema.Number,
+  /** Where the storefront found what was read. */
+  cache: Schema.optionalKey(Schema.String),
   /** Absent where it succeeded. `name` is a `Tag.Reason`. */
   failure: Schema.optionalKey(Schema.Struct({
     how: Schema.Literals(["typed", "untyped", "socket", "timeout"]),

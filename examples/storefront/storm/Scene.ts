@@ -1,6 +1,6 @@
-/** What the storm breaks: a Postgres behind a proxy whose network fails on command, and the storefront in front of both. */
-import { FaultProxy, PostgresServer } from "@breakwater/testing"
-import { Effect, Redacted, Ref, Schedule, Schema } from "effect"
+/** What the storm breaks: servers behind proxies whose network fails on command, and the storefront in front of them. */
+import { FaultProxy, PostgresServer, RedisServer } from "@breakwater/testing"
+import { Effect, Option, Redacted, Ref, Schedule, Schema } from "effect"
 import * as StorefrontProcess from "./StorefrontProcess.ts"
 
 /** Each way: of a network, so that there is something in flight to be cut. */
@@ -18,17 +18,46 @@ const Stats = Schema.Record(
       max: Schema.Int,
       opened: Schema.Int
     }),
-    policy: Schema.Struct({ circuitOpened: Schema.Int })
+    policy: Schema.Struct({
+      circuitOpened: Schema.Int,
+      circuit: Schema.optionalKey(Schema.Struct({ state: Schema.String }))
+    })
   })
 )
 
 export type Stats = typeof Stats.Type
 
-export const make = Effect.gen(function*() {
-  const server = yield* PostgresServer.make()
+interface Server extends FaultProxy.Address {
+  readonly url: Redacted.Redacted
+}
+
+/** A server whose network fails on command. */
+const behindProxy = Effect.fnUntraced(function*<S extends Server>(server: S) {
   const proxy = yield* FaultProxy.make({ target: server })
   yield* proxy.delay(LATENCY)
-  const storefront = yield* StorefrontProcess.start(throughProxy(server.url, proxy))
+  return {
+    server,
+    proxy,
+    url: throughProxy(server.url, proxy),
+    /** Ends every fault of the network. */
+    mend: Effect.andThen(proxy.restore, proxy.delay(LATENCY))
+  }
+})
+
+const throughProxy = (url: Redacted.Redacted, proxy: FaultProxy.Address): string => {
+  const through = new URL(Redacted.value(url))
+  through.hostname = proxy.host
+  through.port = String(proxy.port)
+  return through.href
+}
+
+export const make = Effect.gen(function*() {
+  const postgres = yield* Effect.flatMap(PostgresServer.make(), behindProxy)
+  const redis = yield* Effect.option(Effect.flatMap(RedisServer.make(), behindProxy))
+  const storefront = yield* StorefrontProcess.start({
+    DATABASE_URL: postgres.url,
+    ...(Option.isSome(redis) ? { REDIS_URL: redis.value.url } : {})
+  })
   const stats = yield* Ref.make<Stats>({})
   const ask = (path: string) =>
     Effect.tryPromise((signal) => fetch(`${storefront.url}${path}`, { signal })).pipe(Effect.timeout("500 millis"))
@@ -39,12 +68,10 @@ export const make = Effect.gen(function*() {
     Effect.timeoutOrElse({ duration: READY_LIMIT, orElse: () => storefront.failed })
   )
   return {
-    server,
-    proxy,
+    postgres,
+    redis,
     ...storefront,
     isReady,
-    /** Ends every fault of the network. */
-    mend: Effect.andThen(proxy.restore, proxy.delay(LATENCY)),
     /** As the storefront says; what it said last where it does not answer in time. */
     stats: ask("/stats").pipe(
       Effect.flatMap((response) => Effect.tryPromise(() => response.json())),
@@ -56,10 +83,3 @@ export const make = Effect.gen(function*() {
 })
 
 export type Scene = Effect.Success<typeof make>
-
-const throughProxy = (url: Redacted.Redacted, proxy: FaultProxy.Address): string => {
-  const through = new URL(Redacted.value(url))
-  through.hostname = proxy.host
-  through.port = String(proxy.port)
-  return through.href
-}

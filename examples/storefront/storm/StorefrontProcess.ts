@@ -13,9 +13,9 @@ const KEPT_LINES = 20
 const START_LIMIT = "20 seconds"
 
 /** Starts it, and waits until it listens. */
-export const start = Effect.fnUntraced(function*(databaseUrl: string) {
+export const start = Effect.fnUntraced(function*(backends: Record<string, string>) {
   const { handle, lines } = yield* Child.start("../main.ts", {
-    env: { DATABASE_URL: databaseUrl, HOST: "127.0.0.1", PORT: "0", DRAIN_GRACE: "1 second" },
+    env: { ...backends, HOST: "127.0.0.1", PORT: "0", DRAIN_GRACE: "1 second" },
     patience: "3 seconds"
   })
   const output: Array<string> = []

@@ -7,8 +7,12 @@ import { Tally } from "./Tally.ts"
 /** This many successes in a row are a recovery. */
 const IN_A_ROW = 20
 
+/** Whether a request went well; undefined where it tells nothing about what was broken. */
+export type Judge = (sample: Sample) => boolean | undefined
+
 interface Recovery {
   readonly since: number
+  readonly judge: Judge
   readonly done: Deferred.Deferred<number>
   streak: number
 }
@@ -38,14 +42,16 @@ export class Watch {
     if (sample.order !== undefined) this.acknowledged.push(sample.order)
     const { recovery } = this
     if (recovery === undefined || sample.ended < recovery.since) return
-    recovery.streak = sample.failure === undefined ? recovery.streak + 1 : 0
+    const well = recovery.judge(sample)
+    if (well === undefined) return
+    recovery.streak = well ? recovery.streak + 1 : 0
     if (recovery.streak === IN_A_ROW) Deferred.doneUnsafe(recovery.done, Effect.succeed(sample.ended - recovery.since))
   }
 
   /** Waits for the recovery from a fault that ended at `since`: how many milliseconds it took. */
-  recovered(since: number): Effect.Effect<number> {
+  recovered(since: number, judge: Judge): Effect.Effect<number> {
     return Effect.suspend(() => {
-      this.recovery = { since, done: Deferred.makeUnsafe<number>(), streak: 0 }
+      this.recovery = { since, judge, done: Deferred.makeUnsafe<number>(), streak: 0 }
       return Deferred.await(this.recovery.done)
     })
   }

@@ -32,6 +32,7 @@ const report = Effect.sync(() => {
 interface Answer {
   readonly status: number
   readonly body: string
+  readonly cache: string | null
 }
 
 const codeOf = (error: unknown): string => {
@@ -43,7 +44,7 @@ const request = (path: string, init: RequestInit): Effect.Effect<Answer, Failure
   Effect.tryPromise({
     try: async (signal) => {
       const response = await fetch(`${url}${path}`, { ...init, signal })
-      return { status: response.status, body: await response.text() }
+      return { status: response.status, body: await response.text(), cache: response.headers.get("x-cache") }
     },
     catch: (error): Failure => ({ how: "socket", name: `Socket.${codeOf(error)}` })
   }).pipe(
@@ -64,9 +65,9 @@ const typed = (answer: Answer): Failure => {
 }
 
 /** An order that was acknowledged without saying which cannot be looked for: that is no success. */
-const judge = (kind: Sample["kind"], answer: Answer): Pick<Sample, "failure" | "order"> => {
+const judge = (kind: Sample["kind"], answer: Answer): Pick<Sample, "cache" | "failure" | "order"> => {
   if (answer.status >= 400) return { failure: typed(answer) }
-  if (kind === "read") return {}
+  if (kind === "read") return answer.cache === null ? {} : { cache: answer.cache }
   return Option.match(decodeOrder(answer.body), {
     onNone: () => ({ failure: { how: "untyped", name: `Untyped.${answer.status}` } }),
     onSome: (order) => ({ order })

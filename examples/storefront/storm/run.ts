@@ -1,10 +1,11 @@
 /** One storm from its first request to its report. */
-import { Clock, Duration, Effect, Fiber, Schedule } from "effect"
+import { Clock, Duration, Effect, Fiber, Option, Schedule } from "effect"
+import type { Fault, LeftOut } from "./Faults.ts"
 import * as Ledger from "./Ledger.ts"
 import * as Load from "./load.ts"
 import * as Report from "./Report.ts"
 import type { Scene } from "./Scene.ts"
-import { type Fault, type FaultName, FULL_LENGTH, leftOut, type Stage, stages } from "./Stages.ts"
+import { FULL_LENGTH, leftOut, type Stage, stages } from "./Stages.ts"
 import type { Tally } from "./Tally.ts"
 import { Watch } from "./Watch.ts"
 
@@ -26,15 +27,15 @@ export interface Outcome {
   readonly report: Report.Report
   readonly rows: ReadonlyArray<Row>
   readonly exitCode: number
-  readonly leftOut: ReadonlyArray<FaultName>
+  readonly leftOut: ReadonlyArray<LeftOut>
 }
 
 /** Breaks something, mends it, and waits for the storefront to be well again. */
-const strike = Effect.fnUntraced(function*(watch: Watch, fault: Fault, scale: number) {
+const strike = Effect.fnUntraced(function*(watch: Watch, fault: Fault, lasts: Duration.Duration) {
   watch.what = fault.what
-  yield* fault.run(Duration.seconds(fault.seconds * scale))
+  yield* fault.run(lasts)
   watch.what = "recovering"
-  const recovered = yield* watch.recovered(yield* Clock.currentTimeMillis).pipe(
+  const recovered = yield* watch.recovered(yield* Clock.currentTimeMillis, fault.judge).pipe(
     Effect.timeoutOrElse({ duration: RECOVERY_PATIENCE, orElse: () => Effect.succeed(null) })
   )
   watch.what = recovered === null ? "not recovered" : `recovered in ${recovered} ms`
@@ -45,7 +46,9 @@ const play = Effect.fnUntraced(function*(watch: Watch, { fault, label, seconds }
   watch.what = label
   const tally = watch.nextStage()
   const until = (yield* Clock.currentTimeMillis) + seconds * scale * 1000
-  const recovered = fault === undefined ? undefined : yield* strike(watch, fault, scale)
+  const recovered = fault === undefined
+    ? undefined
+    : yield* strike(watch, fault.fault, Duration.seconds(fault.lasts * scale))
   yield* Load.sleepUntil(until)
   const row: Row = { label, tally, recovered }
   return row
@@ -69,8 +72,14 @@ const terminate = Effect.fnUntraced(function*<E>(scene: Scene, watch: Watch, sto
 })
 
 /** Counted by the server and by the proxy in front of it, which both may take a moment to see the end. */
-const socketsLeft = ({ proxy, server }: Scene) =>
-  Effect.zipWith(server.connections(), proxy.stats, (sessions, { open }) => Math.max(sessions, open)).pipe(
+const socketsLeft = ({ postgres: { proxy, server }, redis }: Scene) =>
+  Effect.gen(function*() {
+    const sessions = yield* server.connections()
+    const proxies = Option.isSome(redis) ? [redis.value.proxy] : []
+    const others = yield* Effect.forEach(proxies, ({ stats }) => Effect.map(stats, ({ open }) => open))
+    const { open } = yield* proxy.stats
+    return others.reduce((sum, n) => sum + n, Math.max(sessions, open))
+  }).pipe(
     Effect.repeat({ while: (left) => left > 0, times: 30, schedule: Schedule.spaced("100 millis") })
   )
 
@@ -78,7 +87,7 @@ export const run = Effect.fnUntraced(
   function*(scene: Scene, options: { readonly seconds: number; readonly rate: number }) {
     const scale = options.seconds / FULL_LENGTH
     const watch = new Watch({ remembers: true })
-    yield* Ledger.fill(scene.server.url)
+    yield* Ledger.fill(scene.postgres.server.url)
     const client = yield* Load.start(scene, watch, options.rate)
     const began = yield* Clock.currentTimeMillis
     const screen = yield* Effect.forkScoped(Load.show(scene, watch))
@@ -86,7 +95,7 @@ export const run = Effect.fnUntraced(
     const course = stages(scene)
     const rows = yield* Effect.forEach(course, (stage) => play(watch, stage, scale))
     const recovered = course.flatMap(({ fault }, index) =>
-      fault === undefined ? [] : [[fault.name, rows[index]?.recovered ?? null] as const]
+      fault === undefined ? [] : [[fault.fault.name, rows[index]?.recovered ?? null] as const]
     )
     const backends = Object.entries(yield* scene.stats)
     const { exitCode, row } = yield* terminate(scene, watch, client.stop)
@@ -97,7 +106,7 @@ export const run = Effect.fnUntraced(
       seconds: (ended - began) / 1000,
       total: watch.total,
       socketsLeft: yield* socketsLeft(scene),
-      orders: yield* Ledger.compare(scene.server.url, watch.acknowledged),
+      orders: yield* Ledger.compare(scene.postgres.server.url, watch.acknowledged),
       connectionsOpened: Object.fromEntries(backends.map(([name, { pool }]) => [name, pool.opened])),
       breakerOpened: Object.fromEntries(backends.map(([name, { policy }]) => [name, policy.circuitOpened])),
       recoveredWithinMs: Object.fromEntries(recovered)

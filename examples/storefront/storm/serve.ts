@@ -25,7 +25,10 @@ ${Screen.header}`
 
 /** Starts Postgres again whenever somebody has killed it. */
 const revive = Effect.fnUntraced(
-  function*({ server }: Scene, say: (text: string) => void): Effect.fn.Return<never, PostgresServerError> {
+  function*(
+    { postgres: { server } }: Scene,
+    say: (text: string) => void
+  ): Effect.fn.Return<never, PostgresServerError> {
     for (;;) {
       yield* Effect.sleep("200 millis")
       const running = yield* Effect.isSuccess(server.pid)
@@ -41,9 +44,9 @@ const revive = Effect.fnUntraced(
 export const serve = Effect.fnUntraced(function*(scene: Scene) {
   const watch = new Watch({ remembers: false })
   watch.what = "serving"
-  yield* Ledger.fill(scene.server.url)
+  yield* Ledger.fill(scene.postgres.server.url)
   yield* Load.start(scene, watch, RATE)
-  const { server } = scene
+  const { server } = scene.postgres
   console.log(guide(scene, server.given ? undefined : yield* server.pid))
   const reviving = server.given ? Effect.never : revive(scene, (text) => {
     watch.what = text

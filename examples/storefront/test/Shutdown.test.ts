@@ -24,7 +24,7 @@ const sendHalf = (url: string) =>
 const terminated = Effect.fnUntraced(function*(key: string) {
   const { url } = yield* PostgresServer.PostgresServer
   const { sql } = yield* Postgres.make({ name: "test", url })
-  const { exitCode, terminate, url: address } = yield* StorefrontProcess.start(Redacted.value(url))
+  const { exitCode, terminate, url: address } = yield* StorefrontProcess.start({ DATABASE_URL: Redacted.value(url) })
   const http = client(address)
   yield* until(http.get("/health/ready"), ({ status }) => status === 200)
 
@@ -74,7 +74,9 @@ describe.skipIf(!TestPostgres.available)("storefront on SIGTERM", () => {
     it.effect("a client that never finishes its request does not hold the end", () =>
       Effect.gen(function*() {
         const { url } = yield* PostgresServer.PostgresServer
-        const { exitCode, terminate, url: address } = yield* StorefrontProcess.start(Redacted.value(url))
+        const { exitCode, terminate, url: address } = yield* StorefrontProcess.start({
+          DATABASE_URL: Redacted.value(url)
+        })
         yield* until(client(address).get("/health/ready"), ({ status }) => status === 200)
         yield* sendHalf(address)
         yield* terminate
