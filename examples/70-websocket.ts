@@ -22,8 +22,9 @@ const Routes = HttpRouter.use((router) =>
 )
 
 const Server = HttpRouter.serve(Routes, { disableLogger: true, disableListenLog: true }).pipe(
+  Feed.drainBefore, // a server that ends would wait for its connections
   Layer.provideMerge(Feed.layer({ connections: { max: 1 } })),
-  Layer.provideMerge(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0, gracefulShutdownTimeout: 100 }))
+  Layer.provideMerge(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 }))
 )
 
 const program = Effect.gen(function*() {
@@ -54,7 +55,7 @@ const program = Effect.gen(function*() {
   const { connections, max, opened, refused } = yield* feed.stats
   yield* Console.log(`feed:      ${connections} of ${max} connections, ${opened} opened, ${refused} refused`)
 
-  // Everybody is told before the server ends.
+  // Everybody is told with 1001 before the server ends, here by hand.
   yield* feed.drain("2 seconds")
   yield* Console.log(`drained:   ${(yield* feed.stats).connections} connections`)
 })

@@ -21,6 +21,7 @@
  * )
  *
  * export const Server = HttpRouter.serve(Routes).pipe(
+ *   Feed.drainBefore,
  *   Layer.provide(Feed.layer({ connections: { max: 1000, maxPerKey: 5 } })),
  *   Layer.provide(NodeHttpServer.layer(createServer, { port: 3000 }))
  * )
@@ -29,7 +30,8 @@
  * Runs on `NodeHttpServer`, in Node, Bun and Deno, and with `accept` on any server of `node:http`. Whether a peer may
  * connect at all is for the route to decide, before it upgrades.
  *
- * Gotchas: a server waits for its connections before it ends, so drain the manager first (`Lifecycle` does, or `drain`).
+ * Gotchas: a `NodeHttpServer` that ends waits for its connections, and WebSockets are such, for ever. They must be closed
+ * first: by `drainBefore` around the server's layer, or by the `Lifecycle` of the process.
  * A message counts as sent when the network has it; only an answer of the peer tells that it arrived.
  *
  * @since 0.1.0
@@ -247,6 +249,28 @@ export const make = (options: Options): Effect.Effect<ConnectionManager, never, 
 export const layer = (options: Options): Layer.Layer<ConnectionManager> =>
   Layer.effect(ConnectionManager, make(options))
 
+/** How long the peers have, when a server ends. */
+const DRAIN_LIMIT = "5 seconds"
+
+const drainBeforeOf =
+  <Self>(tag: Context.Key<Self, ConnectionManager>) =>
+  <A, E, R>(server: Layer.Layer<A, E, R>): Layer.Layer<A, E, R | Self> =>
+    Effect.service(tag).pipe(
+      Effect.flatMap((manager) => Effect.addFinalizer(() => manager.drain(DRAIN_LIMIT))),
+      Layer.effectDiscard,
+      Layer.provideMerge(server)
+    )
+
+/**
+ * Puts the drain of `ConnectionManager`, with a deadline of five seconds, before the end of a server, which would
+ * otherwise wait for the connections. For the layer that serves the routes.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const drainBefore: <A, E, R>(server: Layer.Layer<A, E, R>) => Layer.Layer<A, E, R | ConnectionManager> =
+  drainBeforeOf(ConnectionManager)
+
 /**
  * As `layer`, with options from a `ConfigProvider`; fails as `ConfigError`, also for those that are not allowed.
  *
@@ -279,6 +303,8 @@ export interface ServiceClass<Self, Name extends string>
   readonly layer: (options?: ServiceOptions) => Layer.Layer<Self>
   /** As `layer`, with options from a `ConfigProvider`. */
   readonly layerConfig: (options: Config.Wrap<ServiceOptions>) => Layer.Layer<Self, Config.ConfigError>
+  /** As the function of this name, for this manager. */
+  readonly drainBefore: <A, E, R>(server: Layer.Layer<A, E, R>) => Layer.Layer<A, E, R | Self>
 }
 
 /**
@@ -293,7 +319,8 @@ export const Service = <Self>() => <const Name extends string>(name: Name): Serv
   return Object.assign(tag, {
     layer: (options: ServiceOptions = {}) => Layer.effect(tag, named(options)),
     layerConfig: (options: Config.Wrap<ServiceOptions>) =>
-      Layer.effect(tag, readOptions<ServiceOptions, ConnectionManager, never, Scope.Scope>(options, named))
+      Layer.effect(tag, readOptions<ServiceOptions, ConnectionManager, never, Scope.Scope>(options, named)),
+    drainBefore: drainBeforeOf(tag)
   })
 }
 

@@ -1,8 +1,10 @@
 import { Backends } from "@breakwater/core"
 import { FaultProxy } from "@breakwater/testing"
 import { ConnectionManager, ReconnectingSocket, WebSocketError } from "@breakwater/websocket"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, it } from "@effect/vitest"
-import { Config, ConfigProvider, Effect, Exit, Fiber, Layer, Logger, Redacted, Scope, Stream } from "effect"
+import { Config, ConfigProvider, Context, Effect, Exit, Fiber, Layer, Logger, Redacted, Scope, Stream } from "effect"
+import { HttpServer } from "effect/http"
 import { createServer } from "node:http"
 import { inspect } from "node:util"
 import { next, open, until } from "../utils/client.ts"
@@ -77,6 +79,24 @@ it.live("registers both as backends, and provides each as a layer, from options 
     assert.isTrue(Exit.isFailure(exit))
     assert.include(String(exit), "connections.max")
   })).pipe(quiet))
+
+it.live("lets a server end that has connections open, and tells their peers", () =>
+  Effect.gen(function*() {
+    class Feed extends ConnectionManager.Service<Feed>()("feed") {}
+    const app = Effect.flatMap(Effect.service(Feed), (feed) => feed.upgrade((connection) => connection.closed))
+    const server = HttpServer.serve(app).pipe(
+      Feed.drainBefore,
+      Layer.provide(Feed.layer()),
+      Layer.provideMerge(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 }))
+    )
+    const scope = yield* Scope.make()
+    const built = yield* Backends.isolated(Scope.provide(Layer.build(server), scope))
+    const { address } = Context.get(built, HttpServer.HttpServer)
+    const peer = yield* connect({ host: "127.0.0.1", port: "port" in address ? address.port : 0 })
+    const closed = Effect.as(Effect.timeout(Scope.close(scope, Exit.void), "10 seconds"), "ended")
+    const [{ code }, ended] = yield* Effect.all([peer.closed, closed], { concurrency: 2 })
+    assert.deepStrictEqual([code, ended], [1001, "ended"])
+  }).pipe(quiet))
 
 it.live("serves programs outside Effect on any server of node:http", () =>
   Effect.promise(async () => {

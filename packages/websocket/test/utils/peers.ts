@@ -36,6 +36,7 @@ export const serve = (
       return manager.upgrade(handler, key === "" ? {} : { key })
     })
     yield* Effect.provideService(HttpServer.serveEffect(app), HttpServer.HttpServer, server)
+    yield* Effect.addFinalizer(() => manager.drain("1 second"))
     return { manager, host: "127.0.0.1", port: "port" in server.address ? server.address.port : 0 }
   }).pipe(quiet)
 
