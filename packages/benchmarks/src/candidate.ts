@@ -1,6 +1,8 @@
 /** What is measured: candidates that do the same work, gathered in cases, and the cases in groups. */
+import * as Backends from "@breakwater/core/Backends"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Logger from "effect/Logger"
 import * as Scope from "effect/Scope"
 
 /**
@@ -111,7 +113,8 @@ export const ofEffect = <E>(
     ...who,
     loop: "effect",
     open: async () => {
-      op = await Effect.runPromise(Scope.provide(open, scope))
+      const alone = Effect.provide(Backends.isolated(open), Logger.layer([]))
+      op = await Effect.runPromise(Scope.provide(alone, scope))
     },
     run: (times, onLatency) => {
       const loop = effectLoop(Math.ceil(times / users), latencies ? () => timedEffect(op, onLatency) : op)
@@ -136,7 +139,8 @@ export const floors = (hold: Hold = nothing, load: Load = {}, times?: number): R
   ofPromises({ name: "loop of promises", role: "floor", times }, {
     open: async () => undefined,
     op: () => async () => {
-      await hold.promise()
+      const held = hold.promise()
+      if (held !== undefined) await held
     },
     close: async () => undefined
   }, load),

@@ -7,13 +7,16 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { parseArgs } from "node:util"
 import { type Group, inTurn } from "./candidate.ts"
+import { backends } from "./groups/backends.ts"
 import { policy } from "./groups/policy.ts"
 import { pool } from "./groups/pool.ts"
+import { sizes } from "./groups/sizes.ts"
+import { websocket } from "./groups/websocket.ts"
 import { describe, runtimeName } from "./machine.ts"
 import { measure, type Result } from "./measure.ts"
 import { caseTable, replaceSection, type Report } from "./report.ts"
 
-const groups: ReadonlyArray<Group> = [pool, policy]
+const groups: ReadonlyArray<Group> = [pool, policy, backends, sizes, websocket]
 
 const root = path.join(import.meta.dirname, "../../..")
 const document = path.join(root, "docs/benchmarks.md")

@@ -125,7 +125,7 @@ const stats = (): Case => ({
   goals: [{ of: "Breakwater", nanos: 1000 }]
 })
 
-const INVALIDATIONS = 100
+const INVALIDATIONS = 400
 
 /** Hands out what it made, the oldest first. */
 const counted = () => {
