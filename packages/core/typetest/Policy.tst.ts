@@ -3,7 +3,13 @@ import { describe, expect, test } from "tstyche"
 import * as Deadline from "../src/policy/Deadline.ts"
 import * as Operation from "../src/policy/Operation.ts"
 import * as Policy from "../src/policy/Policy.ts"
-import type { AttemptTimeout, DeadlineExceeded, PolicyError } from "../src/policy/PolicyError.ts"
+import type {
+  AttemptTimeout,
+  BulkheadFull,
+  CircuitOpen,
+  DeadlineExceeded,
+  PolicyError
+} from "../src/policy/PolicyError.ts"
 import * as Retry from "../src/policy/Retry.ts"
 import * as Timeout from "../src/policy/Timeout.ts"
 
@@ -45,7 +51,14 @@ describe("Policy.make", () => {
 
   test("allows for everything when its options are known at run time only", () => {
     expect(Policy.make(options)).type.toBe<
-      Policy.Policy<PolicyError<DeadlineExceeded> | PolicyError<AttemptTimeout>, Operation.Operation, true>
+      Policy.Policy<
+        | PolicyError<DeadlineExceeded>
+        | PolicyError<AttemptTimeout>
+        | PolicyError<CircuitOpen>
+        | PolicyError<BulkheadFull>,
+        Operation.Operation,
+        true
+      >
     >()
   })
 

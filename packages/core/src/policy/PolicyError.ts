@@ -105,6 +105,9 @@ const outcomeOf = (reason: Reason): Outcome.Outcome => {
   }
 }
 
+const wholeMillis = (duration: Duration.Duration): string =>
+  Duration.format(Duration.millis(Math.ceil(Duration.toMillis(duration))))
+
 const plural = (count: number, noun: string): string => count === 1 ? `1 ${noun}` : `${count} ${noun}s`
 
 const messageOf = (reason: Reason): string => {
@@ -121,7 +124,7 @@ const messageOf = (reason: Reason): string => {
         ". It may have taken effect: repeat it only if that is safe, or raise the timeout."
     case "CircuitOpen":
       return `The circuit of "${reason.policy}" is open: too many of the last attempts failed. ` +
-        `Try again after ${Duration.format(reason.retryAfter)}, or do without.`
+        `Try again after ${wholeMillis(reason.retryAfter)}, or do without.`
     case "BulkheadFull":
       return `"${reason.operation}" was refused: ${plural(reason.permits, "call")} run and ${reason.waiting} wait. ` +
         "Send less at once, or allow more."
