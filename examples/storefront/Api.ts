@@ -9,9 +9,11 @@ import {
   HttpServerRespondable,
   HttpServerResponse
 } from "effect/http"
+import * as Catalogue from "./Catalogue.ts"
 import * as Health from "./Health.ts"
 import * as Orders from "./Orders.ts"
 import * as Products from "./Products.ts"
+import * as Shipping from "./Shipping.ts"
 import * as StorefrontError from "./StorefrontError.ts"
 
 const ProductId = Schema.Struct({ id: Schema.NumberFromString.check(Schema.isInt()) })
@@ -30,6 +32,16 @@ const product = Effect.gen(function*() {
   const { source, value } = yield* Products.get(id)
   return yield* HttpServerResponse.schemaJson(Products.Product)(value, { headers: { "x-cache": source } })
 })
+
+const description = HttpRouter.schemaPathParams(ProductId).pipe(
+  Effect.flatMap(({ id }) => Catalogue.describe(id)),
+  Effect.flatMap(HttpServerResponse.schemaJson(Catalogue.Description))
+)
+
+const quote = HttpRouter.schemaPathParams(ProductId).pipe(
+  Effect.flatMap(({ id }) => Shipping.quote(id)),
+  Effect.flatMap(HttpServerResponse.schemaJson(Shipping.Quote))
+)
 
 const order = HttpRouter.schemaPathParams(OrderKey).pipe(
   Effect.flatMap(({ key }) => Orders.get(key)),
@@ -84,6 +96,8 @@ const answered = <R>(handler: Effect.Effect<HttpServerResponse.HttpServerRespons
 export const layer = HttpRouter.addAll([
   HttpRouter.route("GET", "/products", answered(products)),
   HttpRouter.route("GET", "/products/:id", answered(product)),
+  HttpRouter.route("GET", "/products/:id/description", answered(description)),
+  HttpRouter.route("GET", "/products/:id/shipping", answered(quote)),
   HttpRouter.route("POST", "/orders", answered(placeOrder)),
   HttpRouter.route("GET", "/orders/:key", answered(order)),
   HttpRouter.route("GET", "/health/live", answered(Health.live)),

@@ -1,5 +1,5 @@
 /**
- * Orders, each placed once at most: its idempotency key is unique in the database, so that whoever does not know whether
+ * Orders, each paid for before it is placed, and placed once at most: its idempotency key is unique in the database, so that whoever does not know whether
  * an order was placed, a client or this process itself, may place it again.
  */
 import { Operation, Policy } from "@breakwater/core"
@@ -7,6 +7,8 @@ import { PostgresError, PostgresOutcome } from "@breakwater/postgres"
 import { Effect, Option, Schema } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { Database } from "./Database.ts"
+import * as Payments from "./Payments.ts"
+import * as Products from "./Products.ts"
 import * as StorefrontError from "./StorefrontError.ts"
 
 export const NewOrder = Schema.Struct({
@@ -33,6 +35,9 @@ const policy = Policy.make({
   classify: PostgresOutcome.fromExit
 })
 const operation = Operation.make("orders.place", { idempotent: true })
+
+/** Bounds payment and transaction together. */
+const whole = Policy.make({ name: "orders", deadline: "3500 millis" })
 
 const findByKey = Effect.fnUntraced(function*(key: string) {
   const { sql } = yield* Database
@@ -68,8 +73,7 @@ const alreadyPlaced = Effect.fnUntraced(function*(key: string, { product, quanti
 const isCommitUnknown = (error: SqlError): boolean =>
   Option.exists(PostgresError.fromSqlError(error), ({ reason }) => reason._tag === "CommitUnknown")
 
-/** Places an order; with a key that was used before, gives the order that was placed then. */
-export const place = Effect.fnUntraced(function*(key: string, wanted: NewOrder) {
+const commit = Effect.fnUntraced(function*(key: string, wanted: NewOrder) {
   let inDoubt = false
   const attempt = transaction(key, wanted).pipe(
     Effect.tapErrorTag("SqlError", (error) =>
@@ -84,12 +88,23 @@ export const place = Effect.fnUntraced(function*(key: string, wanted: NewOrder) 
       Effect.fail(
         inDoubt || error._tag === "PolicyError"
           ? StorefrontError.outcomeUnknown(key, error)
-          : StorefrontError.fromDatabase(error)
+          : StorefrontError.fromBackend(error)
       ))
   )
 })
 
+/** Places an order; with a key that was used before, gives the order that was placed then. */
+export const place = (key: string, wanted: NewOrder) =>
+  Effect.gen(function*() {
+    const { value } = yield* Products.get(wanted.product)
+    yield* Payments.authorize(key, value.priceCents * wanted.quantity)
+    return yield* commit(key, wanted)
+  }).pipe(
+    Policy.apply(whole, operation),
+    Effect.catchTag("PolicyError", (error) => Effect.fail(StorefrontError.outcomeUnknown(key, error)))
+  )
+
 export const get = Effect.fnUntraced(function*(key: string) {
-  const order = yield* Effect.mapError(findByKey(key), StorefrontError.fromDatabase)
+  const order = yield* Effect.mapError(findByKey(key), StorefrontError.fromBackend)
   return Option.isSome(order) ? order.value : yield* StorefrontError.make({ _tag: "NotFound", what: `order ${key}` })
 })

@@ -16,13 +16,13 @@ export type Product = typeof Product.Type
 const readAll = Effect.gen(function*() {
   const { sql } = yield* Database
   return yield* sql<Product>`select id, name, price_cents as "priceCents", stock from products order by id limit 100`
-}).pipe(Effect.mapError(StorefrontError.fromDatabase))
+}).pipe(Effect.mapError(StorefrontError.fromBackend))
 
 const read = Effect.fnUntraced(function*(id: number) {
   const { sql } = yield* Database
   const [product] = yield* sql<Product>`
     select id, name, price_cents as "priceCents", stock from products where id = ${id}
-  `.pipe(Effect.mapError(StorefrontError.fromDatabase))
+  `.pipe(Effect.mapError(StorefrontError.fromBackend))
   return product ?? (yield* StorefrontError.make({ _tag: "NotFound", what: `product ${id}` }))
 })
 

@@ -9,9 +9,12 @@ import { HttpRouter } from "effect/http"
 import { createServer } from "node:http"
 import * as Api from "./Api.ts"
 import * as Cache from "./Cache.ts"
+import * as Catalogue from "./Catalogue.ts"
 import * as Database from "./Database.ts"
+import * as Payments from "./Payments.ts"
+import * as Shipping from "./Shipping.ts"
 
-/** More than any request takes: orders have three seconds. A client that never finishes its own must not hold the end. */
+/** More than any request takes: orders have three and a half seconds. A client that never finishes its own must not hold the end. */
 const IN_FLIGHT_LIMIT = "4 seconds"
 
 /** Of the whole end, so that a statement that hangs does not hold it. */
@@ -29,9 +32,11 @@ const layerDraining = Layer.unwrap(Effect.gen(function*() {
   return Lifecycle.layerDraining({ grace, deadline: DRAIN_LIMIT })
 }))
 
+const layerBackends = Layer.mergeAll(Database.layer, Cache.layer, Payments.layer, Shipping.layer, Catalogue.layer)
+
 export const layer = layerDraining.pipe(
   Layer.provideMerge(HttpRouter.serve(Api.layer, { disableLogger: true })),
   Layer.provideMerge(layerServer),
   Layer.provideMerge(Lifecycle.layer()),
-  Layer.provideMerge(Layer.merge(Database.layer, Cache.layer))
+  Layer.provideMerge(layerBackends)
 )

@@ -2,11 +2,10 @@
  * The one error of the storefront as its clients see it: every answer of 4xx and 5xx carries it. A client decides by
  * the reason; `because` names the failure behind it, for people and dashboards.
  */
-import { Outcome, PolicyError, PoolError } from "@breakwater/core"
-import { PostgresError } from "@breakwater/postgres"
-import { Option, Schema } from "effect"
+import { Outcome } from "@breakwater/core"
+import { Schema } from "effect"
 import { HttpServerRespondable, HttpServerResponse } from "effect/http"
-import type { SqlError } from "effect/sql/SqlError"
+import * as BackendFailure from "./BackendFailure.ts"
 
 const later = { because: Schema.String, retryAfterMillis: Schema.Int }
 
@@ -18,7 +17,7 @@ const Reason = Schema.Union([
   Schema.TaggedStruct("KeyReused", { key: Schema.String }),
   /** More was asked for than the pool can serve; nothing was done. */
   Schema.TaggedStruct("Busy", later),
-  /** The database cannot be reached, or the connection to it was lost. */
+  /** A backend cannot be reached, or the connection to it was lost. */
   Schema.TaggedStruct("Unavailable", later),
   /** It took too long and was given up. */
   Schema.TaggedStruct("TimedOut", later),
@@ -64,70 +63,22 @@ export class StorefrontError extends Schema.TaggedError<StorefrontError>()("Stor
 
 export const make = (reason: Reason): StorefrontError => new StorefrontError({ reason })
 
-const RETRY_AFTER_MILLIS = 1000
-
-type Known = PoolError.PoolError | PolicyError.PolicyError | PostgresError.PostgresError
-
-/** Whatever Breakwater itself has to say about a failed statement. */
-const known = (error: SqlError | PolicyError.PolicyError): Option.Option<Known> =>
-  error._tag === "PolicyError" ? Option.some(error) : Option.firstSomeOf<Known>([
-    PoolError.fromSqlError(error),
-    PolicyError.fromSqlError(error),
-    PostgresError.fromSqlError(error)
-  ])
-
-type Kind = "Busy" | "Unavailable" | "TimedOut" | "Internal"
-
-const kindOf = (error: Known): Kind => {
-  switch (error.reason._tag) {
-    case "AcquireTimeout":
-      return error.reason.phase === "queue" ? "Busy" : "Unavailable"
-    case "QueueFull":
-      return "Busy"
-    case "AttemptTimeout":
-    case "DeadlineExceeded":
-      return "TimedOut"
-    default:
-      return "Unavailable"
-  }
-}
-
-/** What the reason is called where it is counted: `PoolError.AcquireTimeout`. */
-export const because = (error: SqlError | PolicyError.PolicyError): string =>
-  Option.match(known(error), {
-    onNone: () => `${error._tag}.${error.reason._tag}`,
-    onSome: (ours) => `${ours._tag}.${ours.reason._tag}`
-  })
-
-/** What the server, or the driver, said itself. */
-const kindOfAnswer = (error: SqlError): Kind => {
-  switch (error.reason._tag) {
-    case "StatementTimeoutError":
-      return "TimedOut"
-    case "ConnectionError":
-      return "Unavailable"
-    case "DeadlockError":
-    case "SerializationError":
-    case "LockTimeoutError":
-      return "Busy"
-    default:
-      return "Internal"
-  }
-}
-
-/** What a failure of the database means to a client of the shop. */
-export const fromDatabase = (error: SqlError | PolicyError.PolicyError): StorefrontError => {
-  const _tag = Option.match(known(error), {
-    onNone: () => error._tag === "SqlError" ? kindOfAnswer(error) : "Internal",
-    onSome: kindOf
-  })
+/** What a failure of a backend means to a client of the shop. */
+export const fromBackend = (error: BackendFailure.BackendFailure): StorefrontError => {
+  const _tag = BackendFailure.kindOf(error)
+  const because = BackendFailure.because(error)
   return make(
     _tag === "Internal"
-      ? { _tag, because: because(error) }
-      : { _tag, because: because(error), retryAfterMillis: RETRY_AFTER_MILLIS }
+      ? { _tag, because }
+      : { _tag, because, retryAfterMillis: BackendFailure.retryAfterMillis(error) }
   )
 }
 
 /** The same for an order that may have been placed. */
-export const outcomeUnknown = (key: string, error: SqlError | PolicyError.PolicyError): StorefrontError =>
-  make({ _tag: "OutcomeUnknown", key, because: because(error), retryAfterMillis: RETRY_AFTER_MILLIS })
+export const outcomeUnknown = (key: string, error: BackendFailure.BackendFailure): StorefrontError =>
+  make({
+    _tag: "OutcomeUnknown",
+    key,
+    because: BackendFailure.because(error),
+    retryAfterMillis: BackendFailure.retryAfterMillis(error)
+  })

@@ -24,7 +24,7 @@ const counts = (byBackend: Readonly<Record<string, number>>): string =>
   Object.entries(byBackend).map(([name, n]) => `${n} (${name})`).join(", ")
 
 const summary = ({ exitCode, report }: Outcome): ReadonlyArray<string> => [
-  `Orders: ${report.ordersAcknowledged} acknowledged, ${report.ordersLost} lost, ${report.ordersDoubled} doubled`,
+  `Orders: ${report.ordersAcknowledged} acknowledged, ${report.ordersLost} lost, ${report.ordersDoubled} doubled, ${report.ordersUnpaid} unpaid`,
   `Connections opened: ${counts(report.connectionsOpened)}`,
   `Breakers opened: ${counts(report.breakerOpened)}`,
   `Connections left at the backends: ${report.socketsLeft}`,

@@ -1,16 +1,20 @@
 /** What can be broken, and which requests show that it is well again. */
-import type { FaultProxy } from "@breakwater/testing"
+import type { FakeHttp, FaultProxy } from "@breakwater/testing"
+import type { MongoServerError } from "@breakwater/testing/MongoServerError"
 import type { PostgresServerError } from "@breakwater/testing/PostgresServerError"
 import type { RedisServerError } from "@breakwater/testing/RedisServerError"
 import { type Config, type Duration, Effect, Option, Schedule } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Ledger from "./Ledger.ts"
+import type { Sample } from "./Sample.ts"
 import type { Scene } from "./Scene.ts"
 import type { Judge } from "./Watch.ts"
 
 export type Failure =
   | PostgresServerError
   | RedisServerError
+  | MongoServerError
+  | FakeHttp.FakeHttpError
   | FaultProxy.FaultProxyError
   | SqlError
   | Config.ConfigError
@@ -34,6 +38,9 @@ const anything: Judge = ({ failure }) => failure === undefined
 
 /** The shop works without Redis: only the cache's own word shows that it is back. */
 const cached: Judge = ({ cache }) => cache === undefined ? undefined : cache !== "bypass"
+
+const ofKind = (wanted: Sample["kind"]): Judge => ({ failure, kind }) =>
+  kind === wanted ? failure === undefined : undefined
 
 /** Down for a while. */
 const killed = <E>(
@@ -98,3 +105,30 @@ export const redis = ({ redis: found }: Scene): { readonly [K in "cut" | "kill"]
     }
   }
 }
+
+export const payments = ({ payments: { failHalf, kill, mend, slow, start } }: Scene) => {
+  const during = (
+    name: string,
+    what: string,
+    fault: Effect.Effect<void>,
+    end: Effect.Effect<void, Failure>
+  ): Fault => ({
+    name,
+    what,
+    run: (lasts) => Effect.andThen(Effect.andThen(fault, Effect.sleep(lasts)), end),
+    judge: ofKind("order")
+  })
+  return {
+    slow: during("http.slow", "payments answer after 2 s", slow, mend),
+    half: during("http.half", "payments fail half the calls", failHalf, mend),
+    refused: during("http.refused", "payments refuse connections", kill, start)
+  }
+}
+
+export const mongo = ({ mongo: { server } }: Scene): Fault | LeftOut =>
+  server.given ? { name: "mongodb.kill", why: GIVEN } : {
+    name: "mongodb.kill",
+    what: server.responder ? "MongoDB (a responder) killed" : "MongoDB killed",
+    run: (lasts) => killed(server, lasts),
+    judge: ofKind("description")
+  }

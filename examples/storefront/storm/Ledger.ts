@@ -26,9 +26,15 @@ export interface Findings {
   readonly lost: number
   /** Placed more than once: by the rows, by the ids that the client was given, by the stock that is gone. */
   readonly doubled: number
+  /** Placed without an authorization of the payment. */
+  readonly unpaid: number
 }
 
-export const compare = (url: Redacted.Redacted, acknowledged: ReadonlyArray<Order>) =>
+export const compare = (
+  url: Redacted.Redacted,
+  acknowledged: ReadonlyArray<Order>,
+  isAuthorized: (key: string) => boolean
+) =>
   directly(
     url,
     Effect.fnUntraced(function*({ sql }): Effect.fn.Return<Findings, SqlError> {
@@ -46,7 +52,8 @@ export const compare = (url: Redacted.Redacted, acknowledged: ReadonlyArray<Orde
       return {
         acknowledged: keys.size,
         lost: [...keys].filter((key) => !there.has(key)).length,
-        doubled: repeated + missing
+        doubled: repeated + missing,
+        unpaid: rows.filter(({ key }) => !isAuthorized(key)).length
       }
     })
   )

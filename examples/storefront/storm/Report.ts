@@ -14,6 +14,7 @@ export interface Report {
   readonly ordersAcknowledged: number
   readonly ordersLost: number
   readonly ordersDoubled: number
+  readonly ordersUnpaid: number
   readonly p50: number
   readonly p99: number
   /** By backend. */
@@ -44,6 +45,7 @@ export const make = (parts: {
     ordersAcknowledged: orders.acknowledged,
     ordersLost: orders.lost,
     ordersDoubled: orders.doubled,
+    ordersUnpaid: orders.unpaid,
     p50: total.percentile(0.5),
     p99: total.percentile(0.99),
     connectionsOpened: parts.connectionsOpened,
@@ -61,6 +63,7 @@ export const faultsOf = (report: Report, exitCode: number): ReadonlyArray<string
   ...(report.ordersDoubled === 0
     ? []
     : [`${report.ordersDoubled} orders placed twice, or pieces of stock that do not match them`]),
+  ...(report.ordersUnpaid === 0 ? [] : [`${report.ordersUnpaid} orders placed without a payment`]),
   ...(report.socketsLeft === 0 ? [] : [`${report.socketsLeft} connections left at the backends after the end`]),
   ...Object.entries(report.recoveredWithinMs).flatMap(([name, millis]) =>
     millis !== null && millis <= RECOVERY_LIMIT_MILLIS

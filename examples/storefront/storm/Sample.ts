@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { Order } from "../Orders.ts"
 
 export const Sample = Schema.Struct({
-  kind: Schema.Literals(["read", "order"]),
+  kind: Schema.Literals(["read", "order", "description", "quote"]),
   /** Epoch milliseconds. A request begins when it was due, so that a client held up makes nothing look faster. */
   began: Schema.Number,
   ended: Schema.Number,

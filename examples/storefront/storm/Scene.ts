@@ -1,7 +1,8 @@
 /** What the storm breaks: servers behind proxies whose network fails on command, and the storefront in front of them. */
-import { FaultProxy, PostgresServer, RedisServer } from "@breakwater/testing"
+import { FaultProxy, MongoServer, PostgresServer, RedisServer } from "@breakwater/testing"
 import { Effect, Option, Redacted, Ref, Schedule, Schema } from "effect"
 import * as StorefrontProcess from "./StorefrontProcess.ts"
+import * as Upstreams from "./Upstreams.ts"
 
 /** Each way: of a network, so that there is something in flight to be cut. */
 const LATENCY = "1 millis"
@@ -27,13 +28,10 @@ const Stats = Schema.Record(
 
 export type Stats = typeof Stats.Type
 
-interface Server extends FaultProxy.Address {
-  readonly url: Redacted.Redacted
-}
-
 /** A server whose network fails on command. */
-const behindProxy = Effect.fnUntraced(function*<S extends Server>(server: S) {
-  const proxy = yield* FaultProxy.make({ target: server })
+const behindProxy = Effect.fnUntraced(function*<S extends { readonly url: Redacted.Redacted }>(server: S) {
+  const { hostname, port } = new URL(Redacted.value(server.url))
+  const proxy = yield* FaultProxy.make({ target: { host: hostname, port: Number(port) } })
   yield* proxy.delay(LATENCY)
   return {
     server,
@@ -54,8 +52,14 @@ const throughProxy = (url: Redacted.Redacted, proxy: FaultProxy.Address): string
 export const make = Effect.gen(function*() {
   const postgres = yield* Effect.flatMap(PostgresServer.make(), behindProxy)
   const redis = yield* Effect.option(Effect.flatMap(RedisServer.make(), behindProxy))
+  const mongo = yield* Effect.flatMap(MongoServer.make(), behindProxy)
+  const payments = yield* Upstreams.payments
+  const shipping = yield* Upstreams.shipping
   const storefront = yield* StorefrontProcess.start({
     DATABASE_URL: postgres.url,
+    MONGODB_URL: mongo.url,
+    PAYMENTS_URL: payments.url,
+    SHIPPING_URL: shipping.url,
     ...(Option.isSome(redis) ? { REDIS_URL: redis.value.url } : {})
   })
   const stats = yield* Ref.make<Stats>({})
@@ -63,15 +67,36 @@ export const make = Effect.gen(function*() {
     Effect.tryPromise((signal) => fetch(`${storefront.url}${path}`, { signal })).pipe(Effect.timeout("500 millis"))
   /** Whether a load balancer would send it requests. */
   const isReady = ask("/health/ready").pipe(Effect.map((response) => response.ok), Effect.orElseSucceed(() => false))
-  yield* isReady.pipe(
+  const hasDescriptions = ask("/products/1/description").pipe(
+    Effect.map((response) => response.ok),
+    Effect.orElseSucceed(() => false)
+  )
+  yield* Effect.zipWith(isReady, hasDescriptions, (ready, filled) => ready && filled).pipe(
     Effect.repeat({ until: (ready) => ready, schedule: Schedule.spaced("50 millis") }),
     Effect.timeoutOrElse({ duration: READY_LIMIT, orElse: () => storefront.failed })
   )
   return {
     postgres,
     redis,
+    mongo,
+    payments,
+    shipping,
     ...storefront,
     isReady,
+    /** Connections that the backends have open, as they and the proxies in front of them count. */
+    socketsOpen: Effect.gen(function*() {
+      const sessions = yield* postgres.server.connections()
+      const relayed = [
+        postgres.proxy.stats,
+        mongo.proxy.stats,
+        ...Option.toArray(redis).map(({ proxy }) => proxy.stats)
+      ]
+      const counts = [
+        ...yield* Effect.all(relayed.map(Effect.map(({ open }) => open))),
+        ...yield* Effect.all([payments.stats, shipping.stats].map(Effect.map(({ open }) => open)))
+      ]
+      return counts.reduce((sum, count) => sum + count, sessions)
+    }),
     /** As the storefront says; what it said last where it does not answer in time. */
     stats: ask("/stats").pipe(
       Effect.flatMap((response) => Effect.tryPromise(() => response.json())),

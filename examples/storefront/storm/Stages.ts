@@ -17,6 +17,7 @@ const broken = (label: string, lasts: number, seconds: number, fault: Faults.Fau
 const steps = (scene: Scene): ReadonlyArray<Step> => {
   const postgres = Faults.postgres(scene)
   const redis = Faults.redis(scene)
+  const payments = Faults.payments(scene)
   return [
     { label: "warm-up", seconds: 2 },
     { label: "steady load", seconds: 2 },
@@ -25,11 +26,15 @@ const steps = (scene: Scene): ReadonlyArray<Step> => {
     broken("Postgres black hole", 2, 4, postgres.blackHole),
     broken("Postgres exhausted", 2, 4, postgres.exhausted),
     broken("Redis cut off", 1, 2, redis.cut),
-    broken("Redis killed", 1, 2, redis.kill)
+    broken("Redis killed", 1, 2, redis.kill),
+    broken("Payments slow", 1.5, 2.5, payments.slow),
+    broken("Payments half failing", 1.5, 2.5, payments.half),
+    broken("Payments refusing", 1, 2, payments.refused),
+    broken("MongoDB killed", 1, 2.5, Faults.mongo(scene))
   ]
 }
 
-export const FULL_LENGTH = 24
+export const FULL_LENGTH = 33
 
 export const stages = (scene: Scene): ReadonlyArray<Stage> => steps(scene).filter((step) => "label" in step)
 

@@ -12,7 +12,8 @@ import { Batch, type Failure, type Sample } from "./Sample.ts"
 /** Above whatever the storefront promises for itself. */
 const TIMEOUT = "5 seconds"
 const REPORT_EVERY = "50 millis"
-const ORDERS_SHARE = 0.3
+/** The rest reads products. */
+const SHARES = { order: 0.3, description: 0.15, quote: 0.15 }
 /** An order that may have failed for a while only is repeated, with the same key, this often. */
 const REPEATS = 2
 const REPEAT_AFTER = "1 second"
@@ -67,7 +68,7 @@ const typed = (answer: Answer): Failure => {
 /** An order that was acknowledged without saying which cannot be looked for: that is no success. */
 const judge = (kind: Sample["kind"], answer: Answer): Pick<Sample, "cache" | "failure" | "order"> => {
   if (answer.status >= 400) return { failure: typed(answer) }
-  if (kind === "read") return answer.cache === null ? {} : { cache: answer.cache }
+  if (kind !== "order") return answer.cache === null ? {} : { cache: answer.cache }
   return Option.match(decodeOrder(answer.body), {
     onNone: () => ({ failure: { how: "untyped", name: `Untyped.${answer.status}` } }),
     onSome: (order) => ({ order })
@@ -90,6 +91,11 @@ const read = Effect.fnUntraced(function*(began: number) {
   yield* send("read", began, product === 0 ? "/products" : `/products/${product}`, {})
 })
 
+const about = Effect.fnUntraced(function*(kind: "description" | "quote", began: number) {
+  const product = yield* Random.nextIntBetween(1, PRODUCTS)
+  yield* send(kind, began, `/products/${product}/${kind === "quote" ? "shipping" : "description"}`, {})
+})
+
 const order = Effect.fnUntraced(function*(began: number) {
   const product = yield* Random.nextIntBetween(1, PRODUCTS)
   const init = {
@@ -105,6 +111,13 @@ const order = Effect.fnUntraced(function*(began: number) {
   }
 })
 
+/** What the next one wants, by a number from 0 to 1. */
+const arrival = (dice: number, due: number) => {
+  if (dice < SHARES.order) return order(due)
+  if (dice < SHARES.order + SHARES.description) return about("description", due)
+  return dice < SHARES.order + SHARES.description + SHARES.quote ? about("quote", due) : read(due)
+}
+
 const stopped = Effect.callback<void>((resume) => {
   stop.signal.addEventListener("abort", () => resume(Effect.void))
 })
@@ -118,7 +131,7 @@ const arrivals = Effect.gen(function*() {
       const due = start + n * interval
       const early = due - (yield* Clock.currentTimeMillis)
       if (early > 0) yield* Effect.sleep(early)
-      yield* FiberSet.run(inFlight, (yield* Random.next) < ORDERS_SHARE ? order(due) : read(due))
+      yield* FiberSet.run(inFlight, arrival(yield* Random.next, due))
     }
   })
   yield* Effect.raceFirst(generate, stopped)

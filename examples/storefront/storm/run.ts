@@ -1,5 +1,5 @@
 /** One storm from its first request to its report. */
-import { Clock, Duration, Effect, Fiber, Option, Schedule } from "effect"
+import { Clock, Duration, Effect, Fiber, Schedule } from "effect"
 import type { Fault, LeftOut } from "./Faults.ts"
 import * as Ledger from "./Ledger.ts"
 import * as Load from "./load.ts"
@@ -71,17 +71,9 @@ const terminate = Effect.fnUntraced(function*<E>(scene: Scene, watch: Watch, sto
   return { row, exitCode }
 })
 
-/** Counted by the server and by the proxy in front of it, which both may take a moment to see the end. */
-const socketsLeft = ({ postgres: { proxy, server }, redis }: Scene) =>
-  Effect.gen(function*() {
-    const sessions = yield* server.connections()
-    const proxies = Option.isSome(redis) ? [redis.value.proxy] : []
-    const others = yield* Effect.forEach(proxies, ({ stats }) => Effect.map(stats, ({ open }) => open))
-    const { open } = yield* proxy.stats
-    return others.reduce((sum, n) => sum + n, Math.max(sessions, open))
-  }).pipe(
-    Effect.repeat({ while: (left) => left > 0, times: 30, schedule: Schedule.spaced("100 millis") })
-  )
+/** Whoever counts them may take a moment to see the end. */
+const socketsLeft = (scene: Scene) =>
+  Effect.repeat(scene.socketsOpen, { while: (left) => left > 0, times: 30, schedule: Schedule.spaced("100 millis") })
 
 export const run = Effect.fnUntraced(
   function*(scene: Scene, options: { readonly seconds: number; readonly rate: number }) {
@@ -106,7 +98,7 @@ export const run = Effect.fnUntraced(
       seconds: (ended - began) / 1000,
       total: watch.total,
       socketsLeft: yield* socketsLeft(scene),
-      orders: yield* Ledger.compare(scene.postgres.server.url, watch.acknowledged),
+      orders: yield* Ledger.compare(scene.postgres.server.url, watch.acknowledged, scene.payments.isAuthorized),
       connectionsOpened: Object.fromEntries(backends.map(([name, { pool }]) => [name, pool.opened])),
       breakerOpened: Object.fromEntries(backends.map(([name, { policy }]) => [name, policy.circuitOpened])),
       recoveredWithinMs: Object.fromEntries(recovered)

@@ -6,6 +6,7 @@ import { assert, describe, layer } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Redacted } from "effect"
 import * as Net from "node:net"
 import * as StorefrontProcess from "../storm/StorefrontProcess.ts"
+import { neighbours } from "./shop.ts"
 import { client, until } from "./support.ts"
 
 /** Sends the beginning of a request, and never the rest. */
@@ -24,7 +25,11 @@ const sendHalf = (url: string) =>
 const terminated = Effect.fnUntraced(function*(key: string) {
   const { url } = yield* PostgresServer.PostgresServer
   const { sql } = yield* Postgres.make({ name: "test", url })
-  const { exitCode, terminate, url: address } = yield* StorefrontProcess.start({ DATABASE_URL: Redacted.value(url) })
+  const { env } = yield* neighbours
+  const { exitCode, terminate, url: address } = yield* StorefrontProcess.start({
+    ...env,
+    DATABASE_URL: Redacted.value(url)
+  })
   const http = client(address)
   yield* until(http.get("/health/ready"), ({ status }) => status === 200)
 
@@ -74,7 +79,9 @@ describe.skipIf(!TestPostgres.available)("storefront on SIGTERM", () => {
     it.effect("a client that never finishes its request does not hold the end", () =>
       Effect.gen(function*() {
         const { url } = yield* PostgresServer.PostgresServer
+        const { env } = yield* neighbours
         const { exitCode, terminate, url: address } = yield* StorefrontProcess.start({
+          ...env,
           DATABASE_URL: Redacted.value(url)
         })
         yield* until(client(address).get("/health/ready"), ({ status }) => status === 200)

@@ -1,35 +1,8 @@
-import { FaultProxy, PostgresServer } from "@breakwater/testing"
 import * as TestPostgres from "@breakwater/testing/TestPostgres"
 import { assert, describe, layer } from "@effect/vitest"
-import { ConfigProvider, Context, Effect, Layer, Redacted } from "effect"
-import { HttpServer } from "effect/http"
-import { Database } from "../Database.ts"
-import * as Storefront from "../Storefront.ts"
-import { type Client, client, until } from "./support.ts"
-
-/** A storefront whose network to Postgres can be broken. */
-class Shop extends Context.Service<Shop, {
-  readonly http: Client
-  readonly proxy: FaultProxy.FaultProxy
-  readonly database: Database["Service"]
-}>()("test/Shop") {
-  static readonly layer = Layer.unwrap(Effect.gen(function*() {
-    const server = yield* PostgresServer.PostgresServer
-    const proxy = yield* FaultProxy.make({ target: server })
-    const url = new URL(Redacted.value(server.url))
-    url.host = `${proxy.host}:${proxy.port}`
-    const config = ConfigProvider.fromUnknown({ DATABASE_URL: url.href, PORT: "0", DRAIN_GRACE: "0 seconds" })
-    return Layer.effect(
-      Shop,
-      Effect.gen(function*() {
-        const { address } = yield* HttpServer.HttpServer
-        const http = client(HttpServer.formatAddress(address))
-        yield* until(http.get("/health/ready"), ({ status }) => status === 200)
-        return { http, proxy, database: yield* Database }
-      })
-    ).pipe(Layer.provide(Storefront.layer), Layer.provide(ConfigProvider.layer(config)))
-  })).pipe(Layer.provide(TestPostgres.layer))
-}
+import { Effect } from "effect"
+import { layer as layerShop, Shop } from "./shop.ts"
+import { until } from "./support.ts"
 
 const stockOf = Effect.fnUntraced(function*(product: number) {
   const { database: { sql } } = yield* Shop
@@ -48,7 +21,7 @@ const restock = Effect.fnUntraced(function*(product: number, stock: number) {
 })
 
 describe.skipIf(!TestPostgres.available)("storefront", () => {
-  layer(Shop.layer, { excludeTestServices: true })((it) => {
+  layer(layerShop, { excludeTestServices: true })((it) => {
     it.effect("an order placed twice with one key is placed once, and answered alike", () =>
       Effect.gen(function*() {
         const { http } = yield* Shop

@@ -7,6 +7,8 @@ export interface Answer {
   readonly body: unknown
   /** The tag of the reason, where the body is a `StorefrontError`. */
   readonly reason: string | undefined
+  /** What the storefront says of its cache. */
+  readonly cache: string | null
 }
 
 const decodeError = Schema.decodeUnknownOption(StorefrontError)
@@ -20,7 +22,7 @@ export const client = (url: string) => {
       const response = await fetch(`${url}${path}`, { ...init, signal })
       const body: unknown = await response.json()
       const error = Option.getOrUndefined(decodeError(body))
-      return { status: response.status, body, reason: error?.reason._tag }
+      return { status: response.status, body, reason: error?.reason._tag, cache: response.headers.get("x-cache") }
     }).pipe(Effect.timeout(LIMIT))
   return {
     call,

@@ -1,0 +1,40 @@
+/** How the shop treats the services of others: each has a pool, a policy and a breaker of its own. */
+import { Config, Effect, Schema } from "effect"
+import { HttpClient, type HttpClientRequest, HttpClientResponse } from "effect/http"
+import * as StorefrontError from "./StorefrontError.ts"
+
+/** Reads the URL from `variable`. The shop shows its products without any of them. */
+export const options = (variable: string) => ({
+  url: Config.Redacted(variable),
+  critical: Config.succeed(false),
+  pool: Config.succeed(
+    {
+      size: { max: 20 },
+      wait: { timeout: "500 millis", maxWaiting: 100 },
+      dial: { timeout: "500 millis" }
+    } as const
+  ),
+  policy: Config.succeed(
+    {
+      deadline: "1200 millis",
+      timeout: "400 millis",
+      retry: { times: 2 },
+      breaker: { openFor: "500 millis" }
+    } as const
+  )
+})
+
+/** Sends a request, and reads an answer that says that all is well. */
+export const call = Effect.fnUntraced(
+  function*<A, I>(
+    client: HttpClient.HttpClient,
+    request: HttpClientRequest.HttpClientRequest,
+    schema: Schema.Codec<A, I>
+  ) {
+    const response = yield* HttpClient.withScope(client).execute(request)
+    const ok = yield* HttpClientResponse.filterStatusOk(response)
+    return yield* HttpClientResponse.schemaBodyJson(schema)(ok)
+  },
+  Effect.scoped,
+  Effect.mapError(StorefrontError.fromBackend)
+)

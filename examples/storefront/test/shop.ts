@@ -1,0 +1,58 @@
+/** A storefront in this process, whose backends can be broken. */
+import { FaultProxy, MongoServer, PostgresServer, RedisServer } from "@breakwater/testing"
+import * as TestPostgres from "@breakwater/testing/TestPostgres"
+import { ConfigProvider, Context, Effect, Layer, Redacted } from "effect"
+import { HttpServer } from "effect/http"
+import { Database } from "../Database.ts"
+import * as Storefront from "../Storefront.ts"
+import * as Upstreams from "../storm/Upstreams.ts"
+import { type Client, client, until } from "./support.ts"
+
+/** What a storefront needs beside its database, and where to find it. */
+export const neighbours = Effect.gen(function*() {
+  const payments = yield* Upstreams.payments
+  const shipping = yield* Upstreams.shipping
+  const mongo = yield* MongoServer.make({ sources: ["responder"] })
+  const env = { PAYMENTS_URL: payments.url, SHIPPING_URL: shipping.url, MONGODB_URL: Redacted.value(mongo.url) }
+  return { payments, shipping, mongo, env }
+})
+
+export class Shop extends Context.Service<Shop, {
+  readonly http: Client
+  /** In front of Postgres. */
+  readonly proxy: FaultProxy.FaultProxy
+  readonly database: Database["Service"]
+  readonly neighbours: Effect.Success<typeof neighbours>
+}>()("test/Shop") {}
+
+const make = (redisUrl: string | undefined) =>
+  Layer.unwrap(Effect.gen(function*() {
+    const server = yield* PostgresServer.PostgresServer
+    const proxy = yield* FaultProxy.make({ target: server })
+    const url = new URL(Redacted.value(server.url))
+    url.host = `${proxy.host}:${proxy.port}`
+    const around = yield* neighbours
+    const config = ConfigProvider.fromUnknown({
+      ...around.env,
+      ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
+      DATABASE_URL: url.href,
+      PORT: "0",
+      DRAIN_GRACE: "0 seconds"
+    })
+    return Layer.effect(
+      Shop,
+      Effect.gen(function*() {
+        const { address } = yield* HttpServer.HttpServer
+        const http = client(HttpServer.formatAddress(address))
+        yield* until(http.get("/health/ready"), ({ status }) => status === 200)
+        return { http, proxy, database: yield* Database, neighbours: around }
+      })
+    ).pipe(Layer.provide(Storefront.layer), Layer.provide(ConfigProvider.layer(config)))
+  })).pipe(Layer.provide(TestPostgres.layer))
+
+export const layer = make(undefined)
+
+/** With a cache on the given Redis. */
+export const layerCached = Layer.unwrap(
+  Effect.map(RedisServer.RedisServer, ({ url }) => make(Redacted.value(url)))
+)
