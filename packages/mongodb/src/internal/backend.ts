@@ -147,10 +147,10 @@ class Server {
 
   private once<A>(work: Work<A>, label: string): Effect.Effect<A, MongoError | PoolError> {
     const timeout = this.settings.timeout ?? Duration.infinity
-    return Effect.flatMap(Deadline.remaining, (left) => {
-      const millis = Math.ceil(Duration.toMillis(Duration.min(left, timeout)))
-      return this.calls.run(this.current, label, Math.max(1, millis), work)
-    })
+    return Effect.flatMap(
+      Deadline.remaining,
+      (left) => this.calls.run(this.current, label, Duration.toMillis(Duration.min(left, timeout)), work)
+    )
   }
 
   private open(): Slot {

@@ -22,7 +22,7 @@ import type { Caller, Monitor } from "./monitor.ts"
 export interface Limits {
   /** Aborted when the call is interrupted, takes too long, or is cut. */
   readonly signal: AbortSignal
-  /** What is left of deadline and timeout, for the server to keep to. */
+  /** What is left of deadline and timeout at the moment it is read, at least 1: for the server to keep to. */
   readonly maxTimeMS: number
 }
 
@@ -122,6 +122,7 @@ export class Calls {
     const holders = cut.map((call) => call.holder(now))
     this.monitor.revoke(holders, why)
     for (const call of cut) call.revoke(why)
+    this.monitor.changed()
     return holders
   }
 
@@ -138,12 +139,15 @@ export class Calls {
       slot.calls.add(call)
       call.revoke = (why) => {
         const error = revoked(this.monitor.limits.name, why)
-        slot.calls.delete(call) // the client need not wait for it
+        // Nobody need wait for its function: its client is being closed.
+        this.all.delete(call)
+        slot.calls.delete(call)
         call.controller.abort(error)
         resume(Effect.fail(error))
       }
       const db = slot.client.db(this.database)
-      const settled = current.run(call, async () => work(db, signal, { signal, maxTimeMS })).then(
+      const limits = this.limits(call, maxTimeMS)
+      const settled = current.run(call, async () => work(db, signal, limits)).then(
         (value) => resume(Effect.succeed(value)),
         (error: unknown) => resume(Effect.fail(this.failure(call, error)))
       ).finally(() => this.ended(slot, call))
@@ -152,6 +156,17 @@ export class Calls {
         return Effect.ignore(Effect.timeout(Effect.promise(() => settled), GRACE))
       })
     })
+  }
+
+  /** The later an operation of the call begins, the less time it has. */
+  private limits({ controller: { signal }, since }: Call, maxTimeMS: number): Limits {
+    const { monitor } = this
+    return {
+      signal,
+      get maxTimeMS() {
+        return Math.max(1, Math.ceil(since + maxTimeMS - monitor.now()))
+      }
+    }
   }
 
   private ended(slot: Slot, call: Call): void {

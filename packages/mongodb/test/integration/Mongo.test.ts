@@ -126,6 +126,8 @@ describe("Mongo", () => {
       )
       yield* mongo.use(find)
       yield* mongo.use(find)
+      const { acquired, reused } = yield* mongo.stats
+      assert.deepStrictEqual([acquired, reused], [2, 1])
       const report = yield* mongo.backend.drain("1 second")
       assert.deepStrictEqual([report.cut.length, report.leftOpen], [0, 0])
       const refused = yield* Effect.flip(mongo.use(find))
