@@ -1,7 +1,7 @@
 import { type Outcome, PolicyError } from "@breakwater/core"
 import { RedisError, RedisOutcome } from "@breakwater/redis"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Exit } from "effect"
+import { Duration, Exit, Redacted } from "effect"
 import { inspect } from "node:util"
 import { fromCommand, fromDial, NotSent } from "../src/internal/driverError.ts"
 
@@ -75,6 +75,14 @@ describe("RedisError", () => {
   it("reads the error of a server that speaks before it is asked", () => {
     const error = fromDial(owner, new Error("Command queue state error. Last error: ERR max number of clients reached"))
     assert.include(error.reason, { _tag: "ErrorReply", code: "ERR", text: "ERR max number of clients reached" })
+  })
+
+  it("leaves out the password that an old server repeats", () => {
+    const server = { password: Redacted.make("hunter2") }
+    const text = "ERR unknown command `HELLO`, with args beginning with: `3` `AUTH` `default` `hunter2` "
+    const error = fromDial({ name: "cache", server }, reply(text))
+    assert.include(error.message, "`<redacted>`")
+    assert.notInclude(inspect(error, { depth: 10, showHidden: true }), "hunter2")
   })
 
   it("is told from others", () => {
