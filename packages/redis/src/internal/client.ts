@@ -77,9 +77,11 @@ const perform = <A>(
 ): Effect.Effect<A, RedisError> =>
   Effect.tryPromise({ try: send, catch: (error) => heed(connection, fromCommand(settings, command, error)) })
 
-/** The reply is what the server says it is: only the program knows its type. */
-const call = <A>(driver: IoRedis, replies: Replies, [name, ...args]: Command): Promise<A> =>
-  (replies === "text" ? driver.call(name, args) : driver.callBuffer(name, args)) as Promise<A>
+const call = <A>(driver: IoRedis, replies: Replies, [name, ...args]: Command): Promise<A> => {
+  const reply = replies === "text" ? driver.call(name, args) : driver.callBuffer(name, args)
+  // The reply is what the server says it is: only the program knows its type.
+  return reply as Promise<A>
+}
 
 const onShared = <A, E, R>(
   { settings, shared }: Parts,
