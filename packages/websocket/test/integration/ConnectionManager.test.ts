@@ -1,6 +1,6 @@
 import { FaultProxy } from "@breakwater/testing"
 import { assert, it } from "@effect/vitest"
-import { Effect, Fiber, Option, Stream } from "effect"
+import { Effect, Fiber, Latch, Option, Stream } from "effect"
 import { connect, echo, eventually, serve } from "../utils/peers.ts"
 
 const KIB = 1024
@@ -202,17 +202,24 @@ it.live("closes what is idle with 1001, and keeps what is in use", () =>
 it.live("reads a flooding peer no faster than its handler, and loses nothing", () =>
   Effect.gen(function*() {
     let handled = 0
+    const ready = yield* Latch.make(false)
     const served = yield* serve({ receive: { buffer: 64 * KIB } }, (connection) =>
       Effect.andThen(
-        Effect.sleep("300 millis"),
+        ready.await,
         Stream.runForEach(connection.messages, () => Effect.sync(() => handled++))
       ))
     const peer = yield* connect(served)
     const messages = 1600
     for (let n = 0; n < messages; n++) peer.ws.send("x".repeat(16 * KIB))
-    yield* Effect.sleep("200 millis")
-    const { received } = yield* served.manager.stats
-    assert.isBelow(received, messages / 4)
+    let before = 0
+    const settled = Effect.map(served.manager.stats, ({ received }) => {
+      const same = received > 0 && received === before
+      before = received
+      return same
+    })
+    yield* eventually(Effect.andThen(Effect.sleep("50 millis"), settled))
+    assert.isBelow(before, messages / 4)
+    yield* ready.open
     yield* eventually(Effect.sync(() => handled === messages))
   }))
 
