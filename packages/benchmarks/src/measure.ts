@@ -119,8 +119,12 @@ const netOf = (all: ReadonlyArray<Measured>) => (measured: Measured): Net => {
   return { measured, costs, nanos: median(costs) }
 }
 
+/** What is left of less than this many nanoseconds, once the loop's cost is taken off, is noise. */
+const RESOLUTION = 10
+
 /** Round by round: both met the same weather. */
-const ratioOf = (net: Net, to: Net): number => median(net.costs.map((cost, n) => cost / (to.costs[n] ?? NaN)))
+const ratioOf = (net: Net, to: Net): number | undefined =>
+  to.nanos < RESOLUTION ? undefined : median(net.costs.map((cost, n) => cost / (to.costs[n] ?? NaN)))
 
 const rowOf = (nets: ReadonlyArray<Net>, best: Net | undefined) => (net: Net): Row => {
   const { candidate, costs, latencies } = net.measured
@@ -148,8 +152,8 @@ const verdictOf = (nets: ReadonlyArray<Net>) => (goal: Goal): ReadonlyArray<Verd
     return [{ goal: `${goal.of}: at most ${goal.nanos} ns`, measured: `${net.nanos.toFixed(0)} ns`, met }]
   }
   const against = find(goal.against)
-  if (against === undefined) return []
-  const ratio = ratioOf(net, against)
+  const ratio = against === undefined ? undefined : ratioOf(net, against)
+  if (ratio === undefined) return []
   const text = `${goal.of}: at most ${goal.atMost} times ${goal.against}`
   return [{ goal: text, measured: `${ratio.toFixed(2)} times`, met: ratio <= goal.atMost }]
 }

@@ -96,8 +96,8 @@ const cases = (): ReadonlyArray<Case> => [
   },
   {
     name: `The numbers of ${COUNT}`,
-    about: "`stats`: a Map knows its size only.",
-    candidates: pair((manager) => manager.stats, async (map) => ({ connections: map.size }))
+    about: "`stats`, as a dashboard asks for them.",
+    candidates: [...floors(), ofEffect(ours, Effect.map(filled, (manager) => () => manager.stats))]
   },
   {
     name: `The summary of ${COUNT}`,
