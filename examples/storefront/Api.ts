@@ -10,6 +10,7 @@ import {
   HttpServerResponse
 } from "effect/http"
 import * as Catalogue from "./Catalogue.ts"
+import { Feed } from "./Feed.ts"
 import * as Health from "./Health.ts"
 import * as Orders from "./Orders.ts"
 import * as Products from "./Products.ts"
@@ -53,6 +54,12 @@ const placeOrder = Effect.gen(function*() {
   const wanted = yield* HttpServerRequest.schemaBodyJson(Orders.NewOrder)
   const placed = yield* Orders.place(headers["idempotency-key"], wanted)
   return yield* HttpServerResponse.schemaJson(Orders.Order)(placed, { status: 201 })
+})
+
+/** Whoever cannot be let in has been told already, in the words of WebSockets. */
+const watch = Effect.gen(function*() {
+  const feed = yield* Feed
+  return yield* Effect.catch(feed.watch, () => Effect.succeed(HttpServerResponse.empty()))
 })
 
 const notFound = Effect.gen(function*() {
@@ -100,6 +107,7 @@ export const layer = HttpRouter.addAll([
   HttpRouter.route("GET", "/products/:id/shipping", answered(quote)),
   HttpRouter.route("POST", "/orders", answered(placeOrder)),
   HttpRouter.route("GET", "/orders/:key", answered(order)),
+  HttpRouter.route("GET", "/feed", watch),
   HttpRouter.route("GET", "/health/live", answered(Health.live)),
   HttpRouter.route("GET", "/health/ready", answered(Health.ready)),
   HttpRouter.route("GET", "/health/pools", answered(Health.pools)),

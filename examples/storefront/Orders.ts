@@ -7,6 +7,7 @@ import { PostgresError, PostgresOutcome } from "@breakwater/postgres"
 import { Effect, Option, Schema } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { Database } from "./Database.ts"
+import { Feed } from "./Feed.ts"
 import * as Payments from "./Payments.ts"
 import * as Products from "./Products.ts"
 import * as StorefrontError from "./StorefrontError.ts"
@@ -26,6 +27,8 @@ export const Order = Schema.Struct({
 })
 
 export type Order = typeof Order.Type
+
+const OrderJson = Schema.fromJsonString(Order)
 
 /** Bounds the whole transaction, and repeats it whole when its connection is lost: the key makes that safe. */
 const policy = Policy.make({
@@ -98,7 +101,10 @@ export const place = (key: string, wanted: NewOrder) =>
   Effect.gen(function*() {
     const { value } = yield* Products.get(wanted.product)
     yield* Payments.authorize(key, value.priceCents * wanted.quantity)
-    return yield* commit(key, wanted)
+    const order = yield* commit(key, wanted)
+    const { announce } = yield* Feed
+    yield* announce(Schema.encodeSync(OrderJson)(order))
+    return order
   }).pipe(
     Policy.apply(whole, operation),
     Effect.catchTag("PolicyError", (error) => Effect.fail(StorefrontError.outcomeUnknown(key, error)))

@@ -11,6 +11,7 @@ import * as Api from "./Api.ts"
 import * as Cache from "./Cache.ts"
 import * as Catalogue from "./Catalogue.ts"
 import * as Database from "./Database.ts"
+import * as Feed from "./Feed.ts"
 import * as Payments from "./Payments.ts"
 import * as Shipping from "./Shipping.ts"
 
@@ -32,10 +33,17 @@ const layerDraining = Layer.unwrap(Effect.gen(function*() {
   return Lifecycle.layerDraining({ grace, deadline: DRAIN_LIMIT })
 }))
 
-const layerBackends = Layer.mergeAll(Database.layer, Cache.layer, Payments.layer, Shipping.layer, Catalogue.layer)
+const layerBackends = Layer.mergeAll(
+  Database.layer,
+  Cache.layer,
+  Payments.layer,
+  Shipping.layer,
+  Catalogue.layer,
+  Feed.layer
+)
 
 export const layer = layerDraining.pipe(
-  Layer.provideMerge(HttpRouter.serve(Api.layer, { disableLogger: true })),
+  Layer.provideMerge(Feed.Watchers.drainBefore(HttpRouter.serve(Api.layer, { disableLogger: true }))),
   Layer.provideMerge(layerServer),
   Layer.provideMerge(Lifecycle.layer()),
   Layer.provideMerge(layerBackends)

@@ -3,12 +3,13 @@ import type { FakeHttp, FaultProxy } from "@breakwater/testing"
 import type { MongoServerError } from "@breakwater/testing/MongoServerError"
 import type { PostgresServerError } from "@breakwater/testing/PostgresServerError"
 import type { RedisServerError } from "@breakwater/testing/RedisServerError"
-import { type Config, type Duration, Effect, Option, Schedule } from "effect"
+import { Clock, type Config, type Duration, Effect, Option, Schedule, type Scope } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Ledger from "./Ledger.ts"
 import type { Sample } from "./Sample.ts"
 import type { Scene } from "./Scene.ts"
-import type { Judge } from "./Watch.ts"
+import type { Judge, Watch } from "./Watch.ts"
+import * as Watchers from "./Watchers.ts"
 
 export type Failure =
   | PostgresServerError
@@ -24,8 +25,9 @@ export interface Fault {
   readonly name: string
   readonly what: string
   /** Begins, lasts, ends. */
-  readonly run: (lasts: Duration.Duration) => Effect.Effect<void, Failure>
-  readonly judge: Judge
+  readonly run: (lasts: Duration.Duration) => Effect.Effect<void, Failure, Scope.Scope>
+  /** Waits until it is over: how many milliseconds after `since`. */
+  readonly recovered: (watch: Watch, since: number) => Effect.Effect<number>
 }
 
 /** What a storm cannot break, and why. */
@@ -33,6 +35,9 @@ export interface LeftOut {
   readonly name: string
   readonly why: string
 }
+
+/** Shown by requests that go well, one after the other. */
+const shownBy = (judge: Judge): Fault["recovered"] => (watch, since) => watch.recovered(since, judge)
 
 const anything: Judge = ({ failure }) => failure === undefined
 
@@ -60,25 +65,25 @@ export const postgres = ({ postgres: { mend, proxy, server } }: Scene) => ({
     name: "postgres.kill",
     what: "Postgres killed with -9",
     run: (lasts: Duration.Duration) => killed(server, lasts),
-    judge: anything
+    recovered: shownBy(anything)
   },
   cut: {
     name: "postgres.cut",
     what: "Postgres' connections cut",
     run: (lasts: Duration.Duration) => cutRepeatedly(proxy, lasts),
-    judge: anything
+    recovered: shownBy(anything)
   },
   blackHole: {
     name: "postgres.blackhole",
     what: "nothing to Postgres passes",
     run: (lasts: Duration.Duration) => Effect.andThen(Effect.andThen(proxy.blackHole, Effect.sleep(lasts)), mend),
-    judge: anything
+    recovered: shownBy(anything)
   },
   exhausted: {
     name: "postgres.exhausted",
     what: "slow orders exhaust the pool",
     run: (lasts: Duration.Duration) => Ledger.blockOrders(server.url, lasts),
-    judge: anything
+    recovered: shownBy(anything)
   }
 })
 
@@ -95,13 +100,13 @@ export const redis = ({ redis: found }: Scene): { readonly [K in "cut" | "kill"]
       what: "Redis cut off",
       run: (lasts) =>
         Effect.andThen(Effect.andThen(Effect.andThen(proxy.refuse, proxy.reset), Effect.sleep(lasts)), mend),
-      judge: cached
+      recovered: shownBy(cached)
     },
     kill: server.given ? { name: "redis.kill", why: GIVEN } : {
       name: "redis.kill",
       what: "Redis killed with -9",
       run: (lasts) => killed(server, lasts),
-      judge: cached
+      recovered: shownBy(cached)
     }
   }
 }
@@ -116,7 +121,7 @@ export const payments = ({ payments: { failHalf, kill, mend, slow, start } }: Sc
     name,
     what,
     run: (lasts) => Effect.andThen(Effect.andThen(fault, Effect.sleep(lasts)), end),
-    judge: ofKind("order")
+    recovered: shownBy(ofKind("order"))
   })
   return {
     slow: during("http.slow", "payments answer after 2 s", slow, mend),
@@ -130,5 +135,55 @@ export const mongo = ({ mongo: { server } }: Scene): Fault | LeftOut =>
     name: "mongodb.kill",
     what: server.responder ? "MongoDB (a responder) killed" : "MongoDB killed",
     run: (lasts) => killed(server, lasts),
-    judge: ofKind("description")
+    recovered: shownBy(ofKind("description"))
   }
+
+/** Over when the feed has no watchers but the faithful ones, and they hear of orders. */
+const letGo = ({ stats, watchers }: Scene): Fault["recovered"] => (_, since) =>
+  Effect.gen(function*() {
+    const before = yield* watchers.heard
+    const over = Effect.zipWith(
+      stats,
+      watchers.heard,
+      ({ feed }, heard) => feed?.pool.used === watchers.count && heard > before
+    )
+    yield* Effect.repeat(over, { until: (yes) => yes, schedule: Schedule.spaced("50 millis") })
+    return (yield* Clock.currentTimeMillis) - since
+  })
+
+export const feed = (scene: Scene) => {
+  const { address, door } = scene
+  const vanish: Fault = {
+    name: "websocket.vanished",
+    what: "watchers vanish without a word",
+    run: (lasts) =>
+      Effect.gen(function*() {
+        yield* Effect.addFinalizer(() => Effect.orDie(door.restore))
+        yield* Watchers.some(door)
+        yield* door.blackHole
+        yield* Effect.sleep(lasts)
+      }),
+    recovered: letGo(scene)
+  }
+  const slow: Fault = {
+    name: "websocket.slow",
+    what: "watchers ask and do not read",
+    run: (lasts) => Effect.andThen(Watchers.slow(address), Effect.sleep(lasts)),
+    recovered: letGo(scene)
+  }
+  return { vanish, slow }
+}
+
+/** Both at the same time; left out where one of them is. */
+export const together = (one: Fault | LeftOut, other: Fault | LeftOut): Fault | LeftOut => {
+  const name = `${one.name}+${other.name}`
+  if ("why" in one) return { name, why: one.why }
+  if ("why" in other) return { name, why: other.why }
+  return {
+    name,
+    what: `${one.what}, and ${other.what}`,
+    run: (lasts) => Effect.all([one.run(lasts), other.run(lasts)], { concurrency: "unbounded", discard: true }),
+    recovered: (watch, since) =>
+      Effect.zipWith(one.recovered(watch, since), other.recovered(watch, since), Math.max, { concurrent: true })
+  }
+}

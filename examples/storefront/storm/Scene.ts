@@ -3,6 +3,7 @@ import { FaultProxy, MongoServer, PostgresServer, RedisServer } from "@breakwate
 import { Effect, Option, Redacted, Ref, Schedule, Schema } from "effect"
 import * as StorefrontProcess from "./StorefrontProcess.ts"
 import * as Upstreams from "./Upstreams.ts"
+import * as Watchers from "./Watchers.ts"
 
 /** Each way: of a network, so that there is something in flight to be cut. */
 const LATENCY = "1 millis"
@@ -75,6 +76,7 @@ export const make = Effect.gen(function*() {
     Effect.repeat({ until: (ready) => ready, schedule: Schedule.spaced("50 millis") }),
     Effect.timeoutOrElse({ duration: READY_LIMIT, orElse: () => storefront.failed })
   )
+  const address = { host: "127.0.0.1", port: Number(new URL(storefront.url).port) }
   return {
     postgres,
     redis,
@@ -82,6 +84,10 @@ export const make = Effect.gen(function*() {
     payments,
     shipping,
     ...storefront,
+    address,
+    /** Another way to the storefront, whose network fails on command. */
+    door: yield* FaultProxy.make({ target: address }),
+    watchers: yield* Watchers.faithful(storefront.url),
     isReady,
     /** Connections that the backends have open, as they and the proxies in front of them count. */
     socketsOpen: Effect.gen(function*() {

@@ -17,6 +17,7 @@ const broken = (label: string, lasts: number, seconds: number, fault: Faults.Fau
 const steps = (scene: Scene): ReadonlyArray<Step> => {
   const postgres = Faults.postgres(scene)
   const redis = Faults.redis(scene)
+  const feed = Faults.feed(scene)
   const payments = Faults.payments(scene)
   return [
     { label: "warm-up", seconds: 2 },
@@ -30,11 +31,14 @@ const steps = (scene: Scene): ReadonlyArray<Step> => {
     broken("Payments slow", 1.5, 2.5, payments.slow),
     broken("Payments half failing", 1.5, 2.5, payments.half),
     broken("Payments refusing", 1, 2, payments.refused),
-    broken("MongoDB killed", 1, 2.5, Faults.mongo(scene))
+    broken("MongoDB killed", 1, 2.5, Faults.mongo(scene)),
+    broken("Watchers vanish", 0.5, 2.5, feed.vanish),
+    broken("Watchers slow", 0.5, 2.5, feed.slow),
+    broken("Redis and payments gone", 1, 2.5, Faults.together(redis.kill, payments.refused))
   ]
 }
 
-export const FULL_LENGTH = 33
+export const FULL_LENGTH = 40
 
 export const stages = (scene: Scene): ReadonlyArray<Stage> => steps(scene).filter((step) => "label" in step)
 

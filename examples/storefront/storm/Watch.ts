@@ -27,7 +27,7 @@ export class Watch {
   what = ""
   /** When the storefront was told to end. */
   drainingSince = Infinity
-  private recovery: Recovery | undefined
+  private readonly recoveries = new Set<Recovery>()
 
   /** Without `remembers` it only counts seconds, and may go on for ever. */
   constructor({ remembers }: { readonly remembers: boolean }) {
@@ -40,8 +40,11 @@ export class Watch {
     this.total.add(sample, this.drainingSince)
     this.stage.add(sample, this.drainingSince)
     if (sample.order !== undefined) this.acknowledged.push(sample.order)
-    const { recovery } = this
-    if (recovery === undefined || sample.ended < recovery.since) return
+    for (const recovery of this.recoveries) this.notice(recovery, sample)
+  }
+
+  private notice(recovery: Recovery, sample: Sample): void {
+    if (sample.ended < recovery.since) return
     const well = recovery.judge(sample)
     if (well === undefined) return
     recovery.streak = well ? recovery.streak + 1 : 0
@@ -51,8 +54,9 @@ export class Watch {
   /** Waits for the recovery from a fault that ended at `since`: how many milliseconds it took. */
   recovered(since: number, judge: Judge): Effect.Effect<number> {
     return Effect.suspend(() => {
-      this.recovery = { since, judge, done: Deferred.makeUnsafe<number>(), streak: 0 }
-      return Deferred.await(this.recovery.done)
+      const recovery: Recovery = { since, judge, done: Deferred.makeUnsafe<number>(), streak: 0 }
+      this.recoveries.add(recovery)
+      return Effect.ensuring(Deferred.await(recovery.done), Effect.sync(() => this.recoveries.delete(recovery)))
     })
   }
 

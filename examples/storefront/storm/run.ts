@@ -35,12 +35,12 @@ const strike = Effect.fnUntraced(function*(watch: Watch, fault: Fault, lasts: Du
   watch.what = fault.what
   yield* fault.run(lasts)
   watch.what = "recovering"
-  const recovered = yield* watch.recovered(yield* Clock.currentTimeMillis, fault.judge).pipe(
+  const recovered = yield* fault.recovered(watch, yield* Clock.currentTimeMillis).pipe(
     Effect.timeoutOrElse({ duration: RECOVERY_PATIENCE, orElse: () => Effect.succeed(null) })
   )
   watch.what = recovered === null ? "not recovered" : `recovered in ${recovered} ms`
   return recovered
-})
+}, Effect.scoped)
 
 const play = Effect.fnUntraced(function*(watch: Watch, { fault, label, seconds }: Stage, scale: number) {
   watch.what = label
