@@ -21,7 +21,7 @@ const groups: ReadonlyArray<Group> = [pool, policy, backends, sizes, websocket]
 const root = path.join(import.meta.dirname, "../../..")
 const document = path.join(root, "docs/benchmarks.md")
 
-const DEFAULT_ROUNDS = 15
+const DEFAULT_ROUNDS = 11
 const GROUP_LIMIT_SECONDS = 180
 
 class UsageError extends Error {}

@@ -31,8 +31,11 @@ export const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyA
   return [line(head), rule, ...rows.map(line)].join("\n")
 }
 
-const ratio = (row: Row, invert: boolean): string =>
-  row.ratio === undefined ? "" : (invert ? 1 / row.ratio : row.ratio).toFixed(2)
+const ratio = (row: Row, invert: boolean): string => {
+  if (row.ratio === undefined) return ""
+  const value = invert ? 1 / row.ratio : row.ratio
+  return value < 0.01 ? String(Number(value.toPrecision(1))) : value.toFixed(2)
+}
 
 const heads: Record<Result["shows"], ReadonlyArray<string>> = {
   cost: ["", "an operation", "ratio", "spread"],
@@ -115,6 +118,9 @@ const sectionsOf = (document: string): Map<string, string> =>
 /** The document with the section of this report in place of its former one. */
 export const replaceSection = (document: string, report: Report): string => {
   const sections = sectionsOf(document).set(keyOf(report), sectionText(report))
-  const texts = [...sections].map(([key, text]) => `${opening(key)}\n\n${text}\n\n${closing(key)}`)
+  const groups = Object.keys(titles)
+  const place = (key: string) => groups.indexOf(key.split(" ")[0] ?? "")
+  const ordered = [...sections].toSorted(([a], [b]) => place(a) - place(b) || (a < b ? 1 : -1))
+  const texts = ordered.map(([key, text]) => `${opening(key)}\n\n${text}\n\n${closing(key)}`)
   return `${[introduction, ...texts].join("\n\n")}\n`
 }

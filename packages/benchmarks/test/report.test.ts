@@ -32,9 +32,15 @@ describe("report", () => {
   })
 
   it("keeps the section of another runtime", () => {
-    const both = replaceSection(replaceSection("", report("pool", "on node")), report("pool", "on bun", "bun 1.4.5"))
-    assert.include(both, "on node")
-    assert.include(both, "on bun")
+    const first = replaceSection("", report("pool", "figures of the first"))
+    const both = replaceSection(first, report("pool", "figures of the second", "bun 1.4.5"))
+    assert.include(both, "figures of the first")
+    assert.include(both, "figures of the second")
+  })
+
+  it("keeps the groups in one order, whichever was measured first", () => {
+    const text = replaceSection(replaceSection("", report("websocket", "of sockets")), report("pool", "of pools"))
+    assert.isBelow(text.indexOf("of pools"), text.indexOf("of sockets"))
   })
 
   it("writes the same document again from the same results", () => {
