@@ -145,8 +145,8 @@ const fromParts = <E, Op extends Operation, Repeats extends boolean>(
 ): Policy<E, Op, Repeats> => fromStages(name, parts.flatMap((part) => part.stages))
 
 /**
- * Assembles a policy, outermost first: deadline, retry, and within the attempt its timeout. Accepts every operation: one
- * that is not idempotent is repeated only when it was surely not sent.
+ * Assembles a policy, outermost first: deadline, retry, and within the attempt its timeout. Accepts every operation:
+ * one that is not idempotent is repeated only when it was surely not sent.
  *
  * Throws a `RangeError` for an option out of range, and for a timeout that is not shorter than the deadline.
  *
@@ -204,8 +204,8 @@ const attemptOf =
 
 /**
  * Applies a policy to one call. What stands around `attempt` in the call, such as a borrow, is bounded by the deadline
- * and repeated by the retry; what stands inside it is also bounded by the timeout, and counts as sent once it has begun.
- * A call that takes no `attempt` counts as sent from its start.
+ * and repeated by the retry; what stands inside it is also bounded by the timeout, and counts as sent once it has
+ * begun. A call that takes no `attempt` counts as sent from its start.
  *
  * A policy without parts adds nothing.
  *
