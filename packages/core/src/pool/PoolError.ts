@@ -98,6 +98,8 @@ export interface Closed {
 }
 
 /**
+ * Why a borrow failed.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -144,6 +146,8 @@ export class PoolError extends Data.TaggedError("PoolError")<{ readonly reason: 
 }
 
 /**
+ * Whether a value is a `PoolError`.
+ *
  * @since 0.1.0
  * @category guards
  */
