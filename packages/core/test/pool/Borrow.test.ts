@@ -248,6 +248,14 @@ describe("the error says why (behaviour 3)", () => {
       assert.isTrue(reason._tag === "AcquireTimeout" && reason.phase === "check")
     }))
 
+  it("makes errors that another copy of core knows", async () => {
+    const copy = "../../src/pool/PoolError.ts?copy"
+    const { PoolError: Other }: { readonly PoolError: typeof PoolError } = await import(copy)
+    const error = new Other({ reason: { _tag: "Closed", pool: "p" } })
+    assert.notInstanceOf(error, PoolError)
+    assert.isTrue(isPoolError(error))
+  })
+
   it("counts a full pool as nobody's fault and a failed dial as the server's", () => {
     // The outcome does not depend on them.
     const stats = { max: 1 } as Pool.Stats
