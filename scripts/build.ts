@@ -1,4 +1,6 @@
-/** `npm run build`: builds every package, packs it, installs the packs outside this repository and imports every entry. */
+/**
+ * `npm run build`: builds every package, packs it, installs the packs outside this repository and imports every entry.
+ */
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"

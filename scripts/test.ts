@@ -1,4 +1,6 @@
-/** `npm test -- [PATTERN] [--on node|bun|deno]`: unit tests, integration tests and examples, and one table of them all. */
+/**
+ * `npm test -- [PATTERN] [--on node|bun|deno]`: unit tests, integration tests and examples, and one table of them all.
+ */
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"

@@ -1,4 +1,6 @@
-/** `exports` and `publishConfig.exports` of every package, and its index, follow from the files of its public modules. */
+/**
+ * `exports` and `publishConfig.exports` of every package, and its index, follow from the files of its public modules.
+ */
 import * as fs from "node:fs"
 import { at, packageNames, read } from "../internal/repository.ts"
 import { type PublicModule, publicModules } from "./publicModules.ts"

@@ -1,5 +1,6 @@
 /**
- * Runs the code of the documents: every `ts` fence of README.md and docs/, and of the comments in the packages' sources.
+ * Runs the code of the documents: every `ts` fence of README.md, of the packages' own, of docs/, and of the comments in
+ * the packages' sources.
  *
  * A fence is a complete program. What it prints has to be what its `// =>` comments say, from top to bottom; `…` in a
  * comment stands for what differs from run to run. A fence marked `ts no-run` is type-checked only.
@@ -39,7 +40,9 @@ const fencesIn = (file: string, lines: ReadonlyArray<string>, inComment: boolean
 }
 
 const collect = (): Array<Fence> => {
-  const documents = files("README.md", "docs/**/*.md").flatMap((file) => fencesIn(file, read(file).split("\n"), false))
+  const documents = files("README.md", "packages/*/README.md", "docs/**/*.md").flatMap((file) =>
+    fencesIn(file, read(file).split("\n"), false)
+  )
   const comments = files("packages/*/src/**/*.ts").flatMap((file) => fencesIn(file, read(file).split("\n"), true))
   return [...documents, ...comments]
 }

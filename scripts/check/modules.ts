@@ -36,6 +36,7 @@ const undocumented = (file: string): Array<string> => {
     const at = `${file}:${index + 1}: ${name}`
     if (comment === "") return [`${at} has no comment`]
     if (comment.includes("@internal")) return []
+    if (/^\/\*\*\s+\* @/.test(comment)) return [`${at} has a comment that does not say what it is for`]
     return ["@since", "@category"].flatMap((tag) => count(comment, tag) === 1 ? [] : [`${at} needs exactly one ${tag}`])
   })
 }

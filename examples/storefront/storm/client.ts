@@ -1,6 +1,6 @@
 /**
- * The storm's client, a process of its own: sends requests at a fixed rate, however slow the answers are, and writes what
- * it saw to its output. Arguments: URL, requests a second. Stops when its input ends; what is in flight finishes.
+ * The storm's client, a process of its own: sends requests at a fixed rate, however slow the answers are, and writes
+ * what it saw to its output. Arguments: URL, requests a second. Stops when its input ends; what is in flight finishes.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Clock, Effect, Fiber, FiberSet, Option, Predicate, Random, Schema } from "effect"
@@ -23,6 +23,9 @@ const [url = "", rate = ""] = process.argv.slice(2)
 
 const stop = new AbortController()
 process.stdin.once("close", () => stop.abort()).resume()
+
+// Whoever listened was killed outright: nobody is left to send anything for.
+process.stdout.once("error", () => process.exit(1))
 
 let samples: Array<Sample> = []
 const report = Effect.sync(() => {

@@ -25,9 +25,10 @@
  * `size.max`. Statements inside a transaction are never repeated. A statement that is interrupted or timed out is
  * cancelled at the server, and its session closed after 100 ms whether or not the server answered.
  *
- * Gotchas: the deadline of the policy bounds a stream's wait for a session, and its `timeout` each wait for rows; all of
- * a stream takes as long as the server lets a statement run (`statement_timeout`, which is `policy.timeout`). What a program sets on a session with SET, or takes
- * with an advisory lock, stays on it for whoever borrows it next: use SET LOCAL and locks of the transaction.
+ * Gotchas: the deadline of the policy bounds a stream's wait for a session, and its `timeout` each wait for rows; all
+ * of a stream takes as long as the server lets a statement run (`statement_timeout`, which is `policy.timeout`). What a
+ * program sets on a session with SET, or takes with an advisory lock, stays on it for whoever borrows it next: use SET
+ * LOCAL and locks of the transaction.
  *
  * @since 0.1.0
  */

@@ -100,10 +100,15 @@ describe("The map to SqlError", () => {
       assert.deepStrictEqual(made.map(({ reason }) => reason._tag), [onceOnly, repeatable])
       for (const { message, reason } of made) {
         assert.strictEqual(reason.cause, error)
-        assert.strictEqual(message, error.message)
+        if (reason._tag !== "StatementTimeoutError") assert.strictEqual(message, error.message)
       }
     })
   }
+
+  it("says of a timeout whether the statement may be repeated", () => {
+    assert.match(toSqlError(timeout, false).message, /repeat it only if that is safe/)
+    assert.match(toSqlError(timeout, true).message, /took longer than its timeout of 1s\. It may be repeated\.$/)
+  })
 
   it("leaves the server's own errors as they are, and tells all of an outage with one", () => {
     const error = answer("23505")

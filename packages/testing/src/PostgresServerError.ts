@@ -78,8 +78,8 @@ export class NotOurs extends Schema.TaggedError<NotOurs>()("NotOurs", {
 }
 
 /**
- * A statement of the helper itself failed: creating or dropping a database,
- * counting or ending connections.
+ * A statement of ours failed: creating or dropping a database, counting or
+ * ending connections.
  *
  * @since 0.1.0
  * @category errors

@@ -24,6 +24,8 @@ export type Health =
   | { readonly status: "unhealthy"; readonly latency: Duration.Duration; readonly error: unknown }
 
 /**
+ * What a backend shows of itself, and how to steer it.
+ *
  * @since 0.1.0
  * @category models
  */

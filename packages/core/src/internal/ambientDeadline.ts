@@ -2,8 +2,8 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 
 /**
- * The instant at which the caller stops waiting, in milliseconds of the monotonic clock; `Infinity` when nobody set one.
- * A policy writes it and a pool reads it: this reference is all that the two share.
+ * The instant at which the caller stops waiting, in milliseconds of the monotonic clock; `Infinity` when nobody set
+ * one. A policy writes it and a pool reads it: this reference is all that the two share.
  *
  * @internal
  */

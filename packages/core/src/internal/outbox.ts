@@ -13,7 +13,7 @@ export interface Task {
   run(): void
 }
 
-/** At 5-10 µs a resumed caller, about two milliseconds of one turn. */
+/** Enough to be quick, few enough for other work to come in between. */
 const BATCH = 256
 
 export class Outbox {

@@ -39,8 +39,8 @@ const exceeded = (call: Call, startedAt: number, granted: Duration.Duration, att
 }
 
 /**
- * Milliseconds. An inherited deadline is for whoever set it to report: the timer here comes after that one, whatever the
- * runtime's timers are off by, and only matters to work that has outlived the call it was inherited from.
+ * Milliseconds. An inherited deadline is for whoever set it to report: the timer here comes after that one, whatever
+ * the runtime's timers are off by, and only matters to work that has outlived the call it was inherited from.
  */
 const INHERITED_GRACE = 100
 
@@ -68,8 +68,8 @@ const stage = (limit: Duration.Duration): Stage => {
 }
 
 /**
- * Fails a call that has not ended within `duration` as `DeadlineExceeded`, or earlier where the context holds an earlier
- * deadline. A deadline already past fails the call before its first attempt.
+ * Fails a call that has not ended within `duration` as `DeadlineExceeded`, or earlier where the context holds an
+ * earlier deadline. A deadline already past fails the call before its first attempt.
  *
  * Throws a `RangeError` unless `duration` is finite and longer than zero.
  *
@@ -80,8 +80,8 @@ export const make = (duration: Duration.Input): Policy<PolicyError<DeadlineExcee
   fromStages("deadline", [stage(validate.duration("deadline", duration))])
 
 /**
- * What is left of the deadline of the context: zero when it has passed, infinite when there is none. For what bounds work
- * elsewhere, such as a statement timeout at a server or a header of a request.
+ * What is left of the deadline of the context: zero when it has passed, infinite when there is none. For what bounds
+ * work elsewhere, such as a statement timeout at a server or a header of a request.
  *
  * @category getters
  * @since 0.1.0

@@ -217,8 +217,8 @@ const attemptOf =
 
 /**
  * Applies a policy to one call. What stands around `attempt` in the call, such as a borrow, is bounded by the deadline
- * and repeated by the retry; what stands inside it is also bounded by the timeout, and counts as sent once it has begun.
- * A call that takes no `attempt` counts as sent from its start.
+ * and repeated by the retry; what stands inside it is also bounded by the timeout, and counts as sent once it has
+ * begun. A call that takes no `attempt` counts as sent from its start.
  *
  * A policy without parts adds nothing.
  *

@@ -1,6 +1,6 @@
 /**
- * The one error of the policies. Its `reason` says which policy ended the call, and its type parameter which reasons are
- * possible, so that `Effect.catchReason("PolicyError", "DeadlineExceeded", …)` is exact.
+ * The one error of the policies. Its `reason` says which policy ended the call, and its type parameter which reasons
+ * are possible, so that `Effect.catchReason("PolicyError", "DeadlineExceeded", …)` is exact.
  *
  * What the work itself fails with passes through policies unchanged; this error is only for what a policy decided.
  *

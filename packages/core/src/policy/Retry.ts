@@ -49,9 +49,9 @@ export interface Options {
 }
 
 /**
- * Delays drawn uniformly from [0, min(`cap`, `base` · 2ⁿ)], n being 0 for the first: "full jitter", which spreads callers
- * that failed together better than a jitter around the exponential does (M. Brooker, "Exponential Backoff And Jitter",
- * AWS Architecture Blog, 2015).
+ * Delays drawn uniformly from [0, min(`cap`, `base` · 2ⁿ)], n being 0 for the first: "full jitter", which spreads
+ * callers that failed together better than a jitter around the exponential does (M. Brooker, "Exponential Backoff And
+ * Jitter", AWS Architecture Blog, 2015).
  *
  * Defaults: `base` 100 milliseconds, `cap` 5 seconds. Throws a `RangeError` unless both are finite and longer than zero
  * and `base` is not longer than `cap`.

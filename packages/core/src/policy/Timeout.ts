@@ -2,8 +2,8 @@
  * Bounds one attempt, from the moment its work begins: in a pooled backend from after the borrow, so that time spent in
  * the queue does not count.
  *
- * When it passes, the work is interrupted and its interruption awaited. Whether the backend acted on it is unknown then,
- * hence a retry repeats it only when the operation is idempotent.
+ * When it passes, the work is interrupted and its interruption awaited. Whether the backend acted on it is unknown
+ * then, hence a retry repeats it only when the operation is idempotent.
  *
  * @since 0.1.0
  */

@@ -55,6 +55,8 @@ export interface Pool<in out A> extends Pipeable {
 }
 
 /**
+ * Whether a value is a `Pool`.
+ *
  * @since 0.1.0
  * @category guards
  */

@@ -7,8 +7,11 @@
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Stats } from "./internal/stats.ts"
+
+const TypeId = "~@breakwater/core/PoolError"
 
 /**
  * What a borrow was waiting for: a connection in use (`queue`), a new one (`dial`), or the check of an idle one.
@@ -98,6 +101,8 @@ export interface Closed {
 }
 
 /**
+ * Why a borrow failed.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -122,6 +127,9 @@ export interface PoolOutcome {
  * @category errors
  */
 export class PoolError extends Data.TaggedError("PoolError")<{ readonly reason: Reason }> {
+  /** Marks the value for `isPoolError`, also where a program has core twice. */
+  readonly [TypeId] = TypeId
+
   /** What kept the pool from lending: the failed dial, or how the cut work failed. */
   override readonly cause: unknown
 
@@ -144,10 +152,12 @@ export class PoolError extends Data.TaggedError("PoolError")<{ readonly reason: 
 }
 
 /**
+ * Whether a value is a `PoolError`.
+ *
  * @since 0.1.0
  * @category guards
  */
-export const isPoolError = (u: unknown): u is PoolError => u instanceof PoolError
+export const isPoolError = (u: unknown): u is PoolError => Predicate.hasProperty(u, TypeId)
 
 /**
  * The pool's error inside a `SqlError`, the very same object, where the pool is what failed.

@@ -63,6 +63,8 @@ export interface Acquired {
 }
 
 /**
+ * A borrow gave its connection back, which it had `held` for that long.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -94,6 +96,8 @@ export interface Waited {
 }
 
 /**
+ * A borrow reached its deadline before it had a connection.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -155,6 +159,8 @@ export interface Revoked {
 }
 
 /**
+ * The pool refuses borrows from now on, and lets those under way finish.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -174,6 +180,8 @@ export interface Drained {
 }
 
 /**
+ * What happened to a connection, a borrow or the pool.
+ *
  * @since 0.1.0
  * @category models
  */

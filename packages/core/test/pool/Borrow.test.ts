@@ -3,15 +3,15 @@ import { Cause, Duration, Effect, Exit, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { AmbientDeadline } from "../../src/internal/ambientDeadline.ts"
 import * as Pool from "../../src/pool/Pool.ts"
-import { PoolError } from "../../src/pool/PoolError.ts"
+import { isPoolError, PoolError } from "../../src/pool/PoolError.ts"
 import { FakeServer, Refused } from "./fakeServer.ts"
 
 const failureOf = <A>(exit: Exit.Exit<A, PoolError>) => {
   assert.isTrue(Exit.isFailure(exit))
   if (Exit.isSuccess(exit)) throw new Error("unreachable")
   const error = Cause.squash(exit.cause)
-  assert.strictEqual((error as PoolError)._tag, "PoolError")
-  return (error as PoolError).reason
+  if (!isPoolError(error)) throw error
+  return error.reason
 }
 
 describe("borrowing", () => {
@@ -248,7 +248,16 @@ describe("the error says why (behaviour 3)", () => {
       assert.isTrue(reason._tag === "AcquireTimeout" && reason.phase === "check")
     }))
 
+  it("makes errors that another copy of core knows", async () => {
+    const copy = "../../src/pool/PoolError.ts?copy"
+    const { PoolError: Other }: { readonly PoolError: typeof PoolError } = await import(copy)
+    const error = new Other({ reason: { _tag: "Closed", pool: "p" } })
+    assert.notInstanceOf(error, PoolError)
+    assert.isTrue(isPoolError(error))
+  })
+
   it("counts a full pool as nobody's fault and a failed dial as the server's", () => {
+    // The outcome does not depend on them.
     const stats = { max: 1 } as Pool.Stats
     const timeout = (phase: "queue" | "dial") => ({
       _tag: "AcquireTimeout" as const,

@@ -1,12 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, type Duration, Effect, Exit, Fiber, Scope } from "effect"
+import { Cause, type Duration, Effect, Exit, Fiber, Option, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Pool from "../../src/pool/Pool.ts"
-import type { PoolError } from "../../src/pool/PoolError.ts"
+import { isPoolError, type PoolError } from "../../src/pool/PoolError.ts"
 import { Dead, FakeServer } from "./fakeServer.ts"
 
 const errorOf = <A, E>(exit: Exit.Exit<A, E>): E | undefined =>
-  Exit.isFailure(exit) ? (Cause.squash(exit.cause) as E) : undefined
+  Exit.isFailure(exit) ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
+
+const poolErrorOf = (exit: Exit.Exit<unknown, unknown>): PoolError => {
+  const error = errorOf(exit)
+  if (!isPoolError(error)) throw new Error("not a PoolError", { cause: error })
+  return error
+}
 
 describe("clear (behaviour 20)", () => {
   it.effect("never lends again what was open, nor what was being dialled", () =>
@@ -72,7 +78,7 @@ describe("clear (behaviour 20)", () => {
       yield* Pool.clear(pool, { interrupt: true })
       assert.strictEqual(server.open, 0)
       yield* TestClock.adjust("1 second")
-      const error = errorOf(yield* Fiber.join(fiber)) as PoolError
+      const error = poolErrorOf(yield* Fiber.join(fiber))
       assert.isTrue(error.reason._tag === "Revoked" && error.reason.why === "Cleared")
       assert.instanceOf(error.cause, Dead)
       const stats = yield* Pool.stats(pool)
@@ -116,7 +122,7 @@ describe("drain (behaviour 22)", () => {
       assert.deepStrictEqual(report.cut.map((holder) => holder.label), ["report"])
       assert.strictEqual(server.sockets, 0)
       yield* TestClock.adjust("1 hour")
-      const error = errorOf(yield* Fiber.join(work)) as PoolError
+      const error = poolErrorOf(yield* Fiber.join(work))
       assert.isTrue(error.reason._tag === "Revoked" && error.reason.why === "Drained")
     }))
 

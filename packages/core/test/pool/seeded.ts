@@ -13,8 +13,6 @@ export const seeded = (seed: number) => {
   return { next, below, pick: <T>(of: ReadonlyArray<T>): T => of[below(of.length)]! }
 }
 
-export type Choices = ReturnType<typeof seeded>
-
 const given = process.env["BREAKWATER_TEST_SEED"]
 
 export const seed: number = given === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(given)

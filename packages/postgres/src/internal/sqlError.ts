@@ -98,7 +98,10 @@ const fromPostgres = (error: PostgresError, idempotent: boolean): SqlError => {
   return wrap(retryable ? "ConnectionError" : "UnknownError", error, "execute")
 }
 
-/** `idempotent`: whether repeating the operation is safe, be it that the server did not let it take effect, which is what makes a lost connection retryable. */
+/**
+ * `idempotent`: whether repeating the operation is safe, also because the server has confirmed that it stopped it. That
+ * is what makes a lost connection and a timeout retryable.
+ */
 export const toSqlError = (error: Failure, idempotent: boolean): SqlError => {
   if (isPoolError(error)) return fromPool(error)
   if (isPolicyError(error)) return fromPolicy(error, idempotent)

@@ -19,6 +19,12 @@ export const open = (
     return yield* Backends.isolated(Postgres.make({ name: "orders", url: server.url, ...options }))
   }).pipe(quiet, Effect.provideService(References.MinimumLogLevel, "None"))
 
+/**
+ * With a server of the test's own: a given one may let everybody in, whatever the password, and give us the rights of a
+ * superuser, for whom limits do not count.
+ */
+export const onOwnServer = Effect.provide(PostgresServer.layer({ sources: PostgresServer.ownSources }))
+
 /** The URL of a server, through a proxy. */
 export const through = (url: Redacted.Redacted, proxy: FaultProxy.FaultProxy): Redacted.Redacted => {
   const changed = new URL(Redacted.value(url))

@@ -16,7 +16,7 @@ const madeFrom = (source: PostgresServer.Source) =>
   PostgresServer.make({ sources: [source] }).pipe(
     Effect.catchReason("PostgresServerError", "NotFound", (reason) =>
       Effect.sync(() => {
-        process.stdout.write(`[skipped] ${reason.message}\n`)
+        process.stdout.write(`[skipped] a server from the source ${source}: ${reason.tried[0]?.why}\n`)
         return undefined
       }))
   )

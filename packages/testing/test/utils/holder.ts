@@ -1,4 +1,6 @@
-/** Another process that holds a server, in a temporary folder that is only its own: what is left there is its own too. */
+/**
+ * Another process that holds a server, in a temporary folder that is only its own: what is left there is its own too.
+ */
 import { Data, Effect } from "effect"
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import * as Fs from "node:fs"

@@ -68,6 +68,8 @@ export interface Options<A, E, R> {
 }
 
 /**
+ * How one borrow waits, and what it is called.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -345,7 +345,9 @@ export class PoolState<A> implements Lender<A> {
     this.wake()
   }
 
-  /** Asked while the connection still counts where it stood: `isAlive` may call back, and change what is asked after. */
+  /**
+   * Asked while the connection still counts where it stood: `isAlive` may call back, and change what is asked after.
+   */
   private unfit(connection: Connection<A>): CloseReason | undefined {
     const alive = this.settings.isAlive(connection.item)
     if (connection.doom !== undefined) return connection.doom
