@@ -4,6 +4,7 @@
  */
 import { Redis } from "@breakwater/redis"
 import { Config, Context, Effect, Layer, Option, Schema } from "effect"
+import * as Policies from "./Policies.ts"
 
 /** How old what is shown may be: orders change the stock, and do not wait for the cache to hear of it. */
 const KEPT_MILLIS = 1000
@@ -26,12 +27,12 @@ const layerServer = Server.layerConfig({
   connections: Config.succeed({ max: 4 }),
   pool: Config.succeed({ wait: { timeout: "100 millis" }, dial: { timeout: "1 second" } }),
   // Reading from the database is the retry.
-  policy: Config.succeed({
+  policy: Policies.config<Redis.PolicyOptions>({
     deadline: "200 millis",
     timeout: "100 millis",
     retry: { times: 0 },
     breaker: { openFor: "500 millis" }
-  })
+  }, { retry: { times: 0 } })
 })
 
 export const layer = Layer.unwrap(Effect.gen(function*() {

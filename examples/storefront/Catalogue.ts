@@ -2,6 +2,7 @@
 import { Operation } from "@breakwater/core"
 import { Mongo } from "@breakwater/mongodb"
 import { Config, Effect, Layer, Schedule, Schema } from "effect"
+import * as Policies from "./Policies.ts"
 import * as StorefrontError from "./StorefrontError.ts"
 
 export class Catalogue extends Mongo.Service<Catalogue>()("catalogue") {}
@@ -14,12 +15,12 @@ const layerMongo = Catalogue.layerConfig({
     wait: { timeout: "500 millis" },
     dial: { timeout: "500 millis" }
   }),
-  policy: Config.succeed({
+  policy: Policies.config<Mongo.PolicyOptions>({
     deadline: "1500 millis",
     timeout: "500 millis",
     retry: { times: 2 },
     breaker: { openFor: "500 millis" }
-  }),
+  }, {}),
   driver: Config.succeed({ serverSelectionTimeout: "400 millis", heartbeat: { every: "500 millis" } })
 })
 

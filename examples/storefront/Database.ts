@@ -1,6 +1,7 @@
 /** The storefront's one database: its pool, its policy and its tables. */
 import { Postgres } from "@breakwater/postgres"
 import { Config, Context, Effect, Layer, Ref, Schedule } from "effect"
+import * as Policies from "./Policies.ts"
 
 export class Database extends Postgres.Service<Database>()("storefront") {}
 
@@ -11,7 +12,7 @@ const layerDatabase = Database.layerConfig({
     wait: { timeout: "1 second", maxWaiting: 200 },
     dial: { timeout: "1 second" }
   }),
-  policy: Config.succeed({
+  policy: Policies.config<Postgres.PolicyOptions>({
     deadline: "2500 millis",
     timeout: "1 second",
     retry: { times: 2 },
@@ -19,7 +20,7 @@ const layerDatabase = Database.layerConfig({
     breaker: { openFor: "500 millis" },
     // No function that the shop selects from writes anything.
     reads: "idempotent"
-  })
+  }, {})
 })
 
 /** Whether they are there. */

@@ -9,6 +9,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import { Database } from "./Database.ts"
 import { Feed } from "./Feed.ts"
 import * as Payments from "./Payments.ts"
+import { Policies } from "./Policies.ts"
 import * as Products from "./Products.ts"
 import * as StorefrontError from "./StorefrontError.ts"
 
@@ -31,7 +32,7 @@ export type Order = typeof Order.Type
 const OrderJson = Schema.fromJsonString(Order)
 
 /** Bounds the whole transaction, and repeats it whole when its connection is lost: the key makes that safe. */
-const policy = Policy.make({
+const transacting = Policy.make({
   name: "orders.place",
   deadline: "3 seconds",
   retry: { times: 3 },
@@ -41,6 +42,14 @@ const operation = Operation.make("orders.place", { idempotent: true })
 
 /** Bounds payment and transaction together. */
 const whole = Policy.make({ name: "orders", deadline: "3500 millis" })
+
+const guarded = Effect.fnUntraced(function*<A, E, R, E2, Repeats extends boolean>(
+  order: Effect.Effect<A, E, R>,
+  policy: Policy.Policy<E2, Operation.Operation, Repeats>
+) {
+  const { on } = yield* Policies
+  return yield* on ? Policy.apply(order, policy, operation) : order
+})
 
 const findByKey = Effect.fnUntraced(function*(key: string) {
   const { sql } = yield* Database
@@ -86,7 +95,7 @@ const commit = Effect.fnUntraced(function*(key: string, wanted: NewOrder) {
   )
   // After a COMMIT without an answer the next attempt looks the key up: it finds the order, or places it. Where there
   // is no next one, and where the deadline passed, which it may have during COMMIT, nobody knows.
-  return yield* Policy.apply(attempt, policy, operation).pipe(
+  return yield* guarded(attempt, transacting).pipe(
     Effect.catchTag(["SqlError", "PolicyError"], (error) =>
       Effect.fail(
         inDoubt || error._tag === "PolicyError"
@@ -106,7 +115,7 @@ export const place = (key: string, wanted: NewOrder) =>
     yield* announce(Schema.encodeSync(OrderJson)(order))
     return order
   }).pipe(
-    Policy.apply(whole, operation),
+    (order) => guarded(order, whole),
     Effect.catchTag("PolicyError", (error) => Effect.fail(StorefrontError.outcomeUnknown(key, error)))
   )
 

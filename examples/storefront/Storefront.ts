@@ -13,6 +13,7 @@ import * as Catalogue from "./Catalogue.ts"
 import * as Database from "./Database.ts"
 import * as Feed from "./Feed.ts"
 import * as Payments from "./Payments.ts"
+import { Policies } from "./Policies.ts"
 import * as Shipping from "./Shipping.ts"
 
 /** More than any request takes: orders have three and a half seconds. A client that never finishes its own must not hold the end. */
@@ -39,7 +40,8 @@ const layerBackends = Layer.mergeAll(
   Payments.layer,
   Shipping.layer,
   Catalogue.layer,
-  Feed.layer
+  Feed.layer,
+  Policies.layer
 )
 
 export const layer = layerDraining.pipe(

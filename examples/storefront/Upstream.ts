@@ -1,27 +1,25 @@
 /** How the shop treats the services of others: each has a pool, a policy and a breaker of its own. */
+import type { Http } from "@breakwater/http"
 import { Config, Effect, Schema } from "effect"
 import { HttpClient, type HttpClientRequest, HttpClientResponse } from "effect/http"
+import * as Policies from "./Policies.ts"
 import * as StorefrontError from "./StorefrontError.ts"
 
 /** Reads the URL from `variable`. The shop shows its products without any of them. */
 export const options = (variable: string) => ({
   url: Config.Redacted(variable),
   critical: Config.succeed(false),
-  pool: Config.succeed(
-    {
-      size: { max: 20 },
-      wait: { timeout: "500 millis", maxWaiting: 100 },
-      dial: { timeout: "500 millis" }
-    } as const
-  ),
-  policy: Config.succeed(
-    {
-      deadline: "1200 millis",
-      timeout: "400 millis",
-      retry: { times: 2 },
-      breaker: { openFor: "500 millis" }
-    } as const
-  )
+  pool: Config.succeed<Http.PoolOptions>({
+    size: { max: 20 },
+    wait: { timeout: "500 millis", maxWaiting: 100 },
+    dial: { timeout: "500 millis" }
+  }),
+  policy: Policies.config<Http.PolicyOptions>({
+    deadline: "1200 millis",
+    timeout: "400 millis",
+    retry: { times: 2 },
+    breaker: { openFor: "500 millis" }
+  }, {})
 })
 
 /** Sends a request, and reads an answer that says that all is well. */

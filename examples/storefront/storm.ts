@@ -1,6 +1,6 @@
 /**
- * The storefront through a storm: Postgres killed, connections cut, a black hole, an exhausted pool, and a SIGTERM, all
- * under load. `npm start -- --help` says how to steer it.
+ * The storefront through a storm: Postgres, Redis, MongoDB, an upstream and its own clients fail one after the other and
+ * two at once, then comes a SIGTERM while statements hang, all under load. `npm start -- --help` says how to steer it.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -20,8 +20,9 @@ const RATE = 150
 
 const usage = `npm start -- [options]
 
-  --seconds N    how long the storm lasts, its stages scaled alike: ${MINIMUM_SECONDS} to ${MAXIMUM_SECONDS}, default 30
+  --seconds N    how long the storm lasts, its stages scaled alike: ${MINIMUM_SECONDS} to ${MAXIMUM_SECONDS}, default 40
   --report FILE  writes what it measured, as JSON
+  --no-policies  runs the same storm once more without policies, and shows both side by side
   --serve        instead of a storm, stays up under a light load until Ctrl-C, for faults by your own hand
 `
 
@@ -31,8 +32,9 @@ const options = Effect.try({
   try: () =>
     parseArgs({
       options: {
-        seconds: { type: "string", default: "30" },
+        seconds: { type: "string", default: "40" },
         report: { type: "string" },
+        "no-policies": { type: "boolean", default: false },
         serve: { type: "boolean", default: false },
         help: { type: "boolean", default: false }
       }
@@ -52,23 +54,31 @@ const write = (file: string, text: string) =>
     catch: (error) => new UsageError({ message: `--report ${file}: ${String(error)}` })
   })
 
-const storm = Effect.fnUntraced(function*(seconds: number, file: string | undefined) {
+const once = Effect.fnUntraced(function*(seconds: number, policies: boolean) {
   console.log("Starting the backends, proxies that break the network on command, and the storefront")
-  const scene = yield* Scene.make
-  console.log(`\nA storm of ${seconds} s, ${RATE} requests a second\n\n${Screen.header}`)
-  const outcome = yield* run(scene, { seconds, rate: RATE })
+  const scene = yield* Scene.make({ policies })
+  const how = policies ? "" : ", without policies"
+  console.log(`\nA storm of ${seconds} s, ${RATE} requests a second${how}\n\n${Screen.header}`)
+  return yield* run(scene, { seconds, rate: RATE })
+}, Effect.scoped)
+
+const storm = Effect.fnUntraced(function*(seconds: number, file: string | undefined, comparing: boolean) {
+  const outcome = yield* once(seconds, true)
   console.log(Conclusion.show(outcome))
-  if (file !== undefined) yield* write(file, `${JSON.stringify(outcome.report, null, 2)}\n`)
+  const bare = comparing ? yield* once(seconds, false) : undefined
+  if (bare !== undefined) console.log(Conclusion.compare(outcome, bare))
+  const report = bare === undefined ? outcome.report : { ...outcome.report, withoutPolicies: bare.report }
+  if (file !== undefined) yield* write(file, `${JSON.stringify(report, null, 2)}\n`)
   return faultsOf(outcome.report, outcome.exitCode).length === 0 ? 0 : 1
 })
 
 const main = Effect.gen(function*() {
-  const { help, report, seconds, serve: stay } = yield* options
+  const { help, "no-policies": comparing, report, seconds, serve: stay } = yield* options
   if (help) {
     console.log(usage)
     return 0
   }
-  return stay ? yield* Effect.flatMap(Scene.make, serve) : yield* storm(seconds, report)
+  return stay ? yield* Effect.flatMap(Scene.make({ policies: true }), serve) : yield* storm(seconds, report, comparing)
 })
 
 main.pipe(

@@ -35,10 +35,51 @@ const verdict = (outcome: Outcome): string => {
   const why = Report.faultsOf(outcome.report, outcome.exitCode)
   if (why.length > 0) return `FAILED: ${why.join("\n        ")}`
   const { ok, requests } = outcome.report
-  return `PASSED: ${ok} of ${requests} requests succeeded, the others failed with a type, every fault was survived`
+  const faults = outcome.leftOut.length === 0
+    ? "every fault"
+    : `every fault but those left out (${outcome.leftOut.length})`
+  return `PASSED: ${ok} of ${requests} requests succeeded, the others failed with a type, ${faults} was survived`
+}
+
+/** What policies are for. */
+export const compare = (guarded: Outcome, bare: Outcome): string => {
+  const rowOf = (what: string, of: (outcome: Outcome) => string | number) => [what, of(guarded), of(bare)]
+  const worst = ({ report }: Outcome) => {
+    const millis = Object.values(report.recoveredWithinMs)
+    return millis.includes(null) ? "never" : `${Math.max(...millis.map(Number))} ms`
+  }
+  return [
+    "",
+    Screen.table(["", "with policies", "without"], [
+      rowOf("requests", ({ report }) => report.requests),
+      rowOf("succeeded", ({ report }) => report.ok),
+      rowOf("failed", ({ report }) => report.requests - report.ok),
+      rowOf("given up by the client", ({ report }) => report.failures["Client.Timeout"] ?? 0),
+      rowOf("p50 ms", ({ report }) => report.p50),
+      rowOf("p99 ms", ({ report }) => report.p99),
+      rowOf("slowest recovery", worst),
+      rowOf("orders acknowledged", ({ report }) => report.ordersAcknowledged),
+      rowOf("orders lost", ({ report }) => report.ordersLost),
+      rowOf("exit code", ({ exitCode }) => exitCode)
+    ])
+  ].join("\n")
 }
 
 export const show = (outcome: Outcome): string => {
   const left = outcome.leftOut.map(({ name, why }) => `Left out: ${name}, since ${why}`)
-  return ["", stages(outcome), "", failures(outcome), "", ...summary(outcome), ...left, "", verdict(outcome)].join("\n")
+  const standIn = outcome.responder
+    ? ["There is no MongoDB here: a responder of its protocol stood in, which shows the driver and not MongoDB."]
+    : []
+  return [
+    "",
+    stages(outcome),
+    "",
+    failures(outcome),
+    "",
+    ...summary(outcome),
+    ...left,
+    ...standIn,
+    "",
+    verdict(outcome)
+  ].join("\n")
 }

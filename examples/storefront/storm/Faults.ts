@@ -155,7 +155,7 @@ export const feed = (scene: Scene) => {
   const { address, door } = scene
   const vanish: Fault = {
     name: "websocket.vanished",
-    what: "watchers vanish without a word",
+    what: "watchers vanish",
     run: (lasts) =>
       Effect.gen(function*() {
         yield* Effect.addFinalizer(() => Effect.orDie(door.restore))
@@ -175,13 +175,13 @@ export const feed = (scene: Scene) => {
 }
 
 /** Both at the same time; left out where one of them is. */
-export const together = (one: Fault | LeftOut, other: Fault | LeftOut): Fault | LeftOut => {
+export const together = (what: string, one: Fault | LeftOut, other: Fault | LeftOut): Fault | LeftOut => {
   const name = `${one.name}+${other.name}`
   if ("why" in one) return { name, why: one.why }
   if ("why" in other) return { name, why: other.why }
   return {
     name,
-    what: `${one.what}, and ${other.what}`,
+    what,
     run: (lasts) => Effect.all([one.run(lasts), other.run(lasts)], { concurrency: "unbounded", discard: true }),
     recovered: (watch, since) =>
       Effect.zipWith(one.recovered(watch, since), other.recovered(watch, since), Math.max, { concurrent: true })

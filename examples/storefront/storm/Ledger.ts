@@ -20,6 +20,14 @@ export const blockOrders = (url: Redacted.Redacted, lasts: Duration.Duration) =>
     ({ sql }) => sql.withTransaction(Effect.andThen(sql`lock table products in exclusive mode`, Effect.sleep(lasts)))
   )
 
+/** Makes the orders of one product hang until interrupted. */
+export const hangOrdersOf = (product: number, url: Redacted.Redacted) =>
+  directly(
+    url,
+    ({ sql }) =>
+      sql.withTransaction(Effect.andThen(sql`select id from products where id = ${product} for update`, Effect.never))
+  )
+
 export interface Findings {
   readonly acknowledged: number
   /** Acknowledged to the client, and not there. */

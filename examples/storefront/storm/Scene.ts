@@ -50,13 +50,14 @@ const throughProxy = (url: Redacted.Redacted, proxy: FaultProxy.Address): string
   return through.href
 }
 
-export const make = Effect.gen(function*() {
+export const make = Effect.fnUntraced(function*(options: { readonly policies: boolean }) {
   const postgres = yield* Effect.flatMap(PostgresServer.make(), behindProxy)
   const redis = yield* Effect.option(Effect.flatMap(RedisServer.make(), behindProxy))
   const mongo = yield* Effect.flatMap(MongoServer.make(), behindProxy)
   const payments = yield* Upstreams.payments
   const shipping = yield* Upstreams.shipping
   const storefront = yield* StorefrontProcess.start({
+    POLICIES: String(options.policies),
     DATABASE_URL: postgres.url,
     MONGODB_URL: mongo.url,
     PAYMENTS_URL: payments.url,
@@ -113,4 +114,4 @@ export const make = Effect.gen(function*() {
   }
 })
 
-export type Scene = Effect.Success<typeof make>
+export type Scene = Effect.Success<ReturnType<typeof make>>

@@ -2,8 +2,8 @@
 import type { Stats } from "./Scene.ts"
 import type { Tally } from "./Tally.ts"
 
-const columns = [4, 34, 6, 7, 7, 7, 6, 5, 5, 19] as const
-const text = new Set([1, 9])
+const columns = [4, 30, 6, 7, 7, 7, 6, 5, 12, 16] as const
+const text = new Set([1, 8, 9])
 
 const lineOf = (cells: ReadonlyArray<string | number>): string =>
   cells.map((cell, index) => {
@@ -19,8 +19,8 @@ export const header = lineOf([
   "p50 ms",
   "p99 ms",
   "used",
-  "idle",
   "wait",
+  "breakers",
   "mostly"
 ])
 
@@ -29,6 +29,10 @@ const mostly = ({ failures }: Tally): string => {
   const [first] = [...failures].toSorted(([, a], [, b]) => b - a)
   return first?.[0].split(".")[1] ?? ""
 }
+
+/** The backends that a breaker lets nobody call. */
+const openBreakers = (stats: Stats): string =>
+  Object.entries(stats).filter(([, { policy }]) => policy.circuit?.state === "open").map(([name]) => name).join()
 
 export const second = (at: number, what: string, tally: Tally, stats: Stats): string => {
   const pool = Object.values(stats)[0]?.pool
@@ -40,8 +44,8 @@ export const second = (at: number, what: string, tally: Tally, stats: Stats): st
     Math.round(tally.percentile(0.5)),
     Math.round(tally.percentile(0.99)),
     pool === undefined ? "-" : `${pool.used}/${pool.max}`,
-    pool?.idle ?? "-",
     pool?.waiting ?? "-",
+    openBreakers(stats),
     mostly(tally)
   ])
 }

@@ -34,7 +34,7 @@ const steps = (scene: Scene): ReadonlyArray<Step> => {
     broken("MongoDB killed", 1, 2.5, Faults.mongo(scene)),
     broken("Watchers vanish", 0.5, 2.5, feed.vanish),
     broken("Watchers slow", 0.5, 2.5, feed.slow),
-    broken("Redis and payments gone", 1, 2.5, Faults.together(redis.kill, payments.refused))
+    broken("Redis and payments gone", 1, 2.5, Faults.together("Redis and payments gone", redis.kill, payments.refused))
   ]
 }
 

@@ -13,6 +13,10 @@ import { Watch } from "./Watch.ts"
 const RECOVERY_PATIENCE = "15 seconds"
 /** What a load balancer takes from seeing that an instance is not ready to sending it nothing more. */
 const BALANCER_LAG = "300 millis"
+/** One of many: the others sell on. */
+const HANGING_PRODUCT = 1
+/** Before the signal, so that it finds some in flight. */
+const HANGING_FOR = "500 millis"
 const EXIT_PATIENCE = "15 seconds"
 
 /** How a stage went. */
@@ -28,6 +32,8 @@ export interface Outcome {
   readonly rows: ReadonlyArray<Row>
   readonly exitCode: number
   readonly leftOut: ReadonlyArray<LeftOut>
+  /** MongoDB was none. */
+  readonly responder: boolean
 }
 
 /** Breaks something, mends it, and waits for the storefront to be well again. */
@@ -54,10 +60,15 @@ const play = Effect.fnUntraced(function*(watch: Watch, { fault, label, seconds }
   return row
 })
 
-/** SIGTERM under load. As a load balancer would, the client goes on until some time after readiness is gone. */
+/**
+ * SIGTERM under load, with statements that hang. As a load balancer would, the client goes on until some time after
+ * readiness is gone.
+ */
 const terminate = Effect.fnUntraced(function*<E>(scene: Scene, watch: Watch, stopClient: Effect.Effect<void, E>) {
-  watch.what = "SIGTERM under load"
+  watch.what = "SIGTERM, statements hang"
   const row: Row = { label: watch.what, tally: watch.nextStage(), recovered: undefined }
+  const hanging = yield* Effect.forkScoped(Ledger.hangOrdersOf(HANGING_PRODUCT, scene.postgres.server.url))
+  yield* Effect.sleep(HANGING_FOR)
   watch.drainingSince = yield* Clock.currentTimeMillis
   yield* scene.terminate
   yield* scene.isReady.pipe(
@@ -68,6 +79,7 @@ const terminate = Effect.fnUntraced(function*<E>(scene: Scene, watch: Watch, sto
   yield* stopClient
   // Killed, or still running, it has none.
   const exitCode: number = yield* Effect.orElseSucceed(Effect.timeout(scene.exitCode, EXIT_PATIENCE), () => -1)
+  yield* Fiber.interrupt(hanging)
   return { row, exitCode }
 })
 
@@ -103,7 +115,13 @@ export const run = Effect.fnUntraced(
       breakerOpened: Object.fromEntries(backends.map(([name, { policy }]) => [name, policy.circuitOpened])),
       recoveredWithinMs: Object.fromEntries(recovered)
     })
-    const outcome: Outcome = { report, rows: [...rows, row], exitCode, leftOut: leftOut(scene) }
+    const outcome: Outcome = {
+      report,
+      rows: [...rows, row],
+      exitCode,
+      leftOut: leftOut(scene),
+      responder: scene.mongo.server.responder
+    }
     return outcome
   }
 )
