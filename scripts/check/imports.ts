@@ -60,30 +60,42 @@ const withinPackage = ({ from, target }: { readonly from: string; readonly targe
 }
 
 interface Manifest {
+  readonly private?: boolean | undefined
   readonly dependencies?: Record<string, string> | undefined
   readonly peerDependencies?: Record<string, string> | undefined
   readonly optionalDependencies?: Record<string, string> | undefined
 }
 
-const declaredBy = (name: string): Set<string> => {
+/** A private package, the benchmarks, compares and may import whatever it declares. */
+interface Declared {
+  readonly isPrivate: boolean
+  readonly names: ReadonlySet<string>
+}
+
+const declaredBy = (name: string): Declared => {
   // Our own package.json files, checked by pnpm.
   const manifest: Manifest = JSON.parse(read(`packages/${name}/package.json`))
-  return new Set(
+  const names = new Set(
     [manifest.dependencies, manifest.peerDependencies, manifest.optionalDependencies].flatMap((group) =>
       Object.keys(group ?? {})
     )
   )
+  return { isPrivate: manifest.private === true, names }
 }
 
 const packageName = (specifier: string) => specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/")
 
-const acrossPackages = (specifier: string, own: string, declared: Set<string>): string | undefined => {
+const acrossPackages = (specifier: string, own: string, declared: Declared): string | undefined => {
   if (isBuiltin(specifier)) return own === "core" ? "core may import effect only, no built-in of a runtime" : undefined
   const name = packageName(specifier)
   if (own === "core" && name !== "effect") return "core may import effect only"
-  if (name.startsWith("@breakwater/") && name !== "@breakwater/core") return "packages build on core, not on each other"
-  return declared.has(name) ? undefined : `${name} is not a dependency in packages/${own}/package.json`
+  if (!declared.isPrivate && name.startsWith("@breakwater/") && name !== "@breakwater/core") {
+    return "packages build on core, not on each other"
+  }
+  return declared.names.has(name) ? undefined : `${name} is not a dependency in packages/${own}/package.json`
 }
+
+const NOTHING: Declared = { isPrivate: false, names: new Set() }
 
 const directions = (imports: ReadonlyArray<Import>): Array<string> => {
   const declared = new Map(packageNames().map((name) => [name, declaredBy(name)]))
@@ -95,7 +107,7 @@ const directions = (imports: ReadonlyArray<Import>): Array<string> => {
       : !inSource || own === undefined
       ? undefined
       : target === undefined
-      ? acrossPackages(specifier, own, declared.get(own) ?? new Set())
+      ? acrossPackages(specifier, own, declared.get(own) ?? NOTHING)
       : withinPackage({ from, target })
     return problem === undefined ? [] : [`${from}: imports ${specifier}: ${problem}`]
   })

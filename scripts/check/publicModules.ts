@@ -15,15 +15,14 @@ export interface PublicModule {
 }
 
 interface Manifest {
+  readonly private?: boolean | undefined
   readonly peerDependenciesMeta?: Record<string, { readonly optional?: boolean | undefined }> | undefined
 }
 
-const optionalPeers = (name: string): Array<string> => {
-  const manifest: Manifest = JSON.parse(read(`packages/${name}/package.json`))
-  return Object.entries(manifest.peerDependenciesMeta ?? {}).flatMap(([peer, meta]) =>
-    meta.optional === true ? [peer] : []
-  )
-}
+const manifestOf = (name: string): Manifest => JSON.parse(read(`packages/${name}/package.json`))
+
+const optionalPeers = (manifest: Manifest): Array<string> =>
+  Object.entries(manifest.peerDependenciesMeta ?? {}).flatMap(([peer, meta]) => meta.optional === true ? [peer] : [])
 
 /** Whether loading the module needs a package that an installation may lack. */
 const needs = (file: string, peers: ReadonlyArray<string>, seen = new Set<string>()): boolean => {
@@ -40,9 +39,12 @@ const needs = (file: string, peers: ReadonlyArray<string>, seen = new Set<string
   )
 }
 
+/** None of a private package: nobody imports it. */
 export const publicModules = (name: string): Array<PublicModule> => {
+  const manifest = manifestOf(name)
+  if (manifest.private === true) return []
   const folder = `packages/${name}/src`
-  const peers = optionalPeers(name)
+  const peers = optionalPeers(manifest)
   return files(`${folder}/*.ts`, `${folder}/*/*.ts`)
     .filter((file) => file !== `${folder}/index.ts` && !file.includes("/internal/"))
     .map((file) => {
