@@ -46,6 +46,8 @@ export interface Report {
 }
 
 /**
+ * Whom to ask, and how long to wait.
+ *
  * @since 0.1.0
  * @category models
  */

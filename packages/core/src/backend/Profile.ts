@@ -25,6 +25,8 @@ export type Profile = "development" | "staging" | "production"
 export const profiles: ReadonlyArray<Profile> = ["development", "staging", "production"]
 
 /**
+ * Whether a value names a profile.
+ *
  * @since 0.1.0
  * @category guards
  */
