@@ -4,6 +4,7 @@ import * as TestPostgres from "@breakwater/testing/TestPostgres"
 import { ConfigProvider, Context, Effect, Layer, Redacted } from "effect"
 import { HttpServer } from "effect/http"
 import { Database } from "../Database.ts"
+import { Watchers } from "../Feed.ts"
 import * as Storefront from "../Storefront.ts"
 import * as Upstreams from "../storm/Upstreams.ts"
 import { type Client, client, until } from "./support.ts"
@@ -18,10 +19,13 @@ export const neighbours = Effect.gen(function*() {
 })
 
 export class Shop extends Context.Service<Shop, {
+  readonly url: string
+  readonly address: FaultProxy.Address
   readonly http: Client
   /** In front of Postgres. */
   readonly proxy: FaultProxy.FaultProxy
   readonly database: Database["Service"]
+  readonly watchers: Watchers["Service"]
   readonly neighbours: Effect.Success<typeof neighbours>
 }>()("test/Shop") {}
 
@@ -29,13 +33,13 @@ const make = (redisUrl: string | undefined) =>
   Layer.unwrap(Effect.gen(function*() {
     const server = yield* PostgresServer.PostgresServer
     const proxy = yield* FaultProxy.make({ target: server })
-    const url = new URL(Redacted.value(server.url))
-    url.host = `${proxy.host}:${proxy.port}`
+    const database = new URL(Redacted.value(server.url))
+    database.host = `${proxy.host}:${proxy.port}`
     const around = yield* neighbours
     const config = ConfigProvider.fromUnknown({
       ...around.env,
       ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
-      DATABASE_URL: url.href,
+      DATABASE_URL: database.href,
       PORT: "0",
       DRAIN_GRACE: "0 seconds"
     })
@@ -43,9 +47,18 @@ const make = (redisUrl: string | undefined) =>
       Shop,
       Effect.gen(function*() {
         const { address } = yield* HttpServer.HttpServer
-        const http = client(HttpServer.formatAddress(address))
+        const url = HttpServer.formatAddress(address)
+        const http = client(url)
         yield* until(http.get("/health/ready"), ({ status }) => status === 200)
-        return { http, proxy, database: yield* Database, neighbours: around }
+        return {
+          url,
+          address: { host: "127.0.0.1", port: Number(new URL(url).port) },
+          http,
+          proxy,
+          database: yield* Database,
+          watchers: yield* Watchers,
+          neighbours: around
+        }
       })
     ).pipe(Layer.provide(Storefront.layer), Layer.provide(ConfigProvider.layer(config)))
   })).pipe(Layer.provide(TestPostgres.layer))
