@@ -23,8 +23,9 @@ export class Feed extends Context.Service<Feed, {
 const layerWatchers = Watchers.layerConfig({
   critical: Config.succeed(false),
   connections: Config.succeed({ max: 500 }),
-  heartbeat: Config.succeed({ interval: "1 second", timeout: "500 millis" }),
-  send: Config.succeed({ buffer: 256 * 1024, timeout: "1 second" })
+  heartbeat: Config.succeed({ interval: "1500 millis", timeout: "1 second" }),
+  // Sooner than a heartbeat: who does not read does not answer either, and slow is the better word for it.
+  send: Config.succeed({ buffer: 256 * 1024, timeout: "500 millis" })
 })
 
 const make = Effect.map(Watchers, ({ broadcast, upgrade }) => {

@@ -1,19 +1,22 @@
 /** The end of a storm for a person: what happened in which stage, what failed how, and the verdict. */
 import * as Report from "./Report.ts"
-import type { Outcome } from "./run.ts"
+import type { Outcome, Row } from "./run.ts"
 import * as Screen from "./Screen.ts"
+
+const recovery = ({ recovered }: Row): string =>
+  recovered === undefined ? "" : recovered === null ? "never" : `${recovered} ms`
 
 const stages = ({ rows }: Outcome): string =>
   Screen.table(
     ["stage", "requests", "ok", "failed", "p50 ms", "p99 ms", "recovered in"],
-    rows.map(({ label, recovered, tally }) => [
-      label,
-      tally.requests,
-      tally.ok,
-      tally.requests - tally.ok,
-      tally.percentile(0.5),
-      tally.percentile(0.99),
-      recovered === undefined ? "" : recovered === null ? "never" : `${recovered} ms`
+    rows.map((row) => [
+      row.label,
+      row.tally.requests,
+      row.tally.ok,
+      row.tally.requests - row.tally.ok,
+      row.tally.percentile(0.5),
+      row.tally.percentile(0.99),
+      recovery(row)
     ])
   )
 
@@ -41,29 +44,31 @@ const verdict = (outcome: Outcome): string => {
   return `PASSED: ${ok} of ${requests} requests succeeded, the others failed with a type, ${faults} was survived`
 }
 
-/** What policies are for. */
+const allOf = ({ report, rows }: Outcome) => [
+  ...rows.map((row) => ({
+    label: row.label,
+    failed: row.tally.requests - row.tally.ok,
+    p99: row.tally.percentile(0.99),
+    recovered: recovery(row)
+  })),
+  { label: "all", failed: report.requests - report.ok, p99: report.p99, recovered: "" }
+]
+
+/** The same storm with policies and without, side by side. */
 export const compare = (guarded: Outcome, bare: Outcome): string => {
-  const rowOf = (what: string, of: (outcome: Outcome) => string | number) => [what, of(guarded), of(bare)]
-  const worst = ({ report }: Outcome) => {
-    const millis = Object.values(report.recoveredWithinMs)
-    return millis.includes(null) ? "never" : `${Math.max(...millis.map(Number))} ms`
-  }
-  return [
-    "",
-    Screen.table(["", "with policies", "without"], [
-      rowOf("requests", ({ report }) => report.requests),
-      rowOf("succeeded", ({ report }) => report.ok),
-      rowOf("failed", ({ report }) => report.requests - report.ok),
-      rowOf("given up by the client", ({ report }) => report.failures["Client.Timeout"] ?? 0),
-      rowOf("p50 ms", ({ report }) => report.p50),
-      rowOf("p99 ms", ({ report }) => report.p99),
-      rowOf("slowest recovery", worst),
-      rowOf("orders acknowledged", ({ report }) => report.ordersAcknowledged),
-      rowOf("orders lost", ({ report }) => report.ordersLost),
-      rowOf("exit code", ({ exitCode }) => exitCode)
-    ])
-  ].join("\n")
+  const others = new Map(allOf(bare).map((row) => [row.label, row]))
+  const rows = allOf(guarded).map(({ failed, label, p99, recovered }) => {
+    const other = others.get(label)
+    return [label, failed, other?.failed ?? "", p99, other?.p99 ?? "", recovered, other?.recovered ?? ""]
+  })
+  const head = ["with policies | without", "failed", "failed", "p99 ms", "p99 ms", "recovered", "recovered"]
+  const acknowledged = `Orders acknowledged: ${guarded.report.ordersAcknowledged} | ${bare.report.ordersAcknowledged}`
+  const lost = `Orders lost: ${guarded.report.ordersLost} | ${bare.report.ordersLost}`
+  const opened = `Connections opened: ${sum(guarded.report.connectionsOpened)} | ${sum(bare.report.connectionsOpened)}`
+  return ["", Screen.table(head, rows), "", acknowledged, lost, opened].join("\n")
 }
+
+const sum = (byBackend: Readonly<Record<string, number>>) => Object.values(byBackend).reduce((all, n) => all + n, 0)
 
 export const show = (outcome: Outcome): string => {
   const left = outcome.leftOut.map(({ name, why }) => `Left out: ${name}, since ${why}`)
