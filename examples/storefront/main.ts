@@ -15,10 +15,13 @@ const SHUTDOWN_LIMIT_MILLIS = 10_000
 const layerForce = Layer.effectDiscard(Effect.gen(function*() {
   const { force } = yield* Lifecycle.Lifecycle
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.once(signal, () => {
+    let ending = false
+    // One listener for both: on Deno a listener that is added by the first signal hears that one, too.
+    process.on(signal, () => {
+      if (ending) return Effect.runFork(force)
+      ending = true
       // Whatever hangs, the process ends.
-      setTimeout(() => process.exit(1), SHUTDOWN_LIMIT_MILLIS).unref()
-      process.once(signal, () => Effect.runFork(force))
+      return setTimeout(() => process.exit(1), SHUTDOWN_LIMIT_MILLIS).unref()
     })
   }
 }))
