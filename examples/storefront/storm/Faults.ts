@@ -60,27 +60,28 @@ const cutRepeatedly = ({ reset }: FaultProxy.FaultProxy, lasts: Duration.Duratio
 
 const GIVEN = "it was given and not started here"
 
+/** Under the plain names that reports have had from the start; those of the other backends begin with the backend's. */
 export const postgres = ({ postgres: { mend, proxy, server } }: Scene) => ({
-  kill: server.given ? { name: "postgres.kill", why: GIVEN } : {
-    name: "postgres.kill",
+  kill: server.given ? { name: "kill", why: GIVEN } : {
+    name: "kill",
     what: "Postgres killed with -9",
     run: (lasts: Duration.Duration) => killed(server, lasts),
     recovered: shownBy(anything)
   },
   cut: {
-    name: "postgres.cut",
+    name: "cut",
     what: "Postgres' connections cut",
     run: (lasts: Duration.Duration) => cutRepeatedly(proxy, lasts),
     recovered: shownBy(anything)
   },
   blackHole: {
-    name: "postgres.blackhole",
+    name: "blackhole",
     what: "nothing to Postgres passes",
     run: (lasts: Duration.Duration) => Effect.andThen(Effect.andThen(proxy.blackHole, Effect.sleep(lasts)), mend),
     recovered: shownBy(anything)
   },
   exhausted: {
-    name: "postgres.exhausted",
+    name: "exhausted",
     what: "slow orders exhaust the pool",
     run: (lasts: Duration.Duration) => Ledger.blockOrders(server.url, lasts),
     recovered: shownBy(anything)
