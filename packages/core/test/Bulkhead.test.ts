@@ -4,6 +4,7 @@ import { TestClock } from "effect/testing"
 import * as Operation from "../src/policy/Operation.ts"
 import * as Policy from "../src/policy/Policy.ts"
 import { seed, seeded } from "./pool/seeded.ts"
+import { yieldAt } from "./support/interrupts.ts"
 
 const operation = (key?: string, priority?: number) => Operation.make("work", { idempotent: false, key, priority })
 
@@ -74,17 +75,11 @@ describe("the bulkhead", () => {
 
   it.live("leaks no permit when the interrupt lands at any operation", () =>
     Effect.gen(function*() {
-      const base = new Scheduler.MixedScheduler("async")
       for (let at = 0; at < 30; at++) {
         const policy = Policy.make({ bulkhead: { permits: 1, queue: 1 } })
-        let n = 0
         const holder = Effect.runFork(run(policy, Effect.never))
         const fiber = Effect.runFork(
-          Effect.provideService(Effect.exit(run(policy, Effect.void)), Scheduler.Scheduler, {
-            executionMode: "async",
-            makeDispatcher: () => base.makeDispatcher(),
-            shouldYield: () => n++ === at
-          })
+          Effect.provideService(Effect.exit(run(policy, Effect.void)), Scheduler.Scheduler, yieldAt(at))
         )
         holder.interruptUnsafe()
         fiber.interruptUnsafe()

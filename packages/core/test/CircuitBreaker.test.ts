@@ -8,6 +8,7 @@ import * as Outcome from "../src/policy/Outcome.ts"
 import * as Policy from "../src/policy/Policy.ts"
 import type { PolicyEvent } from "../src/policy/PolicyEvent.ts"
 import { seed, seeded } from "./pool/seeded.ts"
+import { yieldAt } from "./support/interrupts.ts"
 
 class Down extends Data.TaggedError("Down") {}
 
@@ -176,20 +177,18 @@ describe("the circuit breaker", () => {
     assert.throws(() => CircuitBreaker.make({ halfOpenCalls: 0 }), RangeError, /halfOpenCalls/)
   })
 
-  it.live("leaks no permit when the interrupt lands at any operation of a probe", () =>
+  it.effect("leaks no permit when the interrupt lands at any operation of a probe", () =>
     Effect.gen(function*() {
       for (let at = 0; at < 30; at++) {
         const policy = Policy.make({ breaker: { ...options, openFor: "1 millis" } })
         yield* times(4, call(policy, Effect.fail(new Down())))
-        yield* Effect.sleep("2 millis")
-        let n = 0
-        const base = new Scheduler.MixedScheduler("async")
-        const probe = Effect.runFork(
-          Effect.provideService(call(policy, Effect.andThen(Effect.void, Effect.void)), Scheduler.Scheduler, {
-            executionMode: "async",
-            makeDispatcher: () => base.makeDispatcher(),
-            shouldYield: () => n++ === at
-          })
+        yield* TestClock.adjust("2 millis")
+        const probe = Effect.runForkWith(yield* Effect.context<never>())(
+          Effect.provideService(
+            call(policy, Effect.andThen(Effect.void, Effect.void)),
+            Scheduler.Scheduler,
+            yieldAt(at)
+          )
         )
         probe.interruptUnsafe()
         yield* Fiber.await(probe)

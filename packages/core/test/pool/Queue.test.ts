@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Scheduler } from "effect"
 import * as Pool from "../../src/pool/Pool.ts"
+import { yieldAt } from "../support/interrupts.ts"
 import { FakeServer } from "./fakeServer.ts"
 import { seed, seeded } from "./seeded.ts"
 
@@ -10,13 +11,6 @@ const poolOf = (size: number, wait?: { readonly maxWaiting: number }) =>
     const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: size }, wait })
     return { server, pool }
   })
-
-/** Yields once, at operation `at`, so that an interrupt can land there. */
-const yieldAt = (at: number): Scheduler.Scheduler => {
-  const base = new Scheduler.MixedScheduler("async")
-  let n = 0
-  return { executionMode: "async", makeDispatcher: () => base.makeDispatcher(), shouldYield: () => n++ === at }
-}
 
 describe("the bounded queue (behaviour 4)", () => {
   it.effect("refuses in the same turn what comes when maxWaiting wait", () =>
