@@ -374,6 +374,33 @@ describe("dialling", () => {
       assert.include(error.message, "dead when it opened")
     }))
 
+  const losses: Record<string, (pool: Pool.Pool<Connection>, connection: Connection) => Effect.Effect<unknown>> = {
+    "invalidated while idle": (pool, connection) => Pool.invalidate(pool, connection),
+    "invalidated by its user": (pool) => Pool.use(pool, (connection) => Pool.invalidate(pool, connection)),
+    "found dead by the next borrow": (pool, connection) => {
+      connection.dead = true
+      return Effect.scoped(Effect.andThen(Pool.get(pool), Pool.get(pool)))
+    }
+  }
+  for (const [loss, lose] of Object.entries(losses)) {
+    it.effect(`what was ${loss} used to be replaced after its close only, though there was room`, () =>
+      Effect.gen(function*() {
+        const server = new FakeServer()
+        server.closeTime = "4 seconds"
+        const pool = yield* Pool.make({
+          name: "p",
+          acquire: server.acquire,
+          size: { min: 3, max: 5 },
+          check: { isAlive: (connection) => !connection.dead }
+        })
+        yield* lose(pool, Array.from(server.connections.values()).at(-1)!)
+        const { closing, idle } = yield* Pool.stats(pool)
+        server.closeTime = 0
+        yield* TestClock.adjust("4 seconds")
+        assert.deepStrictEqual({ closing, idle }, { closing: 1, idle: 3 })
+      }))
+  }
+
   it.effect("waiting behind a dial that cannot be stopped used to be called a full pool", () =>
     Effect.gen(function*() {
       const acquire = Effect.acquireRelease(Effect.sleep("1 minute"), () => Effect.void)

@@ -136,10 +136,11 @@ export class PoolState<A> implements Lender<A> {
     if (reason === undefined) {
       this.prove(connection, now)
       this.place(connection, now)
+      this.outbox.flush()
     } else {
       this.bag.close(connection, reason)
+      this.wake()
     }
-    this.outbox.flush()
   }
 
   invalidate(item: A, reason: CloseReason): void {
@@ -151,7 +152,7 @@ export class PoolState<A> implements Lender<A> {
         this.bag.close(connection, reason)
       }
     }
-    this.outbox.flush()
+    this.wake()
   }
 
   // ---- answers of the edges
@@ -304,7 +305,7 @@ export class PoolState<A> implements Lender<A> {
       if (alive) return top
       this.bag.idle.remove(top)
       this.bag.close(top, "Broken")
-      this.outbox.flush()
+      this.wake()
     }
     return undefined
   }
