@@ -1,0 +1,116 @@
+/** Random sequences of commands, and the shortest part of one that still fails. */
+import { seeded } from "../seeded.ts"
+import { run } from "./lockstep.ts"
+import type * as V from "./vocabulary.ts"
+
+type Choices = ReturnType<typeof seeded>
+
+/** Beyond the operations of a borrow that waits. */
+const OPERATIONS = 40
+const MOST_COMMANDS = 100
+
+export interface Sequence {
+  readonly settings: V.Settings
+  readonly commands: ReadonlyArray<V.Command>
+}
+
+export const sequence = (seed: number): Sequence => {
+  const choices = seeded(seed)
+  const settings = settingsOf(choices)
+  const length = 1 + choices.below(MOST_COMMANDS)
+  return { settings, commands: Array.from({ length }, () => commandOf(choices)) }
+}
+
+const settingsOf = ({ below, next }: Choices): V.Settings => {
+  const max = 1 + below(4)
+  const min = below(max + 1)
+  const least = Math.max(1, min)
+  return {
+    min,
+    max,
+    keep: least + below(max - least + 1),
+    lazy: next() < 0.3,
+    maxWaiting: 1 + below(6),
+    failFast: next() < 0.7,
+    concurrency: 1 + below(3),
+    tested: next() < 0.7
+  }
+}
+
+/** Short and long times alike. */
+const millisOf = ({ next }: Choices, most: number): number => 1 + Math.floor(most ** next())
+
+const makers: ReadonlyArray<readonly [weight: number, make: (choices: Choices) => V.Command]> = [
+  [
+    10,
+    (choices) => ({
+      _tag: "borrow",
+      priority: choices.below(2),
+      key: choices.pick([undefined, "a", "b"]),
+      timeout: millisOf(choices, 200_000),
+      via: choices.pick(["use", "use", "get"]),
+      parkAt: choices.next() < 0.4 ? choices.below(OPERATIONS) : undefined
+    })
+  ],
+  [4, ({ below }) => ({ _tag: "go on", nth: below(8) })],
+  [3, ({ below }) => ({ _tag: "cancel", nth: below(8) })],
+  [8, ({ below, pick }) => ({ _tag: "return", nth: below(8), how: pick(["succeeds", "succeeds", "fails", "dies"]) })],
+  [
+    9,
+    ({ below, pick }) => ({
+      _tag: "answer dial",
+      nth: below(4),
+      how: pick(["accepts", "accepts", "accepts", "accepts", "refuses", "accepts a corpse"])
+    })
+  ],
+  [5, ({ below, pick }) => ({ _tag: "answer check", nth: below(4), how: pick(["passes", "passes", "fails"]) })],
+  [5, ({ below }) => ({ _tag: "end close", nth: below(4) })],
+  [1, ({ below }) => ({ _tag: "kill", nth: below(4) })],
+  [2, ({ below }) => ({ _tag: "invalidate", nth: below(4) })],
+  [6, (choices) => ({ _tag: "tick", millis: millisOf(choices, 100_000) })],
+  [1, ({ next }) => ({ _tag: "clear", interrupt: next() < 0.5 })],
+  [0.3, (choices) => ({ _tag: "drain", deadline: millisOf(choices, 20_000) })]
+]
+
+const total = makers.reduce((sum, [weight]) => sum + weight, 0)
+
+const commandOf = (choices: Choices): V.Command => {
+  let left = choices.next() * total
+  const chosen = makers.find(([weight]) => (left -= weight) < 0)
+  return (chosen ?? makers[0]!)[1](choices)
+}
+
+/** Leaves out halves, quarters, …, single commands, and parking, for as long as what is left still fails. */
+export const shrink = ({ commands, settings }: Sequence): Sequence => {
+  let failing = commands
+  const tryOut = (candidate: ReadonlyArray<V.Command>): boolean => {
+    const fails = run(settings, candidate) !== undefined
+    if (fails) failing = candidate
+    return fails
+  }
+  for (let before = Infinity; failing.length < before;) {
+    before = failing.length
+    for (let size = Math.ceil(before / 2); size >= 1; size = Math.floor(size / 2)) {
+      for (let from = 0; from < failing.length;) {
+        if (!tryOut(failing.toSpliced(from, size))) from += size
+      }
+    }
+  }
+  for (const [at, command] of failing.entries()) {
+    if (command._tag === "borrow") tryOut(failing.with(at, { ...command, parkAt: undefined }))
+  }
+  return { settings, commands: failing }
+}
+
+/** What went wrong in the sequence of a seed, in as few commands as it takes; undefined when nothing did. */
+export const failureOf = (seed: number): string | undefined => {
+  const found = sequence(seed)
+  if (run(found.settings, found.commands) === undefined) return undefined
+  const { commands, settings } = shrink(found)
+  return [
+    `The pool and the model differ; BREAKWATER_MODEL_SEED=${seed} BREAKWATER_MODEL_RUNS=1 repeats it.`,
+    JSON.stringify(settings),
+    ...commands.map((command) => `  ${JSON.stringify(command)}`),
+    run(settings, commands)
+  ].join("\n")
+}
