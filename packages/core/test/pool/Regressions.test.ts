@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Fiber, Schedule, Scheduler, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Pool from "../../src/pool/Pool.ts"
+import type { PoolError } from "../../src/pool/PoolError.ts"
 import { type Connection, FakeServer } from "./fakeServer.ts"
 
 /** Hands over what a scheduled task throws, which would end the process. */
@@ -374,7 +375,8 @@ describe("dialling", () => {
       assert.include(error.message, "dead when it opened")
     }))
 
-  const losses: Record<string, (pool: Pool.Pool<Connection>, connection: Connection) => Effect.Effect<unknown>> = {
+  type Lose = (pool: Pool.Pool<Connection>, connection: Connection) => Effect.Effect<unknown, PoolError>
+  const losses: Record<string, Lose> = {
     "invalidated while idle": (pool, connection) => Pool.invalidate(pool, connection),
     "invalidated by its user": (pool) => Pool.use(pool, (connection) => Pool.invalidate(pool, connection)),
     "found dead by the next borrow": (pool, connection) => {
