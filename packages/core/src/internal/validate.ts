@@ -40,6 +40,14 @@ export const finiteMillis = (option: string, value: Duration.Input): number =>
 export const unboundedMillis = (option: string, value: Duration.Input): number =>
   Duration.toMillis(decode(option, value, "a duration of zero or more", (millis) => millis >= 0))
 
+/** A duration longer than zero, infinity included, in milliseconds. */
+export const periodMillis = (option: string, value: Duration.Input): number =>
+  Duration.toMillis(decode(option, value, "a duration longer than zero", (millis) => millis > 0))
+
+/** A number from 0 to 1. */
+export const share = (option: string, value: number): number =>
+  value >= 0 && value <= 1 ? value : refuse(option, value, "a number from 0 to 1")
+
 const decode = (
   option: string,
   value: Duration.Input,

@@ -19,6 +19,7 @@ import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
+import * as Random from "effect/Random"
 import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
@@ -28,6 +29,7 @@ import { EventHub } from "../internal/eventHub.ts"
 import { Outbox } from "../internal/outbox.ts"
 import { boundedMillis, finiteMillis } from "../internal/validate.ts"
 import { Borrow } from "./internal/borrow.ts"
+import { ClockWatch } from "./internal/clockWatch.ts"
 import { Dialer } from "./internal/dialer.ts"
 import { type Fork, PoolEdges } from "./internal/edges.ts"
 import { type Options, resolve, type UseOptions } from "./internal/options.ts"
@@ -81,12 +83,22 @@ export const make = <A, E, R>(options: Options<A, E, R>): Effect.Effect<Pool<A>,
     const events = yield* EventHub.make<PoolEvent>()
     const runFork = Effect.runForkWith(context)
     const fork: Fork = (effect) => runFork(effect)
-    const deadlines = new Deadlines(Context.get(context, Clock.Clock), fork)
+    const clock = Context.get(context, Clock.Clock)
+    const deadlines = new Deadlines(clock, fork)
     const outbox = new Outbox(Context.get(context, Scheduler.Scheduler))
     const dialer = new Dialer(settings.dialConcurrency, settings.backoff, deadlines)
     const open = (scope: Scope.Scope) => runFork(Scope.provide(options.acquire, scope))
     const edges = new PoolEdges<A>(settings, open, fork, deadlines, dialer)
-    const state = new PoolState(settings, edges, dialer, deadlines, outbox, events)
+    const state = new PoolState(
+      settings,
+      edges,
+      dialer,
+      deadlines,
+      outbox,
+      events,
+      new ClockWatch(clock),
+      yield* Random.next
+    )
     edges.state = state
     const pool: Pool<A> = {
       [TypeId]: state,

@@ -9,7 +9,7 @@ import type { Holder, PoolError } from "./PoolError.ts"
 
 /**
  * Why a connection was closed: nobody waited and more than `size.keep` were open (`Overflow`); nobody used it for longer
- * than the pool of a driver keeps such (`Idle`); it did not pass its check (`CheckFailed`); it was dead (`Broken`); its
+ * than `lifetime.idle` (`Idle`); it was as old as connections get (`MaxLifetime`); it did not pass its check (`CheckFailed`); it was dead (`Broken`); its
  * user said so (`Invalidated`, or a reason of the backend's such as `Cancelled`); `Pool.clear` (`Cleared`); the pool's
  * end (`Drained`).
  *
@@ -19,6 +19,7 @@ import type { Holder, PoolError } from "./PoolError.ts"
 export type CloseReason =
   | "Overflow"
   | "Idle"
+  | "MaxLifetime"
   | "CheckFailed"
   | "Broken"
   | "Invalidated"

@@ -241,7 +241,7 @@ describe("the error says why (behaviour 3)", () => {
       })
       const connection = yield* Pool.use(pool, Effect.succeed)
       connection.silent = true
-      yield* TestClock.adjust("1 minute")
+      yield* TestClock.adjust("1 second")
       const fiber = yield* Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.void, { timeout: "500 millis" })))
       yield* TestClock.adjust("500 millis")
       const reason = failureOf(yield* Fiber.join(fiber))

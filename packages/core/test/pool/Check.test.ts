@@ -64,7 +64,7 @@ describe("stale idle connections are invisible (behaviour 12)", () => {
   it.effect("takes one failed check as a reason to check all that were idle since before it, at once", () =>
     Effect.gen(function*() {
       const { pool, server } = yield* warmPool(10)
-      yield* TestClock.adjust("1 minute")
+      yield* TestClock.adjust("1 second")
       for (const connection of server.connections.values()) connection.silent = true
       const all = [...server.connections.values()]
       const fiber = yield* Effect.forkChild(Pool.use(pool, () => Effect.void))

@@ -146,7 +146,7 @@ describe("drain (behaviour 22)", () => {
         check: { test: () => Effect.never }
       })
       yield* Pool.use(pool, () => Effect.void)
-      yield* TestClock.adjust("1 minute")
+      yield* TestClock.adjust("1 second")
       server.dialTime = "1 minute"
       const borrows = yield* Effect.forkChild(
         Effect.all([Pool.use(pool, () => Effect.void), Pool.use(pool, () => Effect.void)].map(Effect.exit), {

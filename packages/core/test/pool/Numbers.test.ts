@@ -22,7 +22,14 @@ const storm = (
       size: { min: 1, max: MAX, keep: 4 },
       wait: { timeout: "300 millis", maxWaiting: 8 },
       dial: { timeout: "200 millis", concurrency: 3 },
-      check: { test: server.ping, skipWithin: "50 millis", timeout: "40 millis", isAlive: (c) => !c.dead }
+      lifetime: { max: "2 seconds", idle: "400 millis" },
+      check: {
+        test: server.ping,
+        skipWithin: "50 millis",
+        keepalive: "150 millis",
+        timeout: "40 millis",
+        isAlive: (c) => !c.dead
+      }
     })
     const events: Array<PoolEvent> = []
     const listener = yield* Effect.forkChild(

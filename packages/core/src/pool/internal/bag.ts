@@ -14,6 +14,8 @@ import { type Connection, ConnectionList } from "./connection.ts"
 export class Bag<A> {
   idle = new ConnectionList<A>()
   readonly used = new ConnectionList<A>()
+  /** Open ones past the end of their life, which stay until another one has taken their place. */
+  readonly leaving = new Set<Connection<A>>()
   opening = 0
   checking = 0
   closing = 0
@@ -35,6 +37,10 @@ export class Bag<A> {
     return this.idle.size + this.used.size + this.checking
   }
 
+  get staying(): number {
+    return this.open - this.leaving.size
+  }
+
   get total(): number {
     return this.open + this.opening + this.closing
   }
@@ -52,9 +58,10 @@ export class Bag<A> {
     return found
   }
 
+  /** Where its last use puts it, which a check is not. */
   putIdle(connection: Connection<A>): void {
     connection.state = "idle"
-    this.idle.push(connection)
+    this.idle.insert(connection)
   }
 
   putUsed(connection: Connection<A>): void {
@@ -62,10 +69,16 @@ export class Bag<A> {
     this.used.push(connection)
   }
 
+  closeIdle(connection: Connection<A>, reason: CloseReason): void {
+    this.idle.remove(connection)
+    this.close(connection, reason)
+  }
+
   /** For a connection that stands in no list any more. */
   close(connection: Connection<A>, reason: CloseReason): void {
     this.closing++
     this.closed++
+    this.leaving.delete(connection)
     this.leave(connection, reason)
   }
 
@@ -73,6 +86,7 @@ export class Bag<A> {
   sweep(reason: CloseReason): void {
     const swept = this.idle
     this.idle = new ConnectionList()
+    this.leaving.clear()
     this.closing += swept.size
     this.closed += swept.size
     const task: Task = {

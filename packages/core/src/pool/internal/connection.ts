@@ -5,10 +5,16 @@
  * @internal
  */
 import type * as Scope from "effect/Scope"
+import type { Deadline } from "../../internal/deadlines.ts"
 import type { CloseReason } from "../PoolEvent.ts"
 import type { Borrow } from "./borrow.ts"
 
-export class Connection<A> {
+/** Who is called when it is time to look at a connection. */
+export interface Visitor<A> {
+  visit(connection: Connection<A>): void
+}
+
+export class Connection<A> implements Deadline {
   readonly item: A
   readonly scope: Scope.Closeable
   /** Connections of an earlier generation than the pool's are never lent. */
@@ -16,8 +22,19 @@ export class Connection<A> {
   state: "opening" | "idle" | "used" | "checking" | "closing" = "opening"
   /** Monotonic milliseconds of the last proof of life: opened, returned, or checked. */
   provenAt = 0
-  /** How often a check of any connection had failed by then. */
+  /** How many reasons there had been by then to doubt every connection. */
   provenIn = 0
+  /** Monotonic milliseconds of the last return, or of the opening. */
+  usedAt = 0
+  /** Monotonic milliseconds of the last check that was only to keep it alive. */
+  keptAt = 0
+  /** Whether the check that runs is one. */
+  keeping = false
+  /** Monotonic milliseconds: not to be lent any more once another one can take its place. */
+  endsAt = Infinity
+  deadlineAt = 0
+  deadlineArmed = false
+  visitor: Visitor<A> | undefined
   lent = false
   borrow: Borrow<A> | undefined
   /** Decided while it was used: close it when it comes back. */
@@ -32,6 +49,10 @@ export class Connection<A> {
     this.scope = scope
     this.generation = generation
   }
+
+  onDeadline(): void {
+    this.visitor?.visit(this)
+  }
 }
 
 export class ConnectionList<A> {
@@ -44,6 +65,19 @@ export class ConnectionList<A> {
     if (this.newest === undefined) this.oldest = connection
     else this.newest.newer = connection
     this.newest = connection
+    this.size++
+  }
+
+  /** By their last use. */
+  insert(connection: Connection<A>): void {
+    if (this.newest === undefined || this.newest.usedAt <= connection.usedAt) return this.push(connection)
+    let newer = this.oldest!
+    while (newer.usedAt <= connection.usedAt) newer = newer.newer! // at the latest the newest ends it
+    connection.newer = newer
+    connection.older = newer.older
+    if (newer.older === undefined) this.oldest = connection
+    else newer.older.newer = connection
+    newer.older = connection
     this.size++
   }
 

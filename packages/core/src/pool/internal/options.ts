@@ -7,7 +7,7 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import { boundedMillis, integer, oneOf, unboundedMillis } from "../../internal/validate.ts"
+import { boundedMillis, integer, oneOf, periodMillis, share, unboundedMillis } from "../../internal/validate.ts"
 
 /**
  * When the first connections are opened: with the first borrow (`lazy`); at once, without waiting for them
@@ -55,11 +55,27 @@ export interface Options<A, E, R> {
     /** Delays after failed dials in a row; at least 10 ms each. Default: at random, 100 ms to 100, 200, 400, 500 ms. */
     readonly backoff?: Schedule.Schedule<unknown> | undefined
   } | undefined
+  readonly lifetime?: {
+    /**
+     * A connection is replaced when it is this old, less a part of `jitter`; one in use when it comes back. Default 30
+     * minutes, as HikariCP; `Infinity` for never.
+     */
+    readonly max?: Duration.Input | undefined
+    /** What nobody used for this long closes, down to `size.min`. Default 2 minutes; `Infinity` for never. */
+    readonly idle?: Duration.Input | undefined
+    /** The share of `max`, 0 to 1, over which the ends of connections opened together are spread. Default 0.1. */
+    readonly jitter?: number | undefined
+  } | undefined
   readonly check?: {
     /** Says by succeeding that a connection that has been idle may be lent. What it needs comes with `acquire`. */
     readonly test?: ((item: A) => Effect.Effect<unknown, unknown>) | undefined
     /** Connections used this recently are lent without a test. Default 500 ms. */
     readonly skipWithin?: Duration.Input | undefined
+    /**
+     * What has been idle for this long since its last proof is tested in the background, `dial.concurrency` at once.
+     * Default 30 seconds, as PgBouncer; `Infinity` for never.
+     */
+    readonly keepalive?: Duration.Input | undefined
     /** Limit of one test. Default 1 second. */
     readonly timeout?: Duration.Input | undefined
     /** Asked at every borrow and return, so it must be cheap. */
@@ -100,7 +116,12 @@ export interface Settings<A> {
   readonly test: ((item: A) => Effect.Effect<unknown, unknown>) | undefined
   /** `Infinity` where there is no `test`. */
   readonly skipWithin: number
+  /** `Infinity` where there is nothing to ask. */
+  readonly keepalive: number
   readonly checkTimeout: number
+  readonly lifetime: number
+  readonly idleTimeout: number
+  readonly jitter: number
   /** Never throws. */
   readonly isAlive: (item: A) => boolean
 }
@@ -116,7 +137,7 @@ const orDead = <A>(isAlive: (item: A) => boolean) => (item: A): boolean => {
 }
 
 export const resolve = <A, E, R>(options: Options<A, E, R>): Settings<A> => {
-  const { check, dial, size, wait } = options
+  const { check, dial, lifetime, size, wait } = options
   const max = integer("size.max", size.max, 1)
   const min = integer("size.min", size.min ?? 0, 0, max)
   return {
@@ -135,7 +156,13 @@ export const resolve = <A, E, R>(options: Options<A, E, R>): Settings<A> => {
     skipWithin: check?.test === undefined
       ? Infinity
       : unboundedMillis("check.skipWithin", check.skipWithin ?? "500 millis"),
+    keepalive: check?.test === undefined && check?.isAlive === undefined
+      ? Infinity
+      : periodMillis("check.keepalive", check.keepalive ?? "30 seconds"),
     checkTimeout: boundedMillis("check.timeout", check?.timeout ?? "1 second"),
+    lifetime: periodMillis("lifetime.max", lifetime?.max ?? "30 minutes"),
+    idleTimeout: periodMillis("lifetime.idle", lifetime?.idle ?? "2 minutes"),
+    jitter: share("lifetime.jitter", lifetime?.jitter ?? 0.1),
     isAlive: check?.isAlive === undefined ? alwaysAlive : orDead(check.isAlive)
   }
 }

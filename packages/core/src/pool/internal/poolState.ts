@@ -14,8 +14,11 @@ import type { Holder, PoolError } from "../PoolError.ts"
 import type { CloseReason, PoolEvent } from "../PoolEvent.ts"
 import { Bag } from "./bag.ts"
 import type { Borrow, Lender, Refusal } from "./borrow.ts"
+import { Checks } from "./checks.ts"
+import { type ClockWatch, LOOK_EVERY } from "./clockWatch.ts"
 import type { Connection } from "./connection.ts"
 import type { Dialer } from "./dialer.ts"
+import { Keeper } from "./keeper.ts"
 import type { Settings } from "./options.ts"
 import { countOf, Report } from "./report.ts"
 import type { Stats } from "./stats.ts"
@@ -38,8 +41,10 @@ export class PoolState<A> implements Lender<A> {
   readonly bag: Bag<A>
   private readonly waiters = new WaitQueue<Borrow<A>>()
   generation = 0
-  /** Counts failed checks: what was proven before the last one must be checked before it is lent. */
-  private suspicion = 0
+  private readonly checks: Checks<A>
+  private readonly keeper: Keeper<A>
+  private readonly clockWatch: ClockWatch
+  private looking = false
   /** Connections to have open whether or not anybody waits. */
   private floor = 0
   private readonly watchers = new Set<Watcher>()
@@ -55,12 +60,24 @@ export class PoolState<A> implements Lender<A> {
     dialer: Dialer,
     deadlines: Deadlines,
     outbox: Outbox,
-    events: EventHub<PoolEvent>
+    events: EventHub<PoolEvent>,
+    clockWatch: ClockWatch,
+    random: number
   ) {
     this.settings = settings
     this.events = events
     this.edges = edges
-    this.bag = new Bag((connection) => edges.close(connection), outbox, events)
+    this.clockWatch = clockWatch
+    this.bag = new Bag(
+      (connection) => {
+        deadlines.cancel(connection)
+        edges.close(connection)
+      },
+      outbox,
+      events
+    )
+    this.checks = new Checks(settings, this.bag, outbox, (connection) => edges.check(connection))
+    this.keeper = new Keeper(settings, this.bag, this.checks, deadlines, () => this.wake(), random)
     this.report = new Report(settings, this.bag, this.waiters, dialer, deadlines)
     this.dialer = dialer
     this.deadlines = deadlines
@@ -73,8 +90,9 @@ export class PoolState<A> implements Lender<A> {
   tryLend(borrow: Borrow<A>): boolean {
     if (this.phase !== "open" || this.waiters.size > 0) return false
     const now = this.deadlines.now()
+    if (this.settings.test !== undefined) this.look(now)
     const top = this.newestAlive()
-    if (top === undefined || this.needsCheck(top, now)) return false
+    if (top === undefined || this.checks.needed(top, now)) return false
     this.bag.idle.remove(top)
     borrow.requestedAt = now
     this.lend(top, borrow, now)
@@ -127,19 +145,20 @@ export class PoolState<A> implements Lender<A> {
     const connection = borrow.connection
     if (connection === undefined) return
     borrow.connection = undefined
-    const reason = this.unfit(connection)
-    if (connection.borrow !== borrow) return // it was cut, before or just now
     const now = this.deadlines.now()
+    const reason = this.unfit(connection) ?? (this.keeper.isOver(connection, now) ? "MaxLifetime" : undefined)
+    if (connection.borrow !== borrow) return // it was cut, before or just now
     this.bag.used.remove(connection)
     connection.borrow = undefined
     this.events.publish?.({ _tag: "Returned", held: Duration.millis(now - borrow.leasedAt) })
-    if (reason === undefined) {
-      this.prove(connection, now)
-      this.place(connection, now)
-      this.outbox.flush()
-    } else {
+    connection.usedAt = now
+    if (reason !== undefined) {
       this.bag.close(connection, reason)
       this.wake()
+    } else {
+      if (this.checks.returned(connection, now)) this.place(connection, now)
+      else this.checks.begin(connection)
+      this.outbox.flush()
     }
   }
 
@@ -148,8 +167,7 @@ export class PoolState<A> implements Lender<A> {
       if (connection.state !== "idle") {
         connection.doom ??= reason
       } else if (connection.generation === this.generation) {
-        this.bag.idle.remove(connection)
-        this.bag.close(connection, reason)
+        this.bag.closeIdle(connection, reason)
       }
     }
     this.wake()
@@ -158,9 +176,12 @@ export class PoolState<A> implements Lender<A> {
   // ---- answers of the edges
 
   opened(connection: Connection<A>, took: number): void {
-    this.prove(connection, this.deadlines.now())
+    const now = this.deadlines.now()
+    this.checks.prove(connection, now)
     this.dialer.succeeded()
     this.bag.add(connection)
+    this.keeper.admit(connection, now)
+    this.keepLooking(now)
     this.events.publish?.({ _tag: "Dialed", took: Duration.millis(took) })
     const reason = this.unfit(connection)
     this.bag.opening--
@@ -195,12 +216,8 @@ export class PoolState<A> implements Lender<A> {
   }
 
   checked(connection: Connection<A>, passed: boolean): void {
-    if (passed) {
-      this.prove(connection, this.deadlines.now())
-    } else {
-      connection.doom ??= "CheckFailed"
-      this.suspicion++
-    }
+    if (passed) this.checks.passed(connection, this.deadlines.now())
+    else this.checks.failed(connection)
     const reason = this.unfit(connection)
     this.bag.checking--
     this.settle(connection, reason)
@@ -292,6 +309,29 @@ export class PoolState<A> implements Lender<A> {
 
   // ---- decisions
 
+  private look(now: number): void {
+    const jump = this.clockWatch.look(now)
+    if (jump === undefined) return
+    this.checks.doubtAll()
+    this.keeper.jumped(jump.unclocked, now)
+    this.wake()
+  }
+
+  /** Looks at the clock for as long as a connection is open. */
+  private keepLooking(now: number): void {
+    if (this.looking) return
+    this.looking = true
+    this.clockWatch.begin(now)
+    const again = () =>
+      void this.deadlines.after(LOOK_EVERY, () => {
+        this.looking = this.bag.open > 0
+        if (!this.looking) return
+        again()
+        this.look(this.deadlines.now())
+      })
+    again()
+  }
+
   private refusal(deadline: number, now: number): Refusal | undefined {
     if (this.phase !== "open") return "ClosedRefused"
     if (this.dialer.down && this.settings.failFast) return "Unavailable"
@@ -303,8 +343,7 @@ export class PoolState<A> implements Lender<A> {
       const alive = this.settings.isAlive(top.item)
       if (top !== this.bag.idle.newest) continue // it called back
       if (alive) return top
-      this.bag.idle.remove(top)
-      this.bag.close(top, "Broken")
+      this.bag.closeIdle(top, "Broken")
       this.wake()
     }
     return undefined
@@ -332,7 +371,7 @@ export class PoolState<A> implements Lender<A> {
       this.deadlines.cancel(waiter)
       this.lend(connection, waiter, now)
       this.outbox.add(waiter)
-    } else if (this.bag.open >= this.settings.keep) {
+    } else if (this.bag.staying >= this.settings.keep) {
       this.bag.close(connection, "Overflow")
     } else {
       this.bag.putIdle(connection)
@@ -355,19 +394,6 @@ export class PoolState<A> implements Lender<A> {
     if (this.phase !== "open") return "Drained"
     if (connection.generation !== this.generation) return "Cleared"
     return alive ? undefined : "Broken"
-  }
-
-  private needsCheck(connection: Connection<A>, now: number): boolean {
-    return now - connection.provenAt > this.settings.skipWithin || this.isSuspect(connection)
-  }
-
-  private isSuspect(connection: Connection<A>): boolean {
-    return this.settings.test !== undefined && connection.provenIn < this.suspicion
-  }
-
-  private prove(connection: Connection<A>, now: number): void {
-    connection.provenAt = now
-    connection.provenIn = this.suspicion
   }
 
   private revoke(connection: Connection<A>, why: "Cleared" | "Drained"): Holder {
@@ -404,6 +430,7 @@ export class PoolState<A> implements Lender<A> {
 
   /** After a change that may have made room or need: check, dial, tell the watchers, act. */
   wake(): void {
+    this.keeper.settle()
     this.supply()
     for (const watcher of this.watchers) watcher.onTurn(this.bag.open, this.bag.total)
     this.outbox.flush()
@@ -411,29 +438,13 @@ export class PoolState<A> implements Lender<A> {
 
   private supply(): void {
     if (this.phase !== "open") return
-    this.checkIdle()
+    this.checks.supply(this.waiters.size)
     this.dial()
   }
 
-  /** One check a waiter; suspects all at once, so that many dead ones cost the time of one. */
-  private checkIdle(): void {
-    for (let top = this.bag.idle.newest; top !== undefined; top = this.bag.idle.newest) {
-      if (!this.isSuspect(top) && this.bag.checking >= this.waiters.size) return
-      this.bag.idle.remove(top)
-      top.state = "checking"
-      this.bag.checking++
-      if (this.settings.isAlive(top.item)) {
-        this.outbox.add({ run: () => this.edges.check(top) })
-      } else {
-        this.bag.checking--
-        this.bag.close(top, "Broken")
-      }
-    }
-  }
-
   private dial(): void {
-    const open = this.bag.open
-    let want = Math.max(this.waiters.size - this.bag.checking, this.floor - open, this.dialer.down ? 1 : 0)
+    const { checking, open, staying } = this.bag
+    let want = Math.max(this.waiters.size - checking, this.floor - staying, this.dialer.down ? 1 : 0)
     for (const watcher of this.watchers) want = Math.max(want, watcher.want - open)
     while (this.bag.opening < want && this.bag.total < this.settings.max && this.dialer.admits(this.bag.opening)) {
       this.bag.opening++
