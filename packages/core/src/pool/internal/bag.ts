@@ -58,10 +58,11 @@ export class Bag<A> {
     return found
   }
 
-  /** Where its last use puts it, which a check is not. */
+  /** On top, unless all that happened to it is that it was kept alive. */
   putIdle(connection: Connection<A>): void {
     connection.state = "idle"
-    this.idle.insert(connection)
+    if (connection.keeping) this.idle.insert(connection)
+    else this.idle.push(connection)
   }
 
   putUsed(connection: Connection<A>): void {

@@ -68,7 +68,7 @@ export class ConnectionList<A> {
     this.size++
   }
 
-  /** By their last use. */
+  /** Below those that were used later. */
   insert(connection: Connection<A>): void {
     if (this.newest === undefined || this.newest.usedAt <= connection.usedAt) return this.push(connection)
     let newer = this.oldest!

@@ -89,7 +89,9 @@ export class World {
       start: lazy ? "lazy" : "background",
       wait: { maxWaiting, failFast },
       dial: { timeout: V.DIAL_TIMEOUT, concurrency, backoff: Schedule.spaced(V.BACKOFF) },
+      lifetime: { max: "Infinity", idle: "Infinity" },
       check: {
+        keepalive: "Infinity",
         test: tested ? (item) => this.pending<void>(item, ...inList(this.checks)) : undefined,
         skipWithin: V.SKIP_WITHIN,
         timeout: V.CHECK_TIMEOUT,
