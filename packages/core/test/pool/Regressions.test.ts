@@ -403,6 +403,19 @@ describe("dialling", () => {
       }))
   }
 
+  it.effect("a dial that could not be stopped used to be the only one for as long as it took, once the pool was cleared", () =>
+    Effect.gen(function*() {
+      let dials = 0
+      const open = Effect.suspend(() => ++dials === 1 ? Effect.sleep("1 hour") : Effect.void)
+      const acquire = Effect.acquireRelease(open, () => Effect.void) // acquires without being interruptible
+      const pool = yield* Pool.make({ name: "p", acquire, size: { min: 1, max: 2 } })
+      yield* Pool.clear(pool)
+      yield* Pool.use(pool, () => Effect.void)
+      assert.deepStrictEqual([dials, (yield* Pool.stats(pool)).closing], [2, 1])
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual((yield* Pool.stats(pool)).closing, 0)
+    }))
+
   it.effect("waiting behind a dial that cannot be stopped used to be called a full pool", () =>
     Effect.gen(function*() {
       const acquire = Effect.acquireRelease(Effect.sleep("1 minute"), () => Effect.void)

@@ -26,7 +26,7 @@ interface Dial {
   readonly startedAt: number
   readonly generation: number
   /** Its time is over, or the pool has moved on: what comes of it is closed. */
-  ended: "timeout" | "aborted" | undefined
+  ended: boolean
 }
 
 export class PoolEdges<A> implements Edges<A> {
@@ -59,7 +59,7 @@ export class PoolEdges<A> implements Edges<A> {
       scope: Scope.makeUnsafe(),
       startedAt: this.deadlines.now(),
       generation: this.state.generation,
-      ended: undefined
+      ended: false
     }
     const fiber = this.open(dial.scope)
     this.dials.set(dial, fiber)
@@ -108,29 +108,29 @@ export class PoolEdges<A> implements Edges<A> {
   }
 
   private abortDial(dial: Dial, fiber: Fiber.Fiber<A, unknown>): void {
-    if (dial.ended !== undefined) return
-    dial.ended = "aborted"
+    if (dial.ended) return
+    dial.ended = true
+    this.state.dialForsaken()
     fiber.interruptUnsafe()
   }
 
   private dialTimedOut(dial: Dial, fiber: Fiber.Fiber<A, unknown>): void {
     const cause = new Error(`No connection within ${Duration.format(Duration.millis(this.settings.dialTimeout))}`)
     this.fork(Effect.map(this.dialer.nextDelay(cause), (delay) => {
-      if (dial.ended !== undefined || !this.dials.has(dial)) return
-      dial.ended = "timeout"
+      if (dial.ended || !this.dials.has(dial)) return
+      dial.ended = true
       this.state.dialAbandoned(cause, delay)
       fiber.interruptUnsafe()
     }))
   }
 
   private dialEnded(dial: Dial, exit: Exit.Exit<A, unknown>): void {
-    if (dial.ended === undefined && Exit.isSuccess(exit) && this.settings.isAlive(exit.value)) {
+    if (!dial.ended && Exit.isSuccess(exit) && this.settings.isAlive(exit.value)) {
       const connection = new Connection(exit.value, dial.scope, dial.generation)
       return this.state.opened(connection, this.deadlines.now() - dial.startedAt)
     }
     this.closeScope(dial.scope, () => {
-      if (dial.ended === "timeout") return this.state.closed()
-      if (dial.ended === "aborted") return this.state.dialAborted()
+      if (dial.ended) return this.state.closed()
       const cause = Exit.isSuccess(exit)
         ? new Error("The connection was dead when it opened")
         : Cause.squash(exit.cause)

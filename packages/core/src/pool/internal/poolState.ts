@@ -204,12 +204,13 @@ export class PoolState<A> implements Lender<A> {
     this.wake()
   }
 
-  dialAborted(): void {
+  /** It may be one that cannot be stopped: it holds its slot until `closed`, and others may dial. */
+  dialForsaken(): void {
     this.bag.opening--
-    this.wake()
+    this.bag.closing++
   }
 
-  /** The time for it is over, but it cannot be stopped: it holds its slot until `closed`, and others may dial. */
+  /** The time for it is over. */
   dialAbandoned(cause: unknown, delay: number): void {
     this.bag.closing++
     this.dialFailed(cause, delay)
@@ -453,7 +454,13 @@ export class PoolState<A> implements Lender<A> {
   }
 
   /** The pool may have begun to drain since the dial was decided. */
-  private readonly dialTask: Task = { run: () => this.phase === "open" ? this.edges.dial() : this.dialAborted() }
+  private readonly dialTask: Task = {
+    run: () => {
+      if (this.phase === "open") return this.edges.dial()
+      this.bag.opening--
+      this.wake()
+    }
+  }
 }
 
 /** Something that waits for connections to open, or for all of them to be gone. */

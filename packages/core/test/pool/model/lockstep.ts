@@ -4,8 +4,8 @@ import * as Pool from "../../../src/pool/Pool.ts"
 import { isPoolError } from "../../../src/pool/PoolError.ts"
 import { Model } from "./model.ts"
 import type { Slot } from "./slot.ts"
-import type * as V from "./vocabulary.ts"
-import { type Borrow, Failed, type Item, World } from "./world.ts"
+import * as V from "./vocabulary.ts"
+import { type Borrow, Failed, type Item, type Pending, World } from "./world.ts"
 
 const endingOf: Record<string, V.Ending> = {
   AcquireTimeout: "timedOut",
@@ -41,7 +41,6 @@ class Lockstep {
   private readonly world: World
   private readonly model: Model
   private readonly borrows: Array<Borrow> = []
-  private items = 0
 
   constructor(settings: V.Settings) {
     this.settings = settings
@@ -65,6 +64,7 @@ class Lockstep {
       this.step({ _tag: "return", nth: 0, how: "succeeds" })
       while (this.parked().length > 0) this.step({ _tag: "go on", nth: 0 })
     }
+    while (this.world.dials.length > 0) this.step({ _tag: "answer dial", nth: 0, how: "refuses" })
     while (this.world.closes.length > 0) this.step({ _tag: "end close", nth: 0 })
     this.same("borrows that never ended", this.borrows.filter((one) => one.exit === undefined).length, 0)
     this.same("open at the end", this.world.open.size, 0)
@@ -86,7 +86,7 @@ class Lockstep {
       case "return":
         return this.pick(command, this.working(), (borrow) => this.giveBack(borrow, command.how))
       case "answer dial":
-        return this.pick(command, world.dials, (_, index) => this.answerDial(index, command.how))
+        return this.pick(command, world.dials, (dial) => this.answerDial(dial, command.how))
       case "answer check":
         return this.pick(command, world.checks, ({ answer, item }) => {
           const passes = command.how === "passes"
@@ -162,14 +162,21 @@ class Lockstep {
     else this.same("done, and parked", borrow.parking?.isParked, true)
   }
 
-  private answerDial(index: number, how: "accepts" | "refuses" | "accepts a corpse"): void {
-    const { answer, item } = this.world.dials[index]!
-    const slot = this.model.in("opening")[index]!
-    if (how === "accepts") slot.id = item.id = ++this.items
-    if (how === "accepts a corpse") item.alive = false
+  private answerDial({ answer, item }: Pending<Item>, how: "accepts" | "refuses" | "accepts a corpse"): void {
+    const slot = this.slot(item)!
+    if (how === "accepts a corpse") {
+      item.alive = false
+      item.isCorpse = true
+    }
     answer(how === "refuses" ? Effect.fail(new Failed()) : Effect.succeed(item))
-    if (how === "accepts") this.model.opened(slot)
-    else this.model.dialFailed(slot)
+    if (slot.state === "opening") {
+      if (how === "accepts") return this.model.opened(slot)
+      this.model.drop(slot)
+      return this.model.dialFailed()
+    }
+    if (how === "accepts") slot.until = this.model.now + V.CLOSE_TIMEOUT
+    else this.model.drop(slot)
+    this.model.supply()
   }
 
   private kill(item: Item): void {
@@ -213,17 +220,18 @@ class Lockstep {
     }
     this.same("waiting", waiting, model.line.waiting.length)
     this.same("open at the server", world.open.size, idle + used + checking)
-    this.same("dials at the server", world.dials.length, opening)
+    this.same("dials at the server", this.count(world.dials, "opening"), opening)
     if (this.settings.tested) this.same("checks at the server", world.checks.length, checking)
     // Whoever drained has stopped to count then.
     if (world.events["Drained"] === undefined) {
       this.same("closing", closing, model.in("closing").length)
-      this.same(
-        "closes at the server",
-        world.closes.filter(({ item }) => this.slot(item) !== undefined).length,
-        closing
-      )
+      const closes = this.count(world.closes, "closing") + this.count(world.dials, "closing")
+      this.same("closes at the server", closes, closing)
     }
+  }
+
+  private count(pending: ReadonlyArray<Pending<never>>, state: Slot["state"]): number {
+    return pending.filter(({ item }) => this.slot(item)?.state === state).length
   }
 
   private compareCounts(stats: Pool.Stats): void {

@@ -12,6 +12,7 @@ export class Model {
   readonly line = new Line()
   readonly ended = new Map<number, V.Ending>()
   readonly counts = { opened: 0, closed: 0, acquired: 0, reused: 0 }
+  private dials = 0
   private isOpen = true
   private failedChecks = 0
   private failedDials = 0
@@ -77,8 +78,7 @@ export class Model {
     this.place(slot)
   }
 
-  dialFailed(slot: Slot): void {
-    this.drop(slot)
+  dialFailed(): void {
     this.failedDials++
     this.window = 1
     this.holdOff = this.now + V.BACKOFF
@@ -94,7 +94,7 @@ export class Model {
   }
 
   clear(interrupt: boolean): void {
-    this.in("opening").forEach(this.drop)
+    this.in("opening").forEach(this.forsake)
     this.in("used").forEach((slot) => (slot.isDoomed = true))
     this.in("idle", "checking").forEach(this.close)
     if (interrupt) this.in("used").forEach(this.cut)
@@ -118,7 +118,7 @@ export class Model {
     if (this.cutAt <= this.now) this.cutAt = Infinity
     for (const one of this.line.waiting.filter(({ until }) => until <= this.now)) this.leave(one.id, "timedOut")
     for (const slot of this.slots.filter(({ until }) => until <= this.now)) {
-      if (slot.state === "opening") this.dialFailed(slot)
+      if (slot.state === "opening") this.late(slot)
       else if (slot.state === "checking") this.checked(slot, false)
       else this.drop(slot)
     }
@@ -137,7 +137,7 @@ export class Model {
     const want = Math.max(unserved, this.floor - this.open().length, this.isDown ? 1 : 0)
     const most = this.isOpen && this.holdOff === Infinity ? Math.min(want, this.window) : 0
     while (this.in("opening").length < most && this.slots.length < this.settings.max) {
-      this.move(new Slot(), "opening", V.DIAL_TIMEOUT)
+      this.move(new Slot(++this.dials), "opening", V.DIAL_TIMEOUT)
     }
   }
 
@@ -168,6 +168,14 @@ export class Model {
   private readonly isSuspect = (slot: Slot) => this.settings.tested && slot.provenIn < this.failedChecks
   private readonly isStale = (slot: Slot) =>
     this.isSuspect(slot) || this.settings.tested && this.now - slot.provenAt > V.SKIP_WITHIN
+
+  /** A dial that cannot be stopped holds its slot until it ends. */
+  private readonly forsake = (slot: Slot) => (this.settings.stubborn ? this.move(slot, "closing") : this.drop(slot))
+
+  private readonly late = (slot: Slot) => {
+    this.forsake(slot)
+    this.dialFailed()
+  }
 
   private readonly cut = (slot: Slot) => {
     this.ended.set(slot.holder!, "revoked")

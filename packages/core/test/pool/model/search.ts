@@ -33,7 +33,8 @@ const settingsOf = ({ below, next }: Choices): V.Settings => {
     maxWaiting: 1 + below(6),
     failFast: next() < 0.7,
     concurrency: 1 + below(3),
-    tested: next() < 0.7
+    tested: next() < 0.7,
+    stubborn: next() < 0.3
   }
 }
 

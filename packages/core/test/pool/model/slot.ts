@@ -1,6 +1,6 @@
 /** A connection, from before its dial until after its close. */
 export class Slot {
-  id = 0
+  readonly id: number
   state: "opening" | "idle" | "used" | "checking" | "closing" | "between" = "opening"
   until = Infinity
   provenAt = 0
@@ -10,4 +10,8 @@ export class Slot {
   isDoomed = false
   wasLent = false
   holder: number | undefined
+
+  constructor(id: number) {
+    this.id = id
+  }
 }

@@ -10,6 +10,8 @@ export interface Settings {
   readonly concurrency: number
   /** Whether there is a `check.test`. */
   readonly tested: boolean
+  /** Whether a dial goes on until it is answered, although it was interrupted. */
+  readonly stubborn: boolean
 }
 
 // Primes far apart, so that two things seldom fall due at one instant, where their order would matter.

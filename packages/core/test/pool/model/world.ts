@@ -9,8 +9,10 @@ import * as V from "./vocabulary.ts"
 export class Failed extends Data.TaggedError("Failed") {}
 
 export interface Item {
-  id: number
+  /** The number of its dial. */
+  readonly id: number
   alive: boolean
+  isCorpse: boolean
 }
 
 /** Something that the pool waits for. */
@@ -41,6 +43,7 @@ export class World {
   readonly closes: Array<Pending<void>> = []
   /** From the end of the dial to the beginning of the close. */
   readonly open = new Set<Item>()
+  private dialled = 0
   readonly events: Record<string, number> = {}
   readonly pool: Pool.Pool<Item>
 
@@ -84,7 +87,7 @@ export class World {
     const { concurrency, failFast, keep, lazy, max, maxWaiting, min, tested } = settings
     return {
       name: "model",
-      acquire: Effect.acquireRelease(this.dial, (item) => this.close(item), { interruptible: true }),
+      acquire: Effect.acquireRelease(this.dial, (item) => this.close(item), { interruptible: !settings.stubborn }),
       size: { min, max, keep },
       start: lazy ? "lazy" : "background",
       wait: { maxWaiting, failFast },
@@ -102,7 +105,7 @@ export class World {
 
   private readonly dial = Effect.suspend(() =>
     Effect.tap(
-      this.pending<Item>({ id: 0, alive: true }, ...inList(this.dials)),
+      this.pending<Item>({ id: ++this.dialled, alive: true, isCorpse: false }, ...inList(this.dials)),
       (item) => Effect.sync(() => this.open.add(item))
     )
   )
@@ -110,9 +113,8 @@ export class World {
   /** What was dead when it opened closes at once, as the other end has closed already. */
   private close(item: Item): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const isCorpse = item.id === 0
       this.open.delete(item)
-      return isCorpse ? Effect.void : Effect.orDie(this.pending<void>(item, ...inList(this.closes)))
+      return item.isCorpse ? Effect.void : Effect.orDie(this.pending<void>(item, ...inList(this.closes)))
     })
   }
 
