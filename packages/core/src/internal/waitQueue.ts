@@ -85,6 +85,22 @@ export class WaitQueue<W extends Waiter> {
     this.size++
   }
 
+  /** The waiter whose turn it is. Taking it out with `remove` leaves the turn with its key. */
+  peek(): W | undefined {
+    return this.levels[0]?.turn?.first
+  }
+
+  /** Of each lane the waiters from the first on, for as long as they pass. */
+  leading(passes: (waiter: W) => boolean): ReadonlyArray<W> {
+    const leading: Array<W> = []
+    for (const level of this.levels) {
+      for (const lane of level.lanes.values()) {
+        for (let waiter = lane.first; waiter !== undefined && passes(waiter); waiter = waiter.next) leading.push(waiter)
+      }
+    }
+    return leading
+  }
+
   /** Takes out the waiter whose turn it is. */
   take(): W | undefined {
     const turn = this.levels[0]?.turn

@@ -39,7 +39,7 @@ import { awaitDrained, awaitWarm, type DrainReport } from "./internal/whole.ts"
 import type { PoolError } from "./PoolError.ts"
 import type { CloseReason, PoolEvent } from "./PoolEvent.ts"
 
-export type { Options, Start, UseOptions } from "./internal/options.ts"
+export type { CoDel, Options, Start, UseOptions } from "./internal/options.ts"
 export type { Stats } from "./internal/stats.ts"
 export type { DrainReport } from "./internal/whole.ts"
 
@@ -119,8 +119,8 @@ export const make = <A, E, R>(options: Options<A, E, R>): Effect.Effect<Pool<A>,
  * Borrows a connection for one effect. It comes back when the effect ends, however it ends.
  *
  * Throws a `RangeError` for a `timeout` that is not allowed.
- * Fails as `AcquireTimeout`, `QueueFull`, `Unavailable` or `Closed` when no connection was lent, and as `Revoked` when
- * it was cut under the effect. Interruption of the caller while it waits leaves the queue at once.
+ * Fails as `AcquireTimeout`, `QueueFull`, `Shed`, `Unavailable` or `Closed` when no connection was lent, and as
+ * `Revoked` when it was cut under the effect. Interruption of the caller while it waits leaves the queue at once.
  *
  * @since 0.1.0
  * @category borrowing

@@ -63,6 +63,19 @@ export interface QueueFull {
 }
 
 /**
+ * The pool is overloaded, and this borrow had waited for longer than twice the `target` of `wait.codel`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Shed {
+  readonly _tag: "Shed"
+  readonly pool: string
+  readonly waited: Duration.Duration
+  readonly target: Duration.Duration
+}
+
+/**
  * The server cannot be reached: three dials in a row failed and no connection is open. One instance is shared by all
  * callers until the state changes. `cause` is what the last dial said.
  *
@@ -106,7 +119,7 @@ export interface Closed {
  * @since 0.1.0
  * @category models
  */
-export type Reason = AcquireTimeout | QueueFull | Unavailable | Revoked | Closed
+export type Reason = AcquireTimeout | QueueFull | Shed | Unavailable | Revoked | Closed
 
 /**
  * How the failure counts for whoever measures the backend's health, and whether the work can have reached the server.
@@ -176,6 +189,7 @@ const causeOf = (reason: Reason): unknown => {
     case "Revoked":
       return reason.cause
     case "QueueFull":
+    case "Shed":
     case "Closed":
       return undefined
   }
@@ -194,6 +208,7 @@ const outcomeOf = (reason: Reason): PoolOutcome => {
     case "Revoked":
       return CUT
     case "QueueFull":
+    case "Shed":
     case "Closed":
       return NOT_THE_SERVER
   }
@@ -206,6 +221,11 @@ const messageOf = (reason: Reason): string => {
     case "QueueFull":
       return `Pool "${reason.pool}" refused a borrow: ${reason.maxWaiting} callers wait already. ` +
         "Shed load before the pool, or raise size.max if the server has room."
+    case "Shed":
+      return `Pool "${reason.pool}" is overloaded and shed a borrow after ${format(reason.waited)} ` +
+        `(target ${
+          format(reason.target)
+        }). Ask for less, shorten the borrows, or raise size.max if the server has room.`
     case "Unavailable":
       return `Pool "${reason.pool}" cannot reach its server: ${reason.failedDials} dials in a row failed, ` +
         `the last with ${describe(reason.cause)}. It keeps trying; retry later.`

@@ -118,6 +118,17 @@ export interface Refused {
 }
 
 /**
+ * Turned away after `waited`, because the pool is overloaded.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Shed {
+  readonly _tag: "Shed"
+  readonly waited: Duration.Duration
+}
+
+/**
  * The caller was interrupted while it waited.
  *
  * @since 0.1.0
@@ -195,6 +206,7 @@ export type PoolEvent =
   | Waited
   | TimedOut
   | Refused
+  | Shed
   | Cancelled
   | Unavailable
   | ClosedRefused

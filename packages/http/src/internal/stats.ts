@@ -73,6 +73,7 @@ export const statsOf = (origins: Origins): Stats => {
     reused: Math.max(0, permits.acquired - opened),
     timedOut: sum(both, "timedOut"),
     refused: sum(both, "refused"),
+    shed: sum(both, "shed"),
     cancelled: sum(both, "cancelled"),
     unavailable: sum(both, "unavailable"),
     refusedClosed: sum(both, "refusedClosed"),

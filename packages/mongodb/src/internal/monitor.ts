@@ -67,6 +67,7 @@ export class Monitor {
     revoked: 0,
     timedOut: 0,
     refused: 0,
+    shed: 0,
     cancelled: 0,
     unavailable: 0,
     refusedClosed: 0

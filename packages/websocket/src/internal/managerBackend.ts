@@ -46,6 +46,7 @@ const poolStats = ({ registry, settings }: Manager): Pool.Stats => {
     revoked: 0,
     timedOut: 0,
     refused: counts.refused,
+    shed: 0,
     cancelled: 0,
     unavailable: 0,
     refusedClosed: counts.refusedDraining

@@ -52,6 +52,7 @@ const poolStats = ({ counts, live, outbox, states }: Reconnector): Pool.Stats =>
   revoked: 0,
   timedOut: 0,
   refused: 0,
+  shed: 0,
   cancelled: 0,
   unavailable: 0,
   refusedClosed: 0

@@ -20,7 +20,7 @@ import type { Connection } from "./connection.ts"
 import type { UseOptions } from "./options.ts"
 
 /** How a borrow that is not served ends. */
-export type Refusal = "TimedOut" | "Refused" | "Unavailable" | "ClosedRefused"
+export type Refusal = "TimedOut" | "Refused" | "Shed" | "Unavailable" | "ClosedRefused"
 
 /** What a borrow needs of its pool. */
 export interface Lender<A> {

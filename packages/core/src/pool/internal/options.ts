@@ -7,7 +7,7 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import { boundedMillis, integer, oneOf, periodMillis, share, unboundedMillis } from "../../internal/validate.ts"
+import { boundedMillis, integer, oneOf, periodMillis, refuse, share, unboundedMillis } from "../../internal/validate.ts"
 
 /**
  * When the first connections are opened: with the first borrow (`lazy`); at once, without waiting for them
@@ -17,6 +17,24 @@ import { boundedMillis, integer, oneOf, periodMillis, share, unboundedMillis } f
  * @category models
  */
 export type Start = "lazy" | "background" | "fail-fast"
+
+/**
+ * Controlled delay, for pools that may be asked for more than they can give: when borrows have waited without a break for
+ * `interval`, those that have waited for longer than twice the `target` fail as `Shed`, so that the others are served
+ * soon rather than everybody too late.
+ *
+ * A `target` below a few times the mean hold divided by `size.max` sheds on chance crowds; `interval` is how long a burst
+ * may last. 50 milliseconds and half a second suit statements of a few milliseconds.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CoDel {
+  /** Half of the longest time for which a served borrow waited once the pool is overloaded. */
+  readonly target: Duration.Input
+  /** At least `target`. */
+  readonly interval: Duration.Input
+}
 
 /**
  * How connections are opened, how many, and how long anybody waits.
@@ -44,6 +62,8 @@ export interface Options<A, E, R> {
     readonly timeout?: Duration.Input | undefined
     /** Beyond this many waiting borrows the next is refused at once. At least 1; default 1,000. */
     readonly maxWaiting?: number | undefined
+    /** What to do about a queue that does not empty: see `CoDel`. Default false. */
+    readonly codel?: CoDel | false | undefined
     /** Whether borrows fail at once while the server is down, or wait for their deadline. Default true. */
     readonly failFast?: boolean | undefined
   } | undefined
@@ -101,6 +121,12 @@ export interface UseOptions {
 }
 
 /** Times in milliseconds. */
+export interface CoDelSettings {
+  readonly target: number
+  readonly interval: number
+}
+
+/** Times in milliseconds. */
 export interface Settings<A> {
   readonly name: string
   readonly min: number
@@ -109,6 +135,7 @@ export interface Settings<A> {
   readonly start: Start
   readonly waitTimeout: number
   readonly maxWaiting: number
+  readonly codel: CoDelSettings | undefined
   readonly failFast: boolean
   readonly dialTimeout: number
   readonly dialConcurrency: number
@@ -136,6 +163,13 @@ const orDead = <A>(isAlive: (item: A) => boolean) => (item: A): boolean => {
   }
 }
 
+const resolveCoDel = (codel: CoDel): CoDelSettings => {
+  const target = boundedMillis("wait.codel.target", codel.target)
+  const interval = boundedMillis("wait.codel.interval", codel.interval)
+  if (interval < target) refuse("wait.codel.interval", codel.interval, "a duration of wait.codel.target or more")
+  return { target, interval }
+}
+
 export const resolve = <A, E, R>(options: Options<A, E, R>): Settings<A> => {
   const { check, dial, lifetime, size, wait } = options
   const max = integer("size.max", size.max, 1)
@@ -148,6 +182,7 @@ export const resolve = <A, E, R>(options: Options<A, E, R>): Settings<A> => {
     start: oneOf("start", options.start ?? "background", ["lazy", "background", "fail-fast"]),
     waitTimeout: boundedMillis("wait.timeout", wait?.timeout ?? "10 seconds"),
     maxWaiting: integer("wait.maxWaiting", wait?.maxWaiting ?? 1000, 1),
+    codel: wait?.codel === undefined || wait.codel === false ? undefined : resolveCoDel(wait.codel),
     failFast: wait?.failFast ?? true,
     dialTimeout: boundedMillis("dial.timeout", dial?.timeout ?? "5 seconds"),
     dialConcurrency: integer("dial.concurrency", dial?.concurrency ?? 2, 1),

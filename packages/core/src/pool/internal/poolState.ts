@@ -16,6 +16,7 @@ import { Bag } from "./bag.ts"
 import type { Borrow, Lender, Refusal } from "./borrow.ts"
 import { Checks } from "./checks.ts"
 import { type ClockWatch, LOOK_EVERY } from "./clockWatch.ts"
+import { CoDel, type Crowd } from "./codel.ts"
 import type { Connection } from "./connection.ts"
 import type { Dialer } from "./dialer.ts"
 import { Keeper } from "./keeper.ts"
@@ -32,14 +33,15 @@ export interface Edges<A> {
   abort(): void
 }
 
-export class PoolState<A> implements Lender<A> {
+export class PoolState<A> implements Crowd<A>, Lender<A> {
   readonly settings: Settings<A>
   phase: "open" | "draining" | "closed" = "open"
   /** The borrows that a drain has cut: one list for all who wait for it. */
   cutByDrain: ReadonlyArray<Holder> = []
   readonly report: Report<A>
   readonly bag: Bag<A>
-  private readonly waiters = new WaitQueue<Borrow<A>>()
+  readonly waiters = new WaitQueue<Borrow<A>>()
+  private readonly codel: CoDel<A> | undefined
   generation = 0
   private readonly checks: Checks<A>
   private readonly keeper: Keeper<A>
@@ -82,6 +84,7 @@ export class PoolState<A> implements Lender<A> {
     this.dialer = dialer
     this.deadlines = deadlines
     this.outbox = outbox
+    this.codel = settings.codel && new CoDel(settings.codel, this, deadlines)
   }
 
   // ---- borrowing
@@ -119,6 +122,7 @@ export class PoolState<A> implements Lender<A> {
     } else {
       this.waiters.add(borrow)
       this.deadlines.add(borrow, deadline)
+      this.codel?.joined(now)
       this.events.publish?.({ _tag: "Waited", waiting: this.waiters.size })
       this.supply()
     }
@@ -138,6 +142,17 @@ export class PoolState<A> implements Lender<A> {
     this.refuse(borrow, "TimedOut")
     this.outbox.add(borrow)
     this.outbox.flush()
+  }
+
+  isFull(): boolean {
+    return this.bag.used.size >= this.settings.max
+  }
+
+  shed(borrow: Borrow<A>): void {
+    this.waiters.remove(borrow)
+    this.deadlines.cancel(borrow)
+    this.refuse(borrow, "Shed")
+    this.outbox.add(borrow)
   }
 
   /** Takes the connection back, whatever became of it; nothing where none was lent. */
@@ -305,6 +320,7 @@ export class PoolState<A> implements Lender<A> {
   error(borrow: Borrow<A>, refusal: Refusal): PoolError {
     const error = this.report.error(borrow, refusal)
     if (refusal === "TimedOut") this.events.publish?.({ _tag: "TimedOut", error })
+    if (error.reason._tag === "Shed") this.events.publish?.({ _tag: "Shed", waited: error.reason.waited })
     return error
   }
 
@@ -367,6 +383,7 @@ export class PoolState<A> implements Lender<A> {
 
   /** Gives a sound connection to whose turn it is, or puts it aside. */
   private place(connection: Connection<A>, now: number): void {
+    this.codel?.beforeHandOver(now)
     const waiter = this.waiters.take()
     if (waiter !== undefined) {
       this.deadlines.cancel(waiter)
@@ -412,7 +429,8 @@ export class PoolState<A> implements Lender<A> {
   private refuse(borrow: Borrow<A>, refusal: Refusal): void {
     borrow.refusal = refusal
     this.report.counts[countOf[refusal]]++
-    if (refusal !== "TimedOut") this.events.publish?.({ _tag: refusal }) // that one is published with its error
+    // The events of these two carry what is known when the caller is told.
+    if (refusal !== "TimedOut" && refusal !== "Shed") this.events.publish?.({ _tag: refusal })
   }
 
   private refuseAll(refusal: Refusal): void {

@@ -20,6 +20,7 @@ export interface Counts {
   revoked: number
   timedOut: number
   refused: number
+  shed: number
   cancelled: number
   unavailable: number
   refusedClosed: number
@@ -29,6 +30,7 @@ export interface Counts {
 export const countOf = {
   TimedOut: "timedOut",
   Refused: "refused",
+  Shed: "shed",
   Unavailable: "unavailable",
   ClosedRefused: "refusedClosed"
 } as const
@@ -40,6 +42,7 @@ export class Report<A> {
     revoked: 0,
     timedOut: 0,
     refused: 0,
+    shed: 0,
     cancelled: 0,
     unavailable: 0,
     refusedClosed: 0
@@ -91,6 +94,8 @@ export class Report<A> {
         return new PoolError({
           reason: { _tag: "QueueFull", pool: this.settings.name, maxWaiting: this.settings.maxWaiting }
         })
+      case "Shed":
+        return this.shed(this.deadlines.now() - borrow.requestedAt)
       case "Unavailable":
         return this.unavailable()
       case "ClosedRefused":
@@ -104,6 +109,13 @@ export class Report<A> {
 
   unavailable(): PoolError {
     return this.dialer.unavailable(this.settings.name)
+  }
+
+  private shed(waited: number): PoolError {
+    const target = Duration.millis(this.settings.codel!.target) // nobody else sheds
+    return new PoolError({
+      reason: { _tag: "Shed", pool: this.settings.name, waited: Duration.millis(waited), target }
+    })
   }
 
   acquireTimeout(since: number): PoolError {

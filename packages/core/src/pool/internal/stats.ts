@@ -6,7 +6,8 @@
 
 /**
  * Two identities hold at every moment. Connections: `idle + used + opening + checking + closing <= max`. Borrows:
- * those begun are `acquired + timedOut + refused + cancelled + unavailable + refusedClosed` and those that still wait.
+ * those begun are `acquired + timedOut + refused + shed + cancelled + unavailable + refusedClosed` and those that still
+ * wait.
  *
  * @since 0.1.0
  * @category models
@@ -40,6 +41,8 @@ export interface Stats {
   readonly timedOut: number
   /** Borrows refused because `wait.maxWaiting` were waiting. */
   readonly refused: number
+  /** Borrows turned away because the pool was overloaded, with `wait.codel` only. */
+  readonly shed: number
   /** Borrows whose caller was interrupted while waiting. */
   readonly cancelled: number
   /** Borrows failed because the server cannot be reached. */
