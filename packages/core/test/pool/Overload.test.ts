@@ -13,7 +13,7 @@ const SIZE = 10
 const HOLD = 20
 const CAPACITY = SIZE / HOLD
 const TARGET = 50
-const CODEL = { target: TARGET, interval: 4 * TARGET }
+const CODEL = { target: TARGET, interval: 3 * TARGET }
 
 interface Traffic {
   readonly key?: string
@@ -89,11 +89,11 @@ describe("overload (behaviour 24)", () => {
   for (const [name, hold] of [["fixed", fixed], ["lognormal", lognormal]] as const) {
     it.effect(`serves nearly all that it can, and soon, at twice the capacity with ${name} holds`, () =>
       Effect.gen(function*() {
-        const run = yield* simulate(seeded(seed), [{ load: 2 }], hold, 4000, CODEL)
+        const run = yield* simulate(seeded(seed), [{ load: 2 }], hold, 6000, CODEL)
         const waits = served(run)
         assert.isAtMost(quantile(waits, 0.99), 2 * TARGET, `seed ${seed}`)
-        assert.isAtLeast(waits.length, 0.9 * CAPACITY * 4000, `seed ${seed}`)
-        assert.isAbove(run.stats.shed, 0.4 * CAPACITY * 4000)
+        assert.isAtLeast(waits.length, 0.9 * CAPACITY * 6000, `seed ${seed}`)
+        assert.isAbove(run.stats.shed, 0.4 * CAPACITY * 6000)
         assert.strictEqual(run.stats.timedOut, 0, `seed ${seed}`)
       }))
   }

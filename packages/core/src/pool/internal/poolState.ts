@@ -139,8 +139,7 @@ export class PoolState<A> implements Crowd<A>, Lender<A> {
 
   expire(borrow: Borrow<A>): void {
     if (!this.waiters.remove(borrow)) return
-    this.refuse(borrow, "TimedOut")
-    this.outbox.add(borrow)
+    this.turnAway(borrow, "TimedOut")
     this.outbox.flush()
   }
 
@@ -148,10 +147,9 @@ export class PoolState<A> implements Crowd<A>, Lender<A> {
     return this.bag.used.size >= this.settings.max
   }
 
-  shed(borrow: Borrow<A>): void {
-    this.waiters.remove(borrow)
+  turnAway(borrow: Borrow<A>, refusal: Refusal): void {
     this.deadlines.cancel(borrow)
-    this.refuse(borrow, "Shed")
+    this.refuse(borrow, refusal)
     this.outbox.add(borrow)
   }
 
@@ -435,9 +433,7 @@ export class PoolState<A> implements Crowd<A>, Lender<A> {
 
   private refuseAll(refusal: Refusal): void {
     for (let waiter = this.waiters.take(); waiter !== undefined; waiter = this.waiters.take()) {
-      this.deadlines.cancel(waiter)
-      this.refuse(waiter, refusal)
-      this.outbox.add(waiter)
+      this.turnAway(waiter, refusal)
     }
   }
 
