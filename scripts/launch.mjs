@@ -27,6 +27,10 @@ const tasks = {
   bench: {
     entry: "packages/benchmarks/src/main.ts",
     about: "measures beside the peers: [GROUP...] [--rounds N] [--json FILE] [--on node|bun|deno]"
+  },
+  conformance: {
+    entry: "scripts/conformance.ts",
+    about: "which pool does what: [POOL...] [--json FILE] [--on node|bun|deno]"
   }
 }
 
@@ -75,7 +79,7 @@ const endLeftovers = async (group) => {
 }
 
 const usage = () => {
-  const lines = Object.entries(tasks).map(([name, task]) => `  npm run ${name.padEnd(8)} ${task.about}`)
+  const lines = Object.entries(tasks).map(([name, task]) => `  npm run ${name.padEnd(11)} ${task.about}`)
   return `Tasks (arguments follow after --):\n${lines.join("\n")}\n`
 }
 

@@ -8,6 +8,8 @@ export interface Options {
   readonly cwd?: string | undefined
   readonly env?: NodeJS.ProcessEnv | undefined
   readonly limitSeconds: number
+  /** Ends it when it has written nothing for so long, as one that spins. */
+  readonly silentSeconds?: number | undefined
   /** `inherit` hands over the terminal, `tee` shows and keeps the output, `capture` only keeps it. */
   readonly output: "inherit" | "tee" | "capture"
 }
@@ -92,6 +94,7 @@ export const run = (command: string, args: ReadonlyArray<string>, options: Optio
     let output = ""
     let expired = false
     const keep = (chunk: Buffer, sink: NodeJS.WriteStream) => {
+      silence?.refresh()
       output = (output + chunk).slice(-KEPT_OUTPUT)
       if (options.output === "tee") sink.write(chunk)
     }
@@ -100,7 +103,7 @@ export const run = (command: string, args: ReadonlyArray<string>, options: Optio
       keep(chunk, process.stdout)
     })
     child.stderr?.on("data", (chunk: Buffer) => keep(chunk, process.stderr))
-    const limit = setTimeout(() => {
+    const expire = () => {
       expired = true
       endChild(child)
       // A grandchild that holds the pipes open must not hold us.
@@ -108,9 +111,12 @@ export const run = (command: string, args: ReadonlyArray<string>, options: Optio
         child.stdout?.destroy()
         child.stderr?.destroy()
       }, GRACE_MS + 1_000).unref()
-    }, options.limitSeconds * 1000)
+    }
+    const limit = setTimeout(expire, options.limitSeconds * 1000)
+    const silence = options.silentSeconds === undefined ? undefined : setTimeout(expire, options.silentSeconds * 1000)
     const done = () => {
       clearTimeout(limit)
+      clearTimeout(silence)
       running.delete(child)
     }
     child.on("error", (error) => {

@@ -6,6 +6,13 @@
  */
 
 /**
+ * Scores a connection pool, of any make, by 26 behaviours that a pool owes those who depend on it.
+ *
+ * @since 0.1.0
+ */
+export * as Conformance from "./Conformance.ts"
+
+/**
  * An HTTP/1.1 server on 127.0.0.1 that answers as it is told, and counts its sockets: slow headers, slow bodies,
  * bodies that end in a reset, any status, nothing at all.
  *

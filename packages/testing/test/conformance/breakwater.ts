@@ -1,0 +1,137 @@
+/** Breakwater's own pool. */
+import { Deadline, Operation, Policy, Pool, PoolError, type PoolEvent } from "@breakwater/core"
+import { Context, Duration, Effect, Exit, Fiber, Scope, Stream } from "effect"
+import type { Conformance } from "../../src/index.ts"
+import { Leases, open } from "./leases.ts"
+import { versionOf } from "./versions.ts"
+
+type Borrowing = Conformance.BorrowOptions | undefined
+
+const operation = Operation.make("borrow", { idempotent: true })
+
+const within = <A, E, R>(effect: Effect.Effect<A, E, R>, options: Borrowing): Effect.Effect<A, unknown, R> =>
+  options?.deadline === undefined
+    ? effect
+    : Policy.run(Deadline.make(options.deadline), operation, (attempt) => attempt(effect))
+
+const useOptions = (options: Borrowing): Pool.UseOptions => ({
+  key: options?.key,
+  priority: options?.priority,
+  label: options?.label
+})
+
+const optionsOf = (setup: Conformance.Setup): Pool.Options<Conformance.Connection, unknown, never> => {
+  const { check, server } = setup
+  return {
+    name: "conformance",
+    acquire: open(server),
+    size: { min: setup.min, max: setup.max, keep: setup.keep },
+    wait: { timeout: setup.timeout, maxWaiting: setup.maxWaiting, failFast: setup.failFast },
+    dial: { timeout: setup.dialTimeout, concurrency: setup.dialConcurrency },
+    check: {
+      isAlive: (connection) => connection.isAlive,
+      ...(check && {
+        test: (connection) => Effect.tryPromise(() => server.check(connection)),
+        skipWithin: check.skipWithin,
+        timeout: check.timeout
+      })
+    }
+  }
+}
+
+const statsOf = (stats: Pool.Stats): Conformance.Stats => {
+  const { acquired, cancelled, checking, closing, idle, opening, refused, refusedClosed, timedOut, unavailable, used } =
+    stats
+  return {
+    idle,
+    used,
+    waiting: stats.waiting,
+    opening,
+    checking,
+    closing,
+    ended: { acquired, timedOut, refused, cancelled, unavailable, refusedClosed }
+  }
+}
+
+const failureOf = (error: unknown): Conformance.Failure => {
+  if (!PoolError.isPoolError(error)) return {}
+  const { reason } = error
+  switch (reason._tag) {
+    case "AcquireTimeout":
+      return {
+        kind: "timeout",
+        phase: reason.phase,
+        stats: statsOf(reason.stats),
+        holder: reason.oldestHolder && { ...reason.oldestHolder, age: Duration.toMillis(reason.oldestHolder.age) },
+        connectError: reason.connectError
+      }
+    case "QueueFull":
+      return { kind: "full" }
+    case "Unavailable":
+      return { kind: "unavailable", connectError: reason.cause }
+    case "Revoked":
+      return { kind: "revoked" }
+    case "Closed":
+      return { kind: "closed" }
+  }
+}
+
+const eventOf = (event: PoolEvent.PoolEvent): Conformance.Event => ({
+  tag: event._tag,
+  ...("holder" in event ? { label: event.holder.label, site: event.holder.site } : {})
+})
+
+const faceOf = (
+  pool: Pool.Pool<Conformance.Connection>,
+  close: Effect.Effect<void>
+): Conformance.Pool => {
+  const leases = new Leases()
+  const useIn = (context: Context.Context<never>): Conformance.Use => (work, options) =>
+    Effect.runPromiseWith(context)(within(
+      Pool.use(
+        pool,
+        (connection) =>
+          Effect.flatMap(
+            Effect.context<never>(),
+            (inner) => Effect.tryPromise({ try: () => work(connection, useIn(inner)), catch: (error) => error })
+          ),
+        useOptions(options)
+      ),
+      options
+    ))
+  return {
+    acquire: (options) =>
+      leases.take(
+        within(Effect.withSpan(Pool.get(pool, useOptions(options)), "conformance"), options),
+        options?.signal
+      ),
+    release: (connection) => leases.give(connection),
+    invalidate: (connection) => Effect.runSync(Pool.invalidate(pool, connection)),
+    stats: () => statsOf(Effect.runSync(Pool.stats(pool))),
+    close: () => Effect.runPromise(close),
+    use: useIn(Context.empty()),
+    clear: (interrupt) => Effect.runSync(Pool.clear(pool, { interrupt })),
+    drain: async (deadline) => {
+      const report = await Effect.runPromise(Pool.drain(pool, deadline))
+      return { cut: report.cut.length }
+    },
+    events: (listener) => {
+      const fiber = Effect.runFork(
+        Stream.runForEach(Pool.events(pool), (event) => Effect.sync(() => listener(eventOf(event))))
+      )
+      return () => void Effect.runFork(Fiber.interrupt(fiber))
+    }
+  }
+}
+
+export const breakwater: Conformance.Adapter = {
+  name: "breakwater",
+  version: versionOf("@breakwater/core"),
+  accepts: ["signal", "priority", "key"],
+  describe: failureOf,
+  make: async (setup) => {
+    const scope = Scope.makeUnsafe()
+    const pool = await Effect.runPromise(Scope.provide(Pool.make(optionsOf(setup)), scope))
+    return faceOf(pool, Scope.close(scope, Exit.void))
+  }
+}
