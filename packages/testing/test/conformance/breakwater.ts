@@ -26,53 +26,60 @@ const optionsOf = (setup: Conformance.Setup): Pool.Options<Conformance.Connectio
     name: "conformance",
     acquire: open(server),
     size: { min: setup.min, max: setup.max, keep: setup.keep },
-    wait: { timeout: setup.timeout, maxWaiting: setup.maxWaiting, failFast: setup.failFast },
+    wait: { timeout: setup.timeout, maxWaiting: setup.maxWaiting, failFast: setup.failFast, codel: setup.codel },
     dial: { timeout: setup.dialTimeout, concurrency: setup.dialConcurrency },
+    lifetime: { max: setup.lifetime },
     check: {
       isAlive: (connection) => connection.isAlive,
       ...(check && {
         test: (connection) => Effect.tryPromise(() => server.check(connection)),
         skipWithin: check.skipWithin,
-        timeout: check.timeout
+        timeout: check.timeout,
+        keepalive: check.keepalive
       })
     }
   }
 }
 
+/** How a borrow may end. */
+const ends = ["acquired", "timedOut", "refused", "shed", "cancelled", "unavailable", "refusedClosed"] as const
+
 const statsOf = (stats: Pool.Stats): Conformance.Stats => {
-  const { acquired, cancelled, checking, closing, idle, opening, refused, refusedClosed, timedOut, unavailable, used } =
-    stats
+  const { checking, closing, idle, opening, used, waiting } = stats
   return {
     idle,
     used,
-    waiting: stats.waiting,
+    waiting,
     opening,
     checking,
     closing,
-    ended: { acquired, timedOut, refused, cancelled, unavailable, refusedClosed }
+    ended: Object.fromEntries(ends.map((end) => [end, stats[end]]))
   }
+}
+
+const kinds: Readonly<Record<string, Conformance.Failure["kind"]>> = {
+  AcquireTimeout: "timeout",
+  QueueFull: "full",
+  Shed: "shed",
+  Unavailable: "unavailable",
+  NestedAcquire: "nested",
+  Revoked: "revoked",
+  Closed: "closed"
 }
 
 const failureOf = (error: unknown): Conformance.Failure => {
   if (!PoolError.isPoolError(error)) return {}
   const { reason } = error
-  switch (reason._tag) {
-    case "AcquireTimeout":
-      return {
-        kind: "timeout",
-        phase: reason.phase,
-        stats: statsOf(reason.stats),
-        holder: reason.oldestHolder && { ...reason.oldestHolder, age: Duration.toMillis(reason.oldestHolder.age) },
-        connectError: reason.connectError
-      }
-    case "QueueFull":
-      return { kind: "full" }
-    case "Unavailable":
-      return { kind: "unavailable", connectError: reason.cause }
-    case "Revoked":
-      return { kind: "revoked" }
-    case "Closed":
-      return { kind: "closed" }
+  const kind = kinds[reason._tag]
+  if (reason._tag === "Unavailable") return { kind, connectError: reason.cause }
+  if (reason._tag !== "AcquireTimeout") return { kind }
+  const { connectError, oldestHolder, phase, stats } = reason
+  return {
+    kind,
+    phase,
+    stats: statsOf(stats),
+    holder: oldestHolder && { ...oldestHolder, age: Duration.toMillis(oldestHolder.age) },
+    connectError
   }
 }
 
