@@ -1,9 +1,10 @@
 /**
  * When the pool may dial: how many at once, how long to hold off after a failure, and when a server counts as down.
  *
- * At most one dial runs until one has succeeded; every success doubles the number, up to `concurrency`; a failure
- * takes it back to one, so that a server that comes back is met by a ramp and not by a herd. After three failures in
- * a row with no connection open the server is down: callers are told at once, and one prober goes on dialling.
+ * At most one dial runs until one has succeeded; every success allows one more, which doubles the number with every
+ * round, up to `concurrency`; a failure takes it back to one, so that a server that comes back is met by a ramp and not
+ * by a herd. After three failures in a row with no connection open the server is down: callers are told at once, and
+ * one prober goes on dialling.
  *
  * @internal
  */
@@ -83,7 +84,7 @@ export class Dialer {
     this.lastError = undefined
     this.shared = undefined
     this.down = false
-    this.window = Math.min(this.concurrency, this.window * 2)
+    this.window = Math.min(this.concurrency, this.window + 1)
     this.backoff = this.fresh
   }
 

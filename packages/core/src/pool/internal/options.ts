@@ -70,7 +70,7 @@ export interface Options<A, E, R> {
   readonly dial?: {
     /** Limit of one dial. Default 5 seconds. */
     readonly timeout?: Duration.Input | undefined
-    /** Dials at once, reached by doubling from one with every success. Default 2. */
+    /** Dials at once, reached from one by one more with every success. Default 2. */
     readonly concurrency?: number | undefined
     /** Delays after failed dials in a row; at least 10 ms each. Default: at random, 100 ms to 100, 200, 400, 500 ms. */
     readonly backoff?: Schedule.Schedule<unknown> | undefined

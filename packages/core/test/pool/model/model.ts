@@ -73,7 +73,7 @@ export class Model {
   opened(slot: Slot): void {
     this.failedDials = 0
     this.isDown = false
-    this.window = Math.min(this.settings.concurrency, this.window * 2)
+    this.window = Math.min(this.settings.concurrency, this.window + 1)
     this.counts.opened++
     this.place(slot)
   }
