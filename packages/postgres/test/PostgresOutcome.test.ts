@@ -84,6 +84,7 @@ describe("The map to SqlError", () => {
     [poolError({ _tag: "QueueFull", pool, maxWaiting: 1 }), "ConnectionError", "ConnectionError"],
     [unavailable, "ConnectionError", "ConnectionError"],
     [poolError({ _tag: "Closed", pool }), "UnknownError", "UnknownError"],
+    [poolError({ _tag: "NestedAcquire", pool, max: 1, nestedIn: undefined }), "UnknownError", "UnknownError"],
     [poolError({ _tag: "Revoked", pool, why: "Cleared", cause: undefined }), "UnknownError", "UnknownError"],
     [timeout, "UnknownError", "StatementTimeoutError"],
     [deadline, "UnknownError", "UnknownError"],

@@ -6,8 +6,9 @@
  * the work on it should be tried again (policies), and which of its failures mean that it is broken (backends, through
  * `invalidate` or `check.isAlive`).
  *
- * Gotchas: a borrow inside a borrow of the same pool needs two connections, and many of them can wait for one another
- * until `wait.timeout`. `use` returns the connection as soon as its effect ends, so nothing that uses it may be
+ * Gotchas: a borrow inside a borrow of the same pool needs two connections. When many of them wait for one another the
+ * newest fails as `NestedAcquire` (`wait.nested`); of two pools that wait for one another nothing is known, and
+ * `wait.timeout` ends it. `use` returns the connection as soon as its effect ends, so nothing that uses it may be
  * forked and left behind.
  *
  * @since 0.1.0
@@ -32,6 +33,7 @@ import { Borrow } from "./internal/borrow.ts"
 import { ClockWatch } from "./internal/clockWatch.ts"
 import { Dialer } from "./internal/dialer.ts"
 import { type Fork, PoolEdges } from "./internal/edges.ts"
+import { Held } from "./internal/lineage.ts"
 import { type Options, resolve, type UseOptions } from "./internal/options.ts"
 import { PoolState } from "./internal/poolState.ts"
 import type { Stats } from "./internal/stats.ts"
@@ -39,6 +41,7 @@ import { awaitDrained, awaitWarm, type DrainReport } from "./internal/whole.ts"
 import type { PoolError } from "./PoolError.ts"
 import type { CloseReason, PoolEvent } from "./PoolEvent.ts"
 
+export type { Nested } from "./internal/lineage.ts"
 export type { CoDel, Options, Start, UseOptions } from "./internal/options.ts"
 export type { Stats } from "./internal/stats.ts"
 export type { DrainReport } from "./internal/whole.ts"
@@ -119,7 +122,7 @@ export const make = <A, E, R>(options: Options<A, E, R>): Effect.Effect<Pool<A>,
  * Borrows a connection for one effect. It comes back when the effect ends, however it ends.
  *
  * Throws a `RangeError` for a `timeout` that is not allowed.
- * Fails as `AcquireTimeout`, `QueueFull`, `Shed`, `Unavailable` or `Closed` when no connection was lent, and as
+ * Fails as `AcquireTimeout`, `QueueFull`, `Shed`, `Unavailable`, `NestedAcquire` or `Closed` when no connection was lent, and as
  * `Revoked` when it was cut under the effect. Interruption of the caller while it waits leaves the queue at once.
  *
  * @since 0.1.0
@@ -143,7 +146,8 @@ export const use: {
   const state = self[TypeId]
   const timeout = timeoutOf(state, options)
   return Effect.withFiber((fiber) => {
-    const borrow = new Borrow(state, fiber.context, options)
+    const borrow = new Borrow(state, fiber, options)
+    const context = fiber.context
     // The finalizer goes on the stack before the take: the scheduler may yield between any two operations, and an
     // interrupt that lands there must find it.
     return Effect.onExitPrimitive(
@@ -153,6 +157,7 @@ export const use: {
           : Effect.flatMap(wait(state, borrow, timeout), () => work(borrow, f))
       ),
       () => {
+        fiber.setContext(context)
         state.release(borrow)
         return undefined
       }
@@ -161,7 +166,8 @@ export const use: {
 })
 
 /**
- * Borrows a connection until the scope closes. Errors as for `use`, except that work whose connection is cut fails
+ * Borrows a connection until the scope closes. For the detection of nested borrows it belongs to the fiber, and to
+ * whatever runs with that scope. Errors as for `use`, except that work whose connection is cut fails
  * with the error of its own driver.
  *
  * @since 0.1.0
@@ -177,10 +183,12 @@ export const get: {
     const timeout = timeoutOf(state, options)
     return Effect.uninterruptibleMask((restore) =>
       Effect.withFiber((fiber) => {
-        const borrow = new Borrow(state, fiber.context, options)
+        const borrow = new Borrow(state, fiber, options)
+        const scope = Context.getUnsafe(fiber.context, Scope.Scope)
         const release = Effect.sync(() => state.release(borrow))
         return restore(Effect.suspend(() => state.tryLend(borrow) ? Effect.void : wait(state, borrow, timeout))).pipe(
           Effect.onError(() => release),
+          Effect.tap(() => Effect.sync(() => state.keep(borrow, scope))),
           Effect.andThen(Effect.addFinalizer(() => release)),
           // A scope that has closed meanwhile has run the finalizer already: the item is not the caller's any more.
           Effect.andThen(
@@ -213,10 +221,26 @@ const timeoutOf = <A>(state: PoolState<A>, options: UseOptions | undefined): num
 const work = <A, B, E, R>(
   borrow: Borrow<A>,
   f: (item: A) => Effect.Effect<B, E, R>
-): Effect.Effect<B, E | PoolError, R> => Effect.catchCause(f(itemOf(borrow)), (cause) => borrow.failure(cause))
+): Effect.Effect<B, E | PoolError, R> => {
+  // Whatever runs inside inherits it. `provideService` would do the same at twice the cost of the whole borrow.
+  if (borrow.lineage.mode !== "allow") borrow.fiber.setContext(Context.add(borrow.fiber.context, Held, borrow))
+  return Effect.catchCause(f(itemOf(borrow)), (cause) => borrow.failure(cause))
+}
 
 /** Served borrows have a connection: it leaves only with the release. */
 const itemOf = <A>(borrow: Borrow<A>): A => borrow.connection!.item
+
+/**
+ * Runs an effect as if it ran inside no borrow: for work that is left behind, which nobody who holds a connection waits
+ * for.
+ *
+ * @since 0.1.0
+ * @category borrowing
+ */
+export const detached: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = Effect.provideService(
+  Held,
+  "detached"
+)
 
 /**
  * Marks a connection as not to be lent again: an idle one closes now, a borrowed one when it comes back. Without

@@ -90,6 +90,21 @@ export interface Unavailable {
 }
 
 /**
+ * The borrow ran inside another one of the same pool (`nestedIn`, the innermost), and would have waited for what cannot
+ * come back before it ends: every one of `max` connections is held by a borrow that waits for a further one. With
+ * `wait.nested: "fail"`: it would have had to wait.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface NestedAcquire {
+  readonly _tag: "NestedAcquire"
+  readonly pool: string
+  readonly max: number
+  readonly nestedIn: Holder | undefined
+}
+
+/**
  * The connection was cut under the running work. `cause` is how that work failed. What it sent may have been executed.
  *
  * @since 0.1.0
@@ -119,7 +134,7 @@ export interface Closed {
  * @since 0.1.0
  * @category models
  */
-export type Reason = AcquireTimeout | QueueFull | Shed | Unavailable | Revoked | Closed
+export type Reason = AcquireTimeout | QueueFull | Shed | Unavailable | NestedAcquire | Revoked | Closed
 
 /**
  * How the failure counts for whoever measures the backend's health, and whether the work can have reached the server.
@@ -190,6 +205,7 @@ const causeOf = (reason: Reason): unknown => {
       return reason.cause
     case "QueueFull":
     case "Shed":
+    case "NestedAcquire":
     case "Closed":
       return undefined
   }
@@ -209,6 +225,7 @@ const outcomeOf = (reason: Reason): PoolOutcome => {
       return CUT
     case "QueueFull":
     case "Shed":
+    case "NestedAcquire":
     case "Closed":
       return NOT_THE_SERVER
   }
@@ -229,12 +246,20 @@ const messageOf = (reason: Reason): string => {
     case "Unavailable":
       return `Pool "${reason.pool}" cannot reach its server: ${reason.failedDials} dials in a row failed, ` +
         `the last with ${describe(reason.cause)}. It keeps trying; retry later.`
+    case "NestedAcquire":
+      return nestedAcquireMessage(reason)
     case "Revoked":
       return `Pool "${reason.pool}" cut the connection under the running work (${reason.why}). ` +
         "Find out whether it took effect before repeating it."
     case "Closed":
       return `Pool "${reason.pool}" is closed.`
   }
+}
+
+const nestedAcquireMessage = (reason: NestedAcquire): string => {
+  const inside = reason.nestedIn === undefined ? "" : `, which is ${describeHolder(reason.nestedIn)}`
+  return `Pool "${reason.pool}" refused a borrow inside another one${inside}: it would wait for connections whose ` +
+    `holders wait for it (max ${reason.max}). Use the connection of the outer borrow, or end that one first.`
 }
 
 const acquireTimeoutMessage = (reason: AcquireTimeout): string => {

@@ -149,6 +149,16 @@ export interface Unavailable {
 }
 
 /**
+ * A borrow inside another one failed, as `wait.nested` says.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface NestedRefused {
+  readonly _tag: "NestedRefused"
+}
+
+/**
  * A borrow was refused because the pool is draining or closed.
  *
  * @since 0.1.0
@@ -168,6 +178,30 @@ export interface Revoked {
   readonly _tag: "Revoked"
   readonly why: "Cleared" | "Drained"
   readonly holder: Holder
+}
+
+/**
+ * A borrow has held its connection for longer than `leak.after`; said once of each. `fiber` is the id of the borrower's.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Leaked {
+  readonly _tag: "Leaked"
+  readonly holder: Holder
+  readonly fiber: number
+}
+
+/**
+ * A borrow that was named as `Leaked` has ended.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LeakReturned {
+  readonly _tag: "LeakReturned"
+  readonly holder: Holder
+  readonly fiber: number
 }
 
 /**
@@ -209,7 +243,10 @@ export type PoolEvent =
   | Shed
   | Cancelled
   | Unavailable
+  | NestedRefused
   | ClosedRefused
   | Revoked
+  | Leaked
+  | LeakReturned
   | Draining
   | Drained

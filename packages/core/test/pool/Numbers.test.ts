@@ -51,8 +51,15 @@ const storm = (
         return Effect.map(Effect.forkChild(Effect.exit(borrow), { startImmediately: choices.next() < 0.5 }), (fiber) =>
           fibers.push(fiber))
       },
-      () =>
-        TestClock.adjust(choices.below(120)),
+      () => {
+        const levels = 1 + choices.below(4)
+        begun += levels
+        const nested = (left: number): Effect.Effect<unknown, unknown> =>
+          Pool.use(pool, () =>
+            Effect.andThen(Effect.sleep(20), left === 1 ? Effect.void : nested(left - 1)))
+        return Effect.map(Effect.forkChild(Effect.exit(nested(levels))), (fiber) => fibers.push(fiber))
+      },
+      () => TestClock.adjust(choices.below(120)),
       () => Effect.sync(() => fibers.length > 0 && choices.pick(fibers).interruptUnsafe()),
       () => {
         const connection = choices.pick([...server.connections.values(), undefined])
@@ -102,7 +109,7 @@ describe("hard cap (behaviour 1) and numbers that agree (behaviour 25)", () => {
           assert.isAtLeast(Math.min(idle, used, opening, checking, closing, stats.waiting), 0, at)
           assert.strictEqual(idle + used + opening + checking + closing, server.sockets, at)
           const ended = stats.acquired + stats.timedOut + stats.refused + stats.cancelled + stats.unavailable +
-            stats.refusedClosed
+            stats.nested + stats.refusedClosed
           assert.isAtMost(ended + stats.waiting, begun, at) // a forked borrow may not have begun
           assert.strictEqual(stats.opened - stats.closed, idle + used + checking, at)
         })
@@ -127,6 +134,7 @@ describe("hard cap (behaviour 1) and numbers that agree (behaviour 25)", () => {
         refused: count(events, "Refused"),
         cancelled: count(events, "Cancelled"),
         unavailable: count(events, "Unavailable"),
+        nested: count(events, "NestedRefused"),
         refusedClosed: count(events, "ClosedRefused")
       }
       const counted = {
@@ -139,6 +147,7 @@ describe("hard cap (behaviour 1) and numbers that agree (behaviour 25)", () => {
         refused: stats.refused,
         cancelled: stats.cancelled,
         unavailable: stats.unavailable,
+        nested: stats.nested,
         refusedClosed: stats.refusedClosed
       }
       assert.deepStrictEqual(published, counted, `seed ${seed}`)

@@ -76,6 +76,7 @@ export const statsOf = (origins: Origins): Stats => {
     shed: sum(both, "shed"),
     cancelled: sum(both, "cancelled"),
     unavailable: sum(both, "unavailable"),
+    nested: sum(both, "nested"),
     refusedClosed: sum(both, "refusedClosed"),
     revoked: sum(pools, "revoked"),
     total: open,

@@ -70,6 +70,7 @@ export class Monitor {
     shed: 0,
     cancelled: 0,
     unavailable: 0,
+    nested: 0,
     refusedClosed: 0
   }
   readonly standing = { opening: 0, idle: 0, used: 0 }

@@ -71,7 +71,8 @@ const wrap = (
 const fromPool = (error: PoolError): SqlError => {
   const { _tag } = error.reason
   if (_tag === "Unavailable") return sharing(error, () => wrap("ConnectionError", error, "acquire"))
-  return wrap(_tag === "Closed" || _tag === "Revoked" ? "UnknownError" : "ConnectionError", error, "acquire")
+  const transient = _tag !== "Closed" && _tag !== "Revoked" && _tag !== "NestedAcquire"
+  return wrap(transient ? "ConnectionError" : "UnknownError", error, "acquire")
 }
 
 const fromPolicy = (error: PolicyError, idempotent: boolean): SqlError => {

@@ -49,6 +49,7 @@ const poolStats = ({ registry, settings }: Manager): Pool.Stats => {
     shed: 0,
     cancelled: 0,
     unavailable: 0,
+    nested: 0,
     refusedClosed: counts.refusedDraining
   }
 }

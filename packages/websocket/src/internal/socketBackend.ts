@@ -55,6 +55,7 @@ const poolStats = ({ counts, live, outbox, states }: Reconnector): Pool.Stats =>
   shed: 0,
   cancelled: 0,
   unavailable: 0,
+  nested: 0,
   refusedClosed: 0
 })
 

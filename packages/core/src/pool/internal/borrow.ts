@@ -9,6 +9,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
 import * as Tracer from "effect/Tracer"
@@ -17,19 +18,21 @@ import type { Task } from "../../internal/outbox.ts"
 import { Waiter } from "../../internal/waitQueue.ts"
 import { type Holder, PoolError } from "../PoolError.ts"
 import type { Connection } from "./connection.ts"
+import type { Kept, Kin, Lineage } from "./lineage.ts"
 import type { UseOptions } from "./options.ts"
 
 /** How a borrow that is not served ends. */
-export type Refusal = "TimedOut" | "Refused" | "Shed" | "Unavailable" | "ClosedRefused"
+export type Refusal = "TimedOut" | "Refused" | "Shed" | "Unavailable" | "NestedRefused" | "ClosedRefused"
 
 /** What a borrow needs of its pool. */
 export interface Lender<A> {
   readonly settings: { readonly name: string }
+  readonly lineage: Lineage<Borrow<A>>
   expire(borrow: Borrow<A>): void
   error(borrow: Borrow<A>, refusal: Refusal): PoolError
 }
 
-export class Borrow<A> extends Waiter implements Deadline, Task {
+export class Borrow<A> extends Waiter implements Deadline, Task, Kin {
   deadlineAt = 0
   deadlineArmed = false
   /** The lease. */
@@ -40,15 +43,27 @@ export class Borrow<A> extends Waiter implements Deadline, Task {
   /** Monotonic milliseconds: when the request came, and when it was served. */
   requestedAt = 0
   leasedAt = 0
+  /** Has been named as a leak. */
+  leaked = false
+  leases = 0
+  waitingInside = 0
+  within: Kin["within"]
+  kept: Kept | undefined
+  context: Context.Context<never> | undefined
+  readonly fiber: Fiber.Fiber<unknown, unknown>
   readonly label: string | undefined
   private readonly lender: Lender<A>
-  private readonly context: Context.Context<never>
 
-  constructor(lender: Lender<A>, context: Context.Context<never>, options: UseOptions | undefined) {
+  constructor(lender: Lender<A>, fiber: Fiber.Fiber<unknown, unknown>, options: UseOptions | undefined) {
     super(options?.priority ?? 0, options?.key)
     this.lender = lender
-    this.context = context
+    this.fiber = fiber
+    this.context = fiber.context
     this.label = options?.label
+  }
+
+  get lineage(): Lineage<Borrow<A>> {
+    return this.lender.lineage
   }
 
   onDeadline(): void {
@@ -73,7 +88,7 @@ export class Borrow<A> extends Waiter implements Deadline, Task {
   }
 
   holder(now: number): Holder {
-    return { age: Duration.millis(now - this.leasedAt), label: this.label, site: siteOf(this.context) }
+    return { age: Duration.millis(now - this.leasedAt), label: this.label, site: this.context && siteOf(this.context) }
   }
 }
 

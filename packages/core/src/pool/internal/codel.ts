@@ -22,8 +22,8 @@ export interface Crowd<A> {
   readonly waiters: WaitQueue<Borrow<A>>
   /** Whether every connection that may be open is in use. */
   isFull(): boolean
-  /** Refuses `borrow`, which has left the queue. */
-  turnAway(borrow: Borrow<A>, refusal: "Shed"): void
+  /** Ends the wait of `borrow`. */
+  giveUp(borrow: Borrow<A>, refusal: "Shed"): void
   /** Tells those who were shed; after a hand-over the pool does so by itself. */
   wake(): void
 }
@@ -60,7 +60,7 @@ export class CoDel<A> implements Deadline {
     this.handedOverAt = now
     if (!this.isStanding(now)) return
     for (let next = waiters.peek(); next !== undefined && this.isLate(next, now); next = waiters.peek()) {
-      this.shed(next)
+      this.crowd.giveUp(next, "Shed")
     }
   }
 
@@ -71,13 +71,8 @@ export class CoDel<A> implements Deadline {
     const now = this.deadlines.now()
     this.deadlines.add(this, now + this.target / 4)
     if (!this.crowd.isFull() || !this.isStanding(now)) return
-    for (const borrow of waiters.leading((waiter) => this.isLate(waiter, now))) this.shed(borrow)
+    for (const borrow of waiters.leading((waiter) => this.isLate(waiter, now))) this.crowd.giveUp(borrow, "Shed")
     this.crowd.wake()
-  }
-
-  private shed(borrow: Borrow<A>): void {
-    this.crowd.waiters.remove(borrow)
-    this.crowd.turnAway(borrow, "Shed")
   }
 
   private isStanding(now: number): boolean {

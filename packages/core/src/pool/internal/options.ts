@@ -8,6 +8,7 @@ import type * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { boundedMillis, integer, oneOf, periodMillis, refuse, share, unboundedMillis } from "../../internal/validate.ts"
+import type { Nested } from "./lineage.ts"
 
 /**
  * When the first connections are opened: with the first borrow (`lazy`); at once, without waiting for them
@@ -66,6 +67,8 @@ export interface Options<A, E, R> {
     readonly codel?: CoDel | false | undefined
     /** Whether borrows fail at once while the server is down, or wait for their deadline. Default true. */
     readonly failFast?: boolean | undefined
+    /** What becomes of a borrow inside another one of this pool. Default `"deadlock"`. */
+    readonly nested?: Nested | undefined
   } | undefined
   readonly dial?: {
     /** Limit of one dial. Default 5 seconds. */
@@ -100,6 +103,10 @@ export interface Options<A, E, R> {
     readonly timeout?: Duration.Input | undefined
     /** Asked at every borrow and return, so it must be cheap. */
     readonly isAlive?: ((item: A) => boolean) | undefined
+  } | undefined
+  readonly leak?: {
+    /** Held for longer than this, a borrow is named by the event `Leaked`. Default: none is. */
+    readonly after: Duration.Input
   } | undefined
 }
 
@@ -151,6 +158,8 @@ export interface Settings<A> {
   readonly jitter: number
   /** Never throws. */
   readonly isAlive: (item: A) => boolean
+  readonly nested: Nested
+  readonly leakAfter: number
 }
 
 const alwaysAlive = () => true
@@ -198,6 +207,8 @@ export const resolve = <A, E, R>(options: Options<A, E, R>): Settings<A> => {
     lifetime: periodMillis("lifetime.max", lifetime?.max ?? "30 minutes"),
     idleTimeout: periodMillis("lifetime.idle", lifetime?.idle ?? "2 minutes"),
     jitter: share("lifetime.jitter", lifetime?.jitter ?? 0.1),
-    isAlive: check?.isAlive === undefined ? alwaysAlive : orDead(check.isAlive)
+    isAlive: check?.isAlive === undefined ? alwaysAlive : orDead(check.isAlive),
+    nested: oneOf("wait.nested", wait?.nested ?? "deadlock", ["deadlock", "fail", "allow"]),
+    leakAfter: options.leak === undefined ? Infinity : boundedMillis("leak.after", options.leak.after)
   }
 }

@@ -6,23 +6,26 @@
  * @internal
  */
 import * as Duration from "effect/Duration"
+import type * as Scope from "effect/Scope"
 import type { Deadlines } from "../../internal/deadlines.ts"
 import type { EventHub } from "../../internal/eventHub.ts"
 import type { Outbox, Task } from "../../internal/outbox.ts"
-import { WaitQueue } from "../../internal/waitQueue.ts"
 import type { Holder, PoolError } from "../PoolError.ts"
 import type { CloseReason, PoolEvent } from "../PoolEvent.ts"
 import { Bag } from "./bag.ts"
 import type { Borrow, Lender, Refusal } from "./borrow.ts"
 import { Checks } from "./checks.ts"
 import { type ClockWatch, LOOK_EVERY } from "./clockWatch.ts"
-import { CoDel, type Crowd } from "./codel.ts"
 import type { Connection } from "./connection.ts"
 import type { Dialer } from "./dialer.ts"
+import { Histogram } from "./histogram.ts"
 import { Keeper } from "./keeper.ts"
+import { LeakWatch } from "./leakWatch.ts"
+import { Lineage } from "./lineage.ts"
 import type { Settings } from "./options.ts"
-import { countOf, Report } from "./report.ts"
+import { Report, zeroCounts } from "./report.ts"
 import type { Stats } from "./stats.ts"
+import { Waiting } from "./waiting.ts"
 
 /** What the state asks of the outside. Each call answers later through `opened`, `dialFailed`, `checked`, `closed`. */
 export interface Edges<A> {
@@ -33,15 +36,18 @@ export interface Edges<A> {
   abort(): void
 }
 
-export class PoolState<A> implements Crowd<A>, Lender<A> {
+export class PoolState<A> implements Lender<A> {
   readonly settings: Settings<A>
   phase: "open" | "draining" | "closed" = "open"
   /** The borrows that a drain has cut: one list for all who wait for it. */
   cutByDrain: ReadonlyArray<Holder> = []
   readonly report: Report<A>
   readonly bag: Bag<A>
-  readonly waiters = new WaitQueue<Borrow<A>>()
-  private readonly codel: CoDel<A> | undefined
+  readonly lineage: Lineage<Borrow<A>>
+  private readonly waiters: Waiting<A>
+  private readonly leaks: LeakWatch<A>
+  /** How long borrows waited, how long they held their connections, how long dials took. */
+  readonly times = { wait: new Histogram(), use: new Histogram(), create: new Histogram() }
   generation = 0
   private readonly checks: Checks<A>
   private readonly keeper: Keeper<A>
@@ -80,11 +86,15 @@ export class PoolState<A> implements Crowd<A>, Lender<A> {
     )
     this.checks = new Checks(settings, this.bag, outbox, (connection) => edges.check(connection))
     this.keeper = new Keeper(settings, this.bag, this.checks, deadlines, () => this.wake(), random)
-    this.report = new Report(settings, this.bag, this.waiters, dialer, deadlines)
+    this.lineage = new Lineage(settings.nested)
+    const counts = zeroCounts()
+    const crowd = { isFull: () => this.bag.used.size >= settings.max, wake: () => this.wake() }
+    this.waiters = new Waiting(deadlines, this.lineage, outbox, events, counts, settings.codel, crowd)
+    this.leaks = new LeakWatch(settings.leakAfter, this.bag.used, deadlines, events)
+    this.report = new Report(settings, this.bag, this.waiters, dialer, deadlines, counts)
     this.dialer = dialer
     this.deadlines = deadlines
     this.outbox = outbox
-    this.codel = settings.codel && new CoDel(settings.codel, this, deadlines)
   }
 
   // ---- borrowing
@@ -112,45 +122,35 @@ export class PoolState<A> implements Crowd<A>, Lender<A> {
       borrow.run()
       return
     }
-    const refusal = this.refusal(deadline, now)
+    const refusal = this.refusal(borrow, deadline, now)
     if (refusal !== undefined) {
-      this.refuse(borrow, refusal)
-      borrow.run()
-    } else if (this.waiters.size >= this.settings.maxWaiting) {
-      this.refuse(borrow, "Refused")
+      this.waiters.refuse(borrow, refusal)
       borrow.run()
     } else {
-      this.waiters.add(borrow)
-      this.deadlines.add(borrow, deadline)
-      this.codel?.joined(now)
+      this.waiters.add(borrow, deadline, now)
       this.events.publish?.({ _tag: "Waited", waiting: this.waiters.size })
       this.supply()
     }
     this.outbox.flush()
   }
 
+  /** What `get` lent, until its scope closes. */
+  keep(borrow: Borrow<A>, scope: Scope.Scope): void {
+    this.lineage.keep(borrow, scope)
+    this.waiters.relieve(this.settings.max)
+    this.outbox.flush()
+  }
+
   /** The caller was interrupted. Its dial goes on, and ends as an idle connection. */
   cancel(borrow: Borrow<A>): void {
     if (!this.waiters.remove(borrow)) return
-    this.deadlines.cancel(borrow)
     this.report.counts.cancelled++
     this.events.publish?.({ _tag: "Cancelled" })
   }
 
   expire(borrow: Borrow<A>): void {
-    if (!this.waiters.remove(borrow)) return
-    this.turnAway(borrow, "TimedOut")
+    this.waiters.giveUp(borrow, "TimedOut")
     this.outbox.flush()
-  }
-
-  isFull(): boolean {
-    return this.bag.used.size >= this.settings.max
-  }
-
-  turnAway(borrow: Borrow<A>, refusal: Refusal): void {
-    this.deadlines.cancel(borrow)
-    this.refuse(borrow, refusal)
-    this.outbox.add(borrow)
   }
 
   /** Takes the connection back, whatever became of it; nothing where none was lent. */
@@ -158,11 +158,13 @@ export class PoolState<A> implements Crowd<A>, Lender<A> {
     const connection = borrow.connection
     if (connection === undefined) return
     borrow.connection = undefined
+    this.leaks.ended(borrow)
+    borrow.context = undefined
     const now = this.deadlines.now()
     const reason = this.unfit(connection) ?? (this.keeper.isOver(connection, now) ? "MaxLifetime" : undefined)
     if (connection.borrow !== borrow) return // it was cut, before or just now
-    this.bag.used.remove(connection)
-    connection.borrow = undefined
+    this.takeFrom(borrow, connection)
+    this.times.use.record(now - borrow.leasedAt)
     this.events.publish?.({ _tag: "Returned", held: Duration.millis(now - borrow.leasedAt) })
     connection.usedAt = now
     if (reason !== undefined) {
@@ -192,6 +194,7 @@ export class PoolState<A> implements Crowd<A>, Lender<A> {
     const now = this.deadlines.now()
     this.checks.prove(connection, now)
     this.dialer.succeeded()
+    this.times.create.record(took)
     this.bag.add(connection)
     this.keeper.admit(connection, now)
     this.keepLooking(now)
@@ -211,7 +214,7 @@ export class PoolState<A> implements Crowd<A>, Lender<A> {
         failedDials: this.dialer.failedDials,
         retryIn: Duration.millis(delay)
       })
-      if (this.dialer.down && this.settings.failFast) this.refuseAll("Unavailable")
+      if (this.dialer.down && this.settings.failFast) this.waiters.refuseAll("Unavailable")
       for (const watcher of this.watchers) watcher.onDialFailed?.(this.report.unavailable())
     }
     this.wake()
@@ -280,7 +283,7 @@ export class PoolState<A> implements Crowd<A>, Lender<A> {
     this.generation++
     this.events.publish?.({ _tag: "Draining" })
     this.dialer.close()
-    this.refuseAll("ClosedRefused")
+    this.waiters.refuseAll("ClosedRefused")
     this.bag.sweep("Drained")
     this.edges.abort()
     this.wake()
@@ -347,10 +350,12 @@ export class PoolState<A> implements Crowd<A>, Lender<A> {
     again()
   }
 
-  private refusal(deadline: number, now: number): Refusal | undefined {
+  private refusal(borrow: Borrow<A>, deadline: number, now: number): Refusal | undefined {
     if (this.phase !== "open") return "ClosedRefused"
     if (this.dialer.down && this.settings.failFast) return "Unavailable"
-    return deadline <= now ? "TimedOut" : undefined
+    if (deadline <= now) return "TimedOut"
+    if (this.waiters.size >= this.settings.maxWaiting) return "Refused"
+    return this.lineage.admit(borrow, this.settings.max) ? undefined : "NestedRefused"
   }
 
   private newestAlive(): Connection<A> | undefined {
@@ -367,8 +372,11 @@ export class PoolState<A> implements Crowd<A>, Lender<A> {
   private lend(connection: Connection<A>, borrow: Borrow<A>, now: number): void {
     connection.borrow = borrow
     borrow.connection = connection
+    borrow.leases = 1
     borrow.leasedAt = now
     this.bag.putUsed(connection)
+    this.leaks.served()
+    this.times.wait.record(now - borrow.requestedAt)
     this.report.counts.acquired++
     if (connection.lent) this.report.counts.reused++
     this.events.publish?.({
@@ -381,10 +389,8 @@ export class PoolState<A> implements Crowd<A>, Lender<A> {
 
   /** Gives a sound connection to whose turn it is, or puts it aside. */
   private place(connection: Connection<A>, now: number): void {
-    this.codel?.beforeHandOver(now)
-    const waiter = this.waiters.take()
+    const waiter = this.waiters.take(now)
     if (waiter !== undefined) {
-      this.deadlines.cancel(waiter)
       this.lend(connection, waiter, now)
       this.outbox.add(waiter)
     } else if (this.bag.staying >= this.settings.keep) {
@@ -415,8 +421,7 @@ export class PoolState<A> implements Crowd<A>, Lender<A> {
   private revoke(connection: Connection<A>, why: "Cleared" | "Drained"): Holder {
     const borrow = connection.borrow! // what is in `used` is lent
     const holder = borrow.holder(this.deadlines.now())
-    this.bag.used.remove(connection)
-    connection.borrow = undefined
+    this.takeFrom(borrow, connection)
     borrow.revoked = why
     this.report.counts.revoked++
     this.events.publish?.({ _tag: "Revoked", why, holder })
@@ -424,17 +429,10 @@ export class PoolState<A> implements Crowd<A>, Lender<A> {
     return holder
   }
 
-  private refuse(borrow: Borrow<A>, refusal: Refusal): void {
-    borrow.refusal = refusal
-    this.report.counts[countOf[refusal]]++
-    // The events of these two carry what is known when the caller is told.
-    if (refusal !== "TimedOut" && refusal !== "Shed") this.events.publish?.({ _tag: refusal })
-  }
-
-  private refuseAll(refusal: Refusal): void {
-    for (let waiter = this.waiters.take(); waiter !== undefined; waiter = this.waiters.take()) {
-      this.turnAway(waiter, refusal)
-    }
+  private takeFrom(borrow: Borrow<A>, connection: Connection<A>): void {
+    this.bag.used.remove(connection)
+    connection.borrow = undefined
+    this.lineage.ended(borrow)
   }
 
   /** Opens what `start` and `size.min` ask for. */

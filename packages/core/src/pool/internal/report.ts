@@ -5,13 +5,13 @@
  */
 import * as Duration from "effect/Duration"
 import type { Deadlines } from "../../internal/deadlines.ts"
-import type { WaitQueue } from "../../internal/waitQueue.ts"
 import { type Phase, PoolError } from "../PoolError.ts"
 import type { Bag } from "./bag.ts"
 import type { Borrow, Refusal } from "./borrow.ts"
 import type { Dialer } from "./dialer.ts"
 import type { Settings } from "./options.ts"
 import type { Stats } from "./stats.ts"
+import type { Waiting } from "./waiting.ts"
 
 /** How borrows ended. */
 export interface Counts {
@@ -23,8 +23,22 @@ export interface Counts {
   shed: number
   cancelled: number
   unavailable: number
+  nested: number
   refusedClosed: number
 }
+
+export const zeroCounts = (): Counts => ({
+  acquired: 0,
+  reused: 0,
+  revoked: 0,
+  timedOut: 0,
+  refused: 0,
+  shed: 0,
+  cancelled: 0,
+  unavailable: 0,
+  nested: 0,
+  refusedClosed: 0
+})
 
 /** The number that a refusal counts in. */
 export const countOf = {
@@ -32,39 +46,32 @@ export const countOf = {
   Refused: "refused",
   Shed: "shed",
   Unavailable: "unavailable",
+  NestedRefused: "nested",
   ClosedRefused: "refusedClosed"
 } as const
 
 export class Report<A> {
-  readonly counts: Counts = {
-    acquired: 0,
-    reused: 0,
-    revoked: 0,
-    timedOut: 0,
-    refused: 0,
-    shed: 0,
-    cancelled: 0,
-    unavailable: 0,
-    refusedClosed: 0
-  }
+  readonly counts: Counts
   private readonly settings: Settings<A>
   private readonly bag: Bag<A>
-  private readonly waiters: WaitQueue<Borrow<A>>
+  private readonly waiters: Waiting<A>
   private readonly dialer: Dialer
   private readonly deadlines: Deadlines
 
   constructor(
     settings: Settings<A>,
     bag: Bag<A>,
-    waiters: WaitQueue<Borrow<A>>,
+    waiters: Waiting<A>,
     dialer: Dialer,
-    deadlines: Deadlines
+    deadlines: Deadlines,
+    counts: Counts
   ) {
     this.settings = settings
     this.bag = bag
     this.waiters = waiters
     this.dialer = dialer
     this.deadlines = deadlines
+    this.counts = counts
   }
 
   stats(): Stats {
@@ -98,6 +105,8 @@ export class Report<A> {
         return this.shed(this.deadlines.now() - borrow.requestedAt)
       case "Unavailable":
         return this.unavailable()
+      case "NestedRefused":
+        return this.nested(borrow)
       case "ClosedRefused":
         return this.closed()
     }
@@ -115,6 +124,18 @@ export class Report<A> {
     const target = Duration.millis(this.settings.codel!.target) // nobody else sheds
     return new PoolError({
       reason: { _tag: "Shed", pool: this.settings.name, waited: Duration.millis(waited), target }
+    })
+  }
+
+  private nested(borrow: Borrow<A>): PoolError {
+    const [innermost] = borrow.within ?? []
+    return new PoolError({
+      reason: {
+        _tag: "NestedAcquire",
+        pool: this.settings.name,
+        max: this.settings.max,
+        nestedIn: innermost?.holder(this.deadlines.now())
+      }
     })
   }
 

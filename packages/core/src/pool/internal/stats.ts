@@ -6,7 +6,7 @@
 
 /**
  * Two identities hold at every moment. Connections: `idle + used + opening + checking + closing <= max`. Borrows:
- * those begun are `acquired + timedOut + refused + shed + cancelled + unavailable + refusedClosed` and those that still
+ * those begun are `acquired + timedOut + refused + shed + cancelled + unavailable + nested + refusedClosed` and those that still
  * wait.
  *
  * @since 0.1.0
@@ -47,6 +47,8 @@ export interface Stats {
   readonly cancelled: number
   /** Borrows failed because the server cannot be reached. */
   readonly unavailable: number
+  /** Borrows refused because they ran inside another one, as `wait.nested` says. */
+  readonly nested: number
   /** Borrows refused because the pool was draining or closed. */
   readonly refusedClosed: number
 }

@@ -1,0 +1,165 @@
+/**
+ * Who borrows inside whose borrow, so that borrows that wait for one another are told and do not hang.
+ *
+ * A lease travels to whatever runs inside it in the fiber's context, which the children of `timeout`, `race` and
+ * `forEach` inherit; the identity of the fiber would miss them. What `get` lends has no body: it counts for its fiber
+ * and for whatever runs with its scope. A child counts as its parent until the lease is returned.
+ *
+ * Everything is O(1), times how deep the borrows are nested.
+ *
+ * @internal
+ */
+import * as Context from "effect/Context"
+import type * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import type { Holder } from "../PoolError.ts"
+
+/**
+ * What becomes of a borrow inside another one of the same pool. `"deadlock"`: it fails at once when it would complete a
+ * ring, that is, when every connection the pool may have is held by a borrow that waits for a further one. `"fail"`: it
+ * fails whenever it would have to wait, be it for a dial. `"allow"`: only its deadline ends it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Nested = "deadlock" | "fail" | "allow"
+
+/** What a borrow can wait inside of: a lease of `use`, or all leases of `get` in one scope. */
+export interface Enclosure {
+  /** How many connections are held by it. */
+  leases: number
+  /** How many borrows wait inside it. */
+  waitingInside: number
+  holder(now: number): Holder
+}
+
+/** A borrow. With `use` it is an enclosure itself, with `get` it belongs to that of its scope. */
+export interface Kin extends Enclosure {
+  /** That of its pool. */
+  readonly lineage: object
+  readonly fiber: Fiber.Fiber<unknown, unknown>
+  /** That of its caller; undefined once it has ended: what it left behind is nobody's child. */
+  context: Context.Context<never> | undefined
+  /** What it waits inside of, the innermost first, from when it begins to wait. */
+  within: ReadonlySet<Enclosure> | undefined
+  kept: Kept | undefined
+}
+
+/** What a borrow runs inside of. */
+export const Held: Context.Reference<Kin | "detached" | undefined> = Context.Reference<Kin | "detached" | undefined>(
+  "@breakwater/core/Pool/Held",
+  { defaultValue: () => undefined }
+)
+
+/** The leases of `get` in one scope. */
+export class Kept implements Enclosure {
+  leases = 0
+  waitingInside = 0
+  newest: Kin
+  readonly scope: Scope.Scope
+  readonly fibers = new Set<Fiber.Fiber<unknown, unknown>>()
+
+  constructor(newest: Kin, scope: Scope.Scope) {
+    this.newest = newest
+    this.scope = scope
+  }
+
+  holder(now: number): Holder {
+    return this.newest.holder(now)
+  }
+}
+
+export class Lineage<K extends Kin> {
+  /** Leases that cannot come back before a borrow that waits has been served. */
+  private blocked = 0
+  private readonly waiting = new Set<K>()
+  private readonly byScope = new Map<Scope.Scope, Kept>()
+  private readonly byFiber = new Map<Fiber.Fiber<unknown, unknown>, Set<Kept>>()
+  readonly mode: Nested
+
+  constructor(mode: Nested) {
+    this.mode = mode
+  }
+
+  /** Notes that `kin` begins to wait; false when it must not, and `kin.within` says what it would have waited inside. */
+  admit(kin: K, max: number): boolean {
+    const within = this.enclosing(kin)
+    if (within === undefined) return true
+    kin.within = within
+    if (this.mode === "fail") return false
+    this.waiting.add(kin)
+    for (const enclosure of within) {
+      if (++enclosure.waitingInside === 1) this.blocked += enclosure.leases
+    }
+    if (this.blocked < max) return true
+    this.leave(kin)
+    return false
+  }
+
+  /** `kin` waits no longer. */
+  leave(kin: K): void {
+    if (kin.within === undefined || !this.waiting.delete(kin)) return
+    for (const enclosure of kin.within) {
+      if (--enclosure.waitingInside === 0) this.blocked -= enclosure.leases
+    }
+  }
+
+  /** Whose wait must end, the newest first, when leases have become more or connections fewer. */
+  excess(max: number): K | undefined {
+    return this.blocked < max ? undefined : Array.from(this.waiting).at(-1)
+  }
+
+  /** `kin` has lost its connection: it came back, or was cut. */
+  ended(kin: Kin): void {
+    const { kept } = kin
+    const enclosure = kept ?? kin
+    enclosure.leases--
+    if (enclosure.waitingInside > 0) this.blocked--
+    if (kept?.leases === 0) this.drop(kept)
+  }
+
+  /** What `get` lends has no body: it counts for its fiber, and for whatever runs with `scope`. */
+  keep(kin: Kin, scope: Scope.Scope): void {
+    if (this.mode === "allow" || kin.leases === 0) return
+    let kept = this.byScope.get(scope)
+    if (kept === undefined) {
+      kept = new Kept(kin, scope)
+      this.byScope.set(scope, kept)
+    }
+    kept.newest = kin
+    kin.kept = kept
+    kin.leases = 0
+    kept.leases++
+    if (kept.waitingInside > 0) this.blocked++
+    kept.fibers.add(kin.fiber)
+    const ofFiber = this.byFiber.get(kin.fiber)
+    if (ofFiber === undefined) this.byFiber.set(kin.fiber, new Set([kept]))
+    else ofFiber.add(kept)
+  }
+
+  private drop(kept: Kept): void {
+    this.byScope.delete(kept.scope)
+    for (const fiber of kept.fibers) {
+      const ofFiber = this.byFiber.get(fiber)
+      ofFiber?.delete(kept)
+      if (ofFiber?.size === 0) this.byFiber.delete(fiber)
+    }
+  }
+
+  private enclosing(kin: Kin): ReadonlySet<Enclosure> | undefined {
+    const found = new Set<Enclosure>()
+    let outer = outerOf(kin)
+    for (; outer !== undefined && outer !== "detached"; outer = outerOf(outer)) {
+      if (outer.lineage === this && outer.leases > 0) found.add(outer)
+    }
+    if (outer !== "detached" && this.byScope.size > 0) {
+      for (const kept of this.byFiber.get(kin.fiber) ?? []) found.add(kept)
+      const scope = kin.context && Context.getOrUndefined(kin.context, Scope.Scope)
+      const kept = scope && this.byScope.get(scope)
+      if (kept !== undefined) found.add(kept)
+    }
+    return found.size === 0 ? undefined : found
+  }
+}
+
+const outerOf = ({ context }: Kin): Kin | "detached" | undefined => context && Context.get(context, Held)
