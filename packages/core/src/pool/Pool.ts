@@ -30,11 +30,10 @@ import { EventHub } from "../internal/eventHub.ts"
 import { Outbox } from "../internal/outbox.ts"
 import { boundedMillis, finiteMillis } from "../internal/validate.ts"
 import { Borrow } from "./internal/borrow.ts"
-import { ClockWatch } from "./internal/clockWatch.ts"
 import { Dialer } from "./internal/dialer.ts"
 import { type Fork, PoolEdges } from "./internal/edges.ts"
 import { Held } from "./internal/lineage.ts"
-import { type Options, resolve, type UseOptions } from "./internal/options.ts"
+import { type Options, resolve, resolveSize, type UseOptions } from "./internal/options.ts"
 import { PoolState } from "./internal/poolState.ts"
 import type { Stats } from "./internal/stats.ts"
 import { awaitDrained, awaitWarm, type DrainReport } from "./internal/whole.ts"
@@ -99,7 +98,7 @@ export const make = <A, E, R>(options: Options<A, E, R>): Effect.Effect<Pool<A>,
       deadlines,
       outbox,
       events,
-      new ClockWatch(clock),
+      clock,
       yield* Random.next
     )
     edges.state = state
@@ -273,6 +272,54 @@ export const clear: {
   (args) => isPool(args[0]),
   <A>(self: Pool<A>, options?: { readonly interrupt?: boolean | undefined }): Effect.Effect<void> =>
     Effect.sync(() => self[TypeId].clear(options?.interrupt ?? false))
+)
+
+/**
+ * Lends and dials nothing until `resume`: borrows wait, within their deadline, and a server that goes away meanwhile
+ * fails none of them. Idle connections close, borrowed ones when they come back. So a server can be restarted at no
+ * cost: pause, wait until `stats` shows nothing used or closing, restart, resume. Without effect on a paused pool.
+ *
+ * @since 0.1.0
+ * @category lifecycle
+ */
+export const pause = <A>(self: Pool<A>): Effect.Effect<void> => Effect.sync(() => self[TypeId].pause())
+
+/**
+ * Ends a pause: dials for whoever waits, and for `size.min`, beginning with one at a time. Without effect on a pool
+ * that is not paused.
+ *
+ * @since 0.1.0
+ * @category lifecycle
+ */
+export const resume = <A>(self: Pool<A>): Effect.Effect<void> => Effect.sync(() => self[TypeId].resume())
+
+/**
+ * Changes the sizes of a pool in use. Fewer: idle connections close, borrowed ones when they come back, so that no work
+ * is lost, and the number falls as fast as they do. More: whoever waits is dialled for in this very turn. `keep` is
+ * `max` unless it is given.
+ *
+ * Throws a `RangeError` for a size that is not allowed.
+ *
+ * @since 0.1.0
+ * @category lifecycle
+ */
+export const resize: {
+  (
+    size: { readonly min: number; readonly max: number; readonly keep?: number | undefined }
+  ): <A>(self: Pool<A>) => Effect.Effect<void>
+  <A>(
+    self: Pool<A>,
+    size: { readonly min: number; readonly max: number; readonly keep?: number | undefined }
+  ): Effect.Effect<void>
+} = dual(
+  2,
+  <A>(
+    self: Pool<A>,
+    size: { readonly min: number; readonly max: number; readonly keep?: number | undefined }
+  ): Effect.Effect<void> => {
+    const resolved = resolveSize("", size)
+    return Effect.sync(() => self[TypeId].resize(resolved))
+  }
 )
 
 /**

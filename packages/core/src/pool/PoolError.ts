@@ -48,6 +48,8 @@ export interface AcquireTimeout {
   readonly stats: Stats
   readonly oldestHolder: Holder | undefined
   readonly connectError: unknown
+  /** The pool was paused at that moment. */
+  readonly paused?: true | undefined
 }
 
 /**
@@ -105,7 +107,8 @@ export interface NestedAcquire {
 }
 
 /**
- * The connection was cut under the running work. `cause` is how that work failed. What it sent may have been executed.
+ * The connection was cut under the running work: by `Pool.clear`, by the end of the pool, or because it was held for
+ * longer than `wait.maxHold`. `cause` is how that work failed. What it sent may have been executed.
  *
  * @since 0.1.0
  * @category models
@@ -113,7 +116,7 @@ export interface NestedAcquire {
 export interface Revoked {
   readonly _tag: "Revoked"
   readonly pool: string
-  readonly why: "Cleared" | "Drained"
+  readonly why: "Cleared" | "Drained" | "HoldExceeded"
   readonly cause: unknown
 }
 
@@ -276,6 +279,7 @@ const acquireTimeoutMessage = (reason: AcquireTimeout): string => {
 
 /** The one thing to do first that the counts point at. */
 const remedy = (reason: AcquireTimeout): string => {
+  if (reason.paused) return "The pool is paused: resume it, or give its callers a longer wait.timeout."
   switch (reason.phase) {
     case "dial":
       return reason.connectError === undefined

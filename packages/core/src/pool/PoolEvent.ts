@@ -5,13 +5,22 @@
  * @since 0.1.0
  */
 import type * as Duration from "effect/Duration"
-import type { Holder, PoolError } from "./PoolError.ts"
+import type { Holder, PoolError, Revoked as ErrorRevoked } from "./PoolError.ts"
 
 /**
- * Why a connection was closed: nobody waited and more than `size.keep` were open (`Overflow`); nobody used it for longer
- * than `lifetime.idle` (`Idle`); it was as old as connections get (`MaxLifetime`); it did not pass its check (`CheckFailed`); it was dead (`Broken`); its
- * user said so (`Invalidated`, or a reason of the backend's such as `Cancelled`); `Pool.clear` (`Cleared`); the pool's
- * end (`Drained`).
+ * Why a connection was closed:
+ *
+ * - `Overflow`: nobody waited when it came back, and more than `size.keep` were open
+ * - `Idle`: nobody used it for `lifetime.idle`
+ * - `MaxLifetime`: it was as old as `lifetime.max` lets one get
+ * - `CheckFailed`: it did not pass its check
+ * - `Broken`: it was dead
+ * - `Invalidated`: its user said so, by `Pool.invalidate`
+ * - `Cancelled`: its work was given up
+ * - `Cleared`: by `Pool.clear` or `Pool.pause`
+ * - `Resized`: by `Pool.resize`
+ * - `HoldExceeded`: it was held for longer than `wait.maxHold`
+ * - `Drained`: the pool ended
  *
  * @since 0.1.0
  * @category models
@@ -25,6 +34,8 @@ export type CloseReason =
   | "Invalidated"
   | "Cancelled"
   | "Cleared"
+  | "Resized"
+  | "HoldExceeded"
   | "Drained"
 
 /**
@@ -176,7 +187,7 @@ export interface ClosedRefused {
  */
 export interface Revoked {
   readonly _tag: "Revoked"
-  readonly why: "Cleared" | "Drained"
+  readonly why: ErrorRevoked["why"]
   readonly holder: Holder
 }
 
@@ -202,6 +213,39 @@ export interface LeakReturned {
   readonly _tag: "LeakReturned"
   readonly holder: Holder
   readonly fiber: number
+}
+
+/**
+ * The pool lends and dials nothing until it is resumed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Paused {
+  readonly _tag: "Paused"
+}
+
+/**
+ * The pool lends and dials again.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Resumed {
+  readonly _tag: "Resumed"
+}
+
+/**
+ * The pool has other sizes from now on. What is beyond them closes as it comes back.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Resized {
+  readonly _tag: "Resized"
+  readonly min: number
+  readonly max: number
+  readonly keep: number
 }
 
 /**
@@ -248,5 +292,8 @@ export type PoolEvent =
   | Revoked
   | Leaked
   | LeakReturned
+  | Paused
+  | Resumed
+  | Resized
   | Draining
   | Drained

@@ -16,7 +16,7 @@ import * as Tracer from "effect/Tracer"
 import type { Deadline } from "../../internal/deadlines.ts"
 import type { Task } from "../../internal/outbox.ts"
 import { Waiter } from "../../internal/waitQueue.ts"
-import { type Holder, PoolError } from "../PoolError.ts"
+import { type Holder, PoolError, type Revoked } from "../PoolError.ts"
 import type { Connection } from "./connection.ts"
 import type { Kept, Kin, Lineage } from "./lineage.ts"
 import type { UseOptions } from "./options.ts"
@@ -38,7 +38,7 @@ export class Borrow<A> extends Waiter implements Deadline, Task, Kin {
   /** The lease. */
   connection: Connection<A> | undefined
   refusal: Refusal | undefined
-  revoked: "Cleared" | "Drained" | undefined
+  revoked: Revoked["why"] | undefined
   resume: ((exit: Exit.Exit<void, PoolError>) => void) | undefined
   /** Monotonic milliseconds: when the request came, and when it was served. */
   requestedAt = 0

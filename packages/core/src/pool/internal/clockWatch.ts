@@ -5,40 +5,60 @@
  * @internal
  */
 import type * as Clock from "effect/Clock"
+import type { Deadlines } from "../../internal/deadlines.ts"
 
 /** Nobody calls less a jump: servers and firewalls forget nobody so soon, and clocks are set by less. */
 const JUMP = 30_000
 
 /** Somebody must look at least this often, or a late look would mean nothing. */
-export const LOOK_EVERY = 10_000
+const LOOK_EVERY = 10_000
 
 export class ClockWatch {
   /** The wall clock minus the monotonic one. */
   private offset = 0
   private lookedAt = 0
+  private looking = false
   private readonly clock: Clock.Clock
+  private readonly deadlines: Deadlines
+  private readonly isNeeded: () => boolean
+  private readonly onJump: (millis: number, now: number) => void
 
-  constructor(clock: Clock.Clock) {
+  /** `onJump` gets the milliseconds that the monotonic clock does not know of, and its own instant. */
+  constructor(
+    clock: Clock.Clock,
+    deadlines: Deadlines,
+    isNeeded: () => boolean,
+    onJump: (millis: number, now: number) => void
+  ) {
     this.clock = clock
+    this.deadlines = deadlines
+    this.isNeeded = isNeeded
+    this.onJump = onJump
   }
 
-  /** Begins anew, after a time in which nobody had to look. `now` is monotonic, as everywhere. */
+  /** Looks from now on for as long as it is needed; `now` is monotonic, as everywhere. */
   begin(now: number): void {
+    if (this.looking) return
+    this.looking = true
     this.offset = this.clock.currentTimeMillisUnsafe() - now
     this.lookedAt = now
+    this.lookLater()
   }
 
-  /** The time missed since the last look, in milliseconds: by the monotonic clock, or by the process; or none. */
-  look(now: number): Jump | undefined {
+  look(now: number): void {
     const slept = this.clock.currentTimeMillisUnsafe() - now - this.offset
     const frozen = now - this.lookedAt - LOOK_EVERY
     this.offset += slept
     this.lookedAt = now
-    return slept > JUMP || frozen > JUMP ? { unclocked: Math.max(0, slept) } : undefined
+    if (slept > JUMP || frozen > JUMP) this.onJump(Math.max(0, slept), now)
   }
-}
 
-export interface Jump {
-  /** The part of it in milliseconds that the monotonic clock does not know of. */
-  readonly unclocked: number
+  private lookLater(): void {
+    this.deadlines.after(LOOK_EVERY, () => {
+      this.looking = this.isNeeded()
+      if (!this.looking) return
+      this.lookLater()
+      this.look(this.deadlines.now())
+    })
+  }
 }

@@ -54,6 +54,7 @@ export class Dialer {
   /** What the last dial said, if it failed. */
   lastError: unknown
   down = false
+  paused = false
   private shared: PoolError | undefined
   private window = 1
   private holdingOff = false
@@ -71,7 +72,7 @@ export class Dialer {
   }
 
   admits(opening: number): boolean {
-    return !this.holdingOff && opening < this.window
+    return !this.paused && !this.holdingOff && opening < this.window
   }
 
   /** A dial or a wait for the next one is under way, so that is what a waiting caller waits for. */
@@ -80,12 +81,8 @@ export class Dialer {
   }
 
   succeeded(): void {
-    this.failedDials = 0
-    this.lastError = undefined
-    this.shared = undefined
-    this.down = false
     this.window = Math.min(this.concurrency, this.window + 1)
-    this.backoff = this.fresh
+    this.forgetFailures()
   }
 
   /** The delay before the next dial, in milliseconds. */
@@ -96,6 +93,7 @@ export class Dialer {
     })
 
   failed(cause: unknown, delay: number, open: number, resume: () => void): void {
+    if (this.paused) return // the server may go away during a pause: that is what it is for
     this.failedDials++
     this.lastError = cause
     this.shared = undefined
@@ -109,6 +107,18 @@ export class Dialer {
     })
   }
 
+  /** No dials until `resume`. What failed before says nothing of the server that will be there then. */
+  pause(): void {
+    this.paused = true
+    this.holdingOff = false
+    this.window = 1
+    this.forgetFailures()
+  }
+
+  resume(): void {
+    this.paused = false
+  }
+
   /** One instance until the state changes: thousands of callers may be told. */
   unavailable(pool: string): PoolError {
     return this.shared ??= new PoolError({
@@ -118,5 +128,13 @@ export class Dialer {
 
   close(): void {
     this.cancelHoldOff?.()
+  }
+
+  private forgetFailures(): void {
+    this.failedDials = 0
+    this.lastError = undefined
+    this.shared = undefined
+    this.down = false
+    this.backoff = this.fresh
   }
 }

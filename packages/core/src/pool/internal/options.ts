@@ -69,6 +69,8 @@ export interface Options<A, E, R> {
     readonly failFast?: boolean | undefined
     /** What becomes of a borrow inside another one of this pool. Default `"deadlock"`. */
     readonly nested?: Nested | undefined
+    /** A connection held longer is closed under the work, which fails as `Revoked`. Default: held as long as it takes. */
+    readonly maxHold?: Duration.Input | undefined
   } | undefined
   readonly dial?: {
     /** Limit of one dial. Default 5 seconds. */
@@ -127,6 +129,9 @@ export interface UseOptions {
   readonly label?: string | undefined
 }
 
+/** How many connections, every default resolved. */
+export type Size = Pick<Settings<never>, "min" | "max" | "keep">
+
 /** Times in milliseconds. */
 export interface CoDelSettings {
   readonly target: number
@@ -136,14 +141,16 @@ export interface CoDelSettings {
 /** Times in milliseconds. */
 export interface Settings<A> {
   readonly name: string
-  readonly min: number
-  readonly max: number
-  readonly keep: number
+  /** These three change with `Pool.resize`. */
+  min: number
+  max: number
+  keep: number
   readonly start: Start
   readonly waitTimeout: number
   readonly maxWaiting: number
   readonly codel: CoDelSettings | undefined
   readonly failFast: boolean
+  readonly maxHold: number
   readonly dialTimeout: number
   readonly dialConcurrency: number
   readonly backoff: Schedule.Schedule<unknown> | undefined
@@ -179,20 +186,24 @@ const resolveCoDel = (codel: CoDel): CoDelSettings => {
   return { target, interval }
 }
 
+/** The names in errors begin with `prefix`. */
+export const resolveSize = (prefix: string, size: Options<never, never, never>["size"]): Size => {
+  const max = integer(`${prefix}max`, size.max, 1)
+  const min = integer(`${prefix}min`, size.min ?? 0, 0, max)
+  return { min, max, keep: integer(`${prefix}keep`, size.keep ?? max, Math.max(1, min), max) }
+}
+
 export const resolve = <A, E, R>(options: Options<A, E, R>): Settings<A> => {
-  const { check, dial, lifetime, size, wait } = options
-  const max = integer("size.max", size.max, 1)
-  const min = integer("size.min", size.min ?? 0, 0, max)
+  const { check, dial, lifetime, wait } = options
   return {
     name: options.name,
-    max,
-    min,
-    keep: integer("size.keep", size.keep ?? max, Math.max(1, min), max),
+    ...resolveSize("size.", options.size),
     start: oneOf("start", options.start ?? "background", ["lazy", "background", "fail-fast"]),
     waitTimeout: boundedMillis("wait.timeout", wait?.timeout ?? "10 seconds"),
     maxWaiting: integer("wait.maxWaiting", wait?.maxWaiting ?? 1000, 1),
     codel: wait?.codel === undefined || wait.codel === false ? undefined : resolveCoDel(wait.codel),
     failFast: wait?.failFast ?? true,
+    maxHold: wait?.maxHold === undefined ? Infinity : periodMillis("wait.maxHold", wait.maxHold),
     dialTimeout: boundedMillis("dial.timeout", dial?.timeout ?? "5 seconds"),
     dialConcurrency: integer("dial.concurrency", dial?.concurrency ?? 2, 1),
     backoff: dial?.backoff,

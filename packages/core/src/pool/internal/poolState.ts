@@ -5,6 +5,7 @@
  *
  * @internal
  */
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import type * as Scope from "effect/Scope"
 import type { Deadlines } from "../../internal/deadlines.ts"
@@ -15,14 +16,15 @@ import type { CloseReason, PoolEvent } from "../PoolEvent.ts"
 import { Bag } from "./bag.ts"
 import type { Borrow, Lender, Refusal } from "./borrow.ts"
 import { Checks } from "./checks.ts"
-import { type ClockWatch, LOOK_EVERY } from "./clockWatch.ts"
+import { ClockWatch } from "./clockWatch.ts"
 import type { Connection } from "./connection.ts"
 import type { Dialer } from "./dialer.ts"
 import { Histogram } from "./histogram.ts"
 import { Keeper } from "./keeper.ts"
 import { LeakWatch } from "./leakWatch.ts"
+import { Leases } from "./leases.ts"
 import { Lineage } from "./lineage.ts"
-import type { Settings } from "./options.ts"
+import type { Settings, Size } from "./options.ts"
 import { Report, zeroCounts } from "./report.ts"
 import type { Stats } from "./stats.ts"
 import { Waiting } from "./waiting.ts"
@@ -51,10 +53,10 @@ export class PoolState<A> implements Lender<A> {
   generation = 0
   private readonly checks: Checks<A>
   private readonly keeper: Keeper<A>
+  private readonly leases: Leases<A>
   private readonly clockWatch: ClockWatch
-  private looking = false
-  /** Connections to have open whether or not anybody waits. */
-  private floor = 0
+  /** Whether `size.min` connections are to be open although nobody waits. */
+  private filling = false
   private readonly watchers = new Set<Watcher>()
   private readonly edges: Edges<A>
   private readonly dialer: Dialer
@@ -69,13 +71,12 @@ export class PoolState<A> implements Lender<A> {
     deadlines: Deadlines,
     outbox: Outbox,
     events: EventHub<PoolEvent>,
-    clockWatch: ClockWatch,
+    clock: Clock.Clock,
     random: number
   ) {
     this.settings = settings
     this.events = events
     this.edges = edges
-    this.clockWatch = clockWatch
     this.bag = new Bag(
       (connection) => {
         deadlines.cancel(connection)
@@ -86,12 +87,14 @@ export class PoolState<A> implements Lender<A> {
     )
     this.checks = new Checks(settings, this.bag, outbox, (connection) => edges.check(connection))
     this.keeper = new Keeper(settings, this.bag, this.checks, deadlines, () => this.wake(), random)
+    this.clockWatch = new ClockWatch(clock, deadlines, () => this.bag.open > 0, (...jump) => this.jumped(...jump))
     this.lineage = new Lineage(settings.nested)
     const counts = zeroCounts()
     const crowd = { isFull: () => this.bag.used.size >= settings.max, wake: () => this.wake() }
     this.waiters = new Waiting(deadlines, this.lineage, outbox, events, counts, settings.codel, crowd)
     this.leaks = new LeakWatch(settings.leakAfter, this.bag.used, deadlines, events)
     this.report = new Report(settings, this.bag, this.waiters, dialer, deadlines, counts)
+    this.leases = new Leases(settings, this.bag, this.lineage, counts, deadlines, events, () => this.wake())
     this.dialer = dialer
     this.deadlines = deadlines
     this.outbox = outbox
@@ -103,7 +106,7 @@ export class PoolState<A> implements Lender<A> {
   tryLend(borrow: Borrow<A>): boolean {
     if (this.phase !== "open" || this.waiters.size > 0) return false
     const now = this.deadlines.now()
-    if (this.settings.test !== undefined) this.look(now)
+    if (this.settings.test !== undefined) this.clockWatch.look(now)
     const top = this.newestAlive()
     if (top === undefined || this.checks.needed(top, now)) return false
     this.bag.idle.remove(top)
@@ -117,7 +120,7 @@ export class PoolState<A> implements Lender<A> {
     const now = this.deadlines.now()
     const deadline = Math.min(now + timeout, ambientDeadline)
     borrow.requestedAt = now
-    this.floor = this.settings.min
+    this.filling = true
     if (this.tryLend(borrow)) {
       borrow.run()
       return
@@ -163,7 +166,7 @@ export class PoolState<A> implements Lender<A> {
     const now = this.deadlines.now()
     const reason = this.unfit(connection) ?? (this.keeper.isOver(connection, now) ? "MaxLifetime" : undefined)
     if (connection.borrow !== borrow) return // it was cut, before or just now
-    this.takeFrom(borrow, connection)
+    this.leases.end(borrow, connection)
     this.times.use.record(now - borrow.leasedAt)
     this.events.publish?.({ _tag: "Returned", held: Duration.millis(now - borrow.leasedAt) })
     connection.usedAt = now
@@ -197,7 +200,7 @@ export class PoolState<A> implements Lender<A> {
     this.times.create.record(took)
     this.bag.add(connection)
     this.keeper.admit(connection, now)
-    this.keepLooking(now)
+    this.clockWatch.begin(now)
     this.events.publish?.({ _tag: "Dialed", took: Duration.millis(took) })
     const reason = this.unfit(connection)
     this.bag.opening--
@@ -272,7 +275,7 @@ export class PoolState<A> implements Lender<A> {
     this.generation++
     this.bag.sweep("Cleared") // before `abort`, which may at once have new ones opened and somebody borrow
     this.edges.abort()
-    if (interrupt) this.cut("Cleared")
+    if (interrupt) this.leases.cutOthers(this.generation, "Cleared")
     this.wake()
   }
 
@@ -289,20 +292,36 @@ export class PoolState<A> implements Lender<A> {
     this.wake()
   }
 
-  /** Closes connections under the work that uses them, at the next `wake`. */
-  private cut(why: "Cleared" | "Drained"): ReadonlyArray<Holder> {
-    const cut: Array<Holder> = []
-    for (let connection = this.bag.used.oldest; connection !== undefined;) {
-      const next = connection.newer
-      if (connection.generation !== this.generation) cut.push(this.revoke(connection, why))
-      connection = next
+  /** Nothing is lent or dialled until `resume`; what is open closes as by `clear`. */
+  pause(): void {
+    if (!this.mayDial) return
+    this.dialer.pause()
+    this.events.publish?.({ _tag: "Paused" })
+    this.clear(false)
+  }
+
+  resume(): void {
+    if (!this.dialer.paused) return
+    this.dialer.resume()
+    this.events.publish?.({ _tag: "Resumed" })
+    this.wake()
+  }
+
+  /** What is lent or being dialled, and is too many, closes when it comes back or opens. */
+  resize(size: Size): void {
+    Object.assign(this.settings, size)
+    this.events.publish?.({ _tag: "Resized", ...size })
+    const { bag } = this
+    while (bag.idle.oldest !== undefined && bag.open > size.keep) {
+      bag.closeIdle(bag.idle.oldest, "Resized")
     }
-    return cut
+    this.waiters.relieve(size.max)
+    this.wake()
   }
 
   /** The time of a drain is over. */
   cutDrained(): void {
-    this.cutByDrain = this.cutByDrain.concat(this.cut("Drained"))
+    this.cutByDrain = this.cutByDrain.concat(this.leases.cutOthers(this.generation, "Drained"))
     this.wake()
   }
 
@@ -327,27 +346,11 @@ export class PoolState<A> implements Lender<A> {
 
   // ---- decisions
 
-  private look(now: number): void {
-    const jump = this.clockWatch.look(now)
-    if (jump === undefined) return
+  /** Time has passed that nobody saw. */
+  private jumped(millis: number, now: number): void {
     this.checks.doubtAll()
-    this.keeper.jumped(jump.unclocked, now)
+    this.keeper.jumped(millis, now)
     this.wake()
-  }
-
-  /** Looks at the clock for as long as a connection is open. */
-  private keepLooking(now: number): void {
-    if (this.looking) return
-    this.looking = true
-    this.clockWatch.begin(now)
-    const again = () =>
-      void this.deadlines.after(LOOK_EVERY, () => {
-        this.looking = this.bag.open > 0
-        if (!this.looking) return
-        again()
-        this.look(this.deadlines.now())
-      })
-    again()
   }
 
   private refusal(borrow: Borrow<A>, deadline: number, now: number): Refusal | undefined {
@@ -377,6 +380,7 @@ export class PoolState<A> implements Lender<A> {
     this.bag.putUsed(connection)
     this.leaks.served()
     this.times.wait.record(now - borrow.requestedAt)
+    if (this.settings.maxHold !== Infinity) this.leases.watchHold(now)
     this.report.counts.acquired++
     if (connection.lent) this.report.counts.reused++
     this.events.publish?.({
@@ -389,6 +393,8 @@ export class PoolState<A> implements Lender<A> {
 
   /** Gives a sound connection to whose turn it is, or puts it aside. */
   private place(connection: Connection<A>, now: number): void {
+    // Only after `resize`: otherwise its own slot was one of them.
+    if (this.bag.open + this.bag.opening >= this.settings.max) return this.bag.close(connection, "Resized")
     const waiter = this.waiters.take(now)
     if (waiter !== undefined) {
       this.lend(connection, waiter, now)
@@ -418,26 +424,9 @@ export class PoolState<A> implements Lender<A> {
     return alive ? undefined : "Broken"
   }
 
-  private revoke(connection: Connection<A>, why: "Cleared" | "Drained"): Holder {
-    const borrow = connection.borrow! // what is in `used` is lent
-    const holder = borrow.holder(this.deadlines.now())
-    this.takeFrom(borrow, connection)
-    borrow.revoked = why
-    this.report.counts.revoked++
-    this.events.publish?.({ _tag: "Revoked", why, holder })
-    this.bag.close(connection, why)
-    return holder
-  }
-
-  private takeFrom(borrow: Borrow<A>, connection: Connection<A>): void {
-    this.bag.used.remove(connection)
-    connection.borrow = undefined
-    this.lineage.ended(borrow)
-  }
-
   /** Opens what `start` and `size.min` ask for. */
   start(): void {
-    this.floor = this.settings.start === "lazy" ? 0 : this.settings.min
+    this.filling = this.settings.start !== "lazy"
     this.wake()
   }
 
@@ -457,7 +446,8 @@ export class PoolState<A> implements Lender<A> {
 
   private dial(): void {
     const { checking, open, staying } = this.bag
-    let want = Math.max(this.waiters.size - checking, this.floor - staying, this.dialer.down ? 1 : 0)
+    const floor = this.filling ? this.settings.min : 0
+    let want = Math.max(this.waiters.size - checking, floor - staying, this.dialer.down ? 1 : 0)
     for (const watcher of this.watchers) want = Math.max(want, watcher.want - open)
     while (this.bag.opening < want && this.bag.total < this.settings.max && this.dialer.admits(this.bag.opening)) {
       this.bag.opening++
@@ -465,13 +455,17 @@ export class PoolState<A> implements Lender<A> {
     }
   }
 
-  /** The pool may have begun to drain since the dial was decided. */
+  /** The pool may have begun to drain, or been paused, since the dial was decided. */
   private readonly dialTask: Task = {
     run: () => {
-      if (this.phase === "open") return this.edges.dial()
+      if (this.mayDial) return this.edges.dial()
       this.bag.opening--
       this.wake()
     }
+  }
+
+  private get mayDial(): boolean {
+    return this.phase === "open" && !this.dialer.paused
   }
 }
 

@@ -149,7 +149,8 @@ export class Report<A> {
         waited: Duration.millis(now - since),
         stats: this.stats(),
         oldestHolder: this.bag.used.oldest?.borrow?.holder(now),
-        connectError: this.dialer.lastError
+        connectError: this.dialer.lastError,
+        paused: this.dialer.paused ? true : undefined
       }
     })
   }

@@ -30,16 +30,17 @@ export const awaitWarm = <A>(state: PoolState<A>): Effect.Effect<void, PoolError
       return
     }
     const startedAt = state.now()
-    const want = Math.max(1, state.settings.min)
     const end = (result: Effect.Effect<void, PoolError>) => {
       stop()
       state.tell(() => resume(result))
     }
     const unwatch = state.watch({
-      want,
-      onTurn: (open) => {
+      get want() {
+        return Math.max(1, state.settings.min)
+      },
+      onTurn(open) {
         if (state.phase !== "open") end(Effect.fail(state.report.closed()))
-        else if (open >= want) end(Effect.void)
+        else if (open >= this.want) end(Effect.void)
       },
       onDialFailed: (error) => end(Effect.fail(error))
     })

@@ -1,0 +1,94 @@
+/**
+ * The ends of leases: by return, and by force. A connection is taken from who holds it by closing it under the work, so
+ * that the driver fails; the fiber of the caller is never interrupted.
+ *
+ * @internal
+ */
+import type { Deadline, Deadlines } from "../../internal/deadlines.ts"
+import type { EventHub } from "../../internal/eventHub.ts"
+import type { Holder, Revoked } from "../PoolError.ts"
+import type { PoolEvent } from "../PoolEvent.ts"
+import type { Bag } from "./bag.ts"
+import type { Borrow } from "./borrow.ts"
+import type { Connection } from "./connection.ts"
+import type { Lineage } from "./lineage.ts"
+import type { Settings } from "./options.ts"
+import type { Counts } from "./report.ts"
+
+export class Leases<A> implements Deadline {
+  /** When the oldest lease will have been held for too long. */
+  deadlineAt = 0
+  deadlineArmed = false
+  private readonly settings: Settings<A>
+  private readonly bag: Bag<A>
+  private readonly lineage: Lineage<Borrow<A>>
+  private readonly counts: Counts
+  private readonly deadlines: Deadlines
+  private readonly events: EventHub<PoolEvent>
+  private readonly wake: () => void
+
+  constructor(
+    settings: Settings<A>,
+    bag: Bag<A>,
+    lineage: Lineage<Borrow<A>>,
+    counts: Counts,
+    deadlines: Deadlines,
+    events: EventHub<PoolEvent>,
+    wake: () => void
+  ) {
+    this.settings = settings
+    this.bag = bag
+    this.lineage = lineage
+    this.counts = counts
+    this.deadlines = deadlines
+    this.events = events
+    this.wake = wake
+  }
+
+  end(borrow: Borrow<A>, connection: Connection<A>): void {
+    this.bag.used.remove(connection)
+    connection.borrow = undefined
+    this.lineage.ended(borrow)
+  }
+
+  /** Those that are not of `generation`; they close at the next `wake`. */
+  cutOthers(generation: number, why: Revoked["why"]): ReadonlyArray<Holder> {
+    const now = this.deadlines.now()
+    const cut: Array<Holder> = []
+    for (let connection = this.bag.used.oldest; connection !== undefined;) {
+      const next = connection.newer
+      if (connection.generation !== generation) cut.push(this.revoke(connection, why, now))
+      connection = next
+    }
+    return cut
+  }
+
+  /** Leases are listed in the order of their borrows: one deadline, for the oldest, does for all. */
+  watchHold(now: number): void {
+    if (!this.deadlineArmed) this.deadlines.add(this, now + this.settings.maxHold)
+  }
+
+  onDeadline(): void {
+    const now = this.deadlines.now()
+    for (let oldest = this.bag.used.oldest; oldest !== undefined; oldest = this.bag.used.oldest) {
+      const until = oldest.borrow!.leasedAt + this.settings.maxHold // what is in `used` is lent
+      if (until > now) {
+        this.deadlines.add(this, until)
+        break
+      }
+      this.revoke(oldest, "HoldExceeded", now)
+    }
+    this.wake()
+  }
+
+  private revoke(connection: Connection<A>, why: Revoked["why"], now: number): Holder {
+    const borrow = connection.borrow! // what is in `used` is lent
+    const holder = borrow.holder(now)
+    this.end(borrow, connection)
+    borrow.revoked = why
+    this.counts.revoked++
+    this.events.publish?.({ _tag: "Revoked", why, holder })
+    this.bag.close(connection, why)
+    return holder
+  }
+}
