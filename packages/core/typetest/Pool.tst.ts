@@ -1,4 +1,4 @@
-import { Context, Data, Effect, type Scope, type Stream } from "effect"
+import { Context, Data, Effect, type Layer, type Scope, type Stream } from "effect"
 import { describe, expect, test } from "tstyche"
 import * as Pool from "../src/pool/Pool.ts"
 import type { AcquireTimeout, PoolError, Revoked } from "../src/pool/PoolError.ts"
@@ -65,6 +65,37 @@ describe("Pool.make", () => {
     expect(Pool.make).type.not.toBeCallableWith({ name: "p", acquire, size: {} })
     expect(Pool.make).type.not.toBeCallableWith({ name: "p", acquire, size: { max: 1 }, start: "eager" })
     expect(Pool.make).type.not.toBeCallableWith({ name: "p", acquire, size: { max: 1 }, check: { test: query } })
+  })
+})
+
+class Connections extends Context.Service<Connections, Pool.Pool<Connection>>()("typetest/Connections") {}
+
+describe("Pool.layer", () => {
+  test("provides the tag, and needs what acquire needs but for its scope", () => {
+    expect(Pool.layer(Connections, { name: "p", acquire, size: { max: 1 } })).type.toBe<
+      Layer.Layer<Connections, PoolError, Config>
+    >()
+    expect(Pool.layer(Connections, { name: "p", acquire: Effect.succeed({ id: 1 }), size: { max: 1 } })).type.toBe<
+      Layer.Layer<Connections, PoolError>
+    >()
+  })
+
+  test("takes the item from the tag: what acquire opens may be more, but not something else", () => {
+    const more = Effect.succeed({ id: 1, table: "orders" })
+    expect(Pool.layer(Connections, {
+      name: "p",
+      acquire: more,
+      size: { max: 1 },
+      check: {
+        isAlive: (item) => {
+          expect(item).type.toBe<Connection>()
+          return true
+        }
+      }
+    })).type.toBe<Layer.Layer<Connections, PoolError>>()
+    const other = Effect.succeed("connection")
+    expect(Pool.layer).type.not.toBeCallableWith(Connections, { name: "p", acquire: other, size: { max: 1 } })
+    expect(Pool.layer).type.not.toBeCallableWith(Config, { name: "p", acquire, size: { max: 1 } })
   })
 })
 

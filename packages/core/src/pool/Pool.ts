@@ -18,6 +18,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
+import * as Layer from "effect/Layer"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import * as Random from "effect/Random"
@@ -116,6 +117,32 @@ export const make = <A, E, R>(options: Options<A, E, R>): Effect.Effect<Pool<A>,
     return pool
   })
 }
+
+/**
+ * A pool under a tag of the program's own, for as long as the layer is in use. Throws and fails as `make`.
+ *
+ * ```ts
+ * import { Pool } from "@breakwater/core"
+ * import { Context, Effect } from "effect"
+ *
+ * class Workers extends Context.Service<Workers, Pool.Pool<string>>()("app/Workers") {
+ *   static readonly layer = Pool.layer(Workers, { name: "workers", acquire: Effect.succeed("ada"), size: { max: 2 } })
+ * }
+ *
+ * const program = Effect.gen(function*() {
+ *   return yield* Pool.use(yield* Workers, (worker) => Effect.succeed(`done by ${worker}`))
+ * })
+ *
+ * console.log(await Effect.runPromise(Effect.provide(program, Workers.layer))) // => done by ada
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = <Self, A, E, R>(
+  tag: Context.Key<Self, Pool<A>>,
+  options: Options<NoInfer<A>, E, R>
+): Layer.Layer<Self, PoolError, Exclude<R, Scope.Scope>> => Layer.effect(tag, make<A, E, R>(options))
 
 /**
  * Borrows a connection for one effect. It comes back when the effect ends, however it ends.
