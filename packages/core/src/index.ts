@@ -125,6 +125,14 @@ export * as PoolEvent from "./pool/PoolEvent.ts"
 export * as Profile from "./backend/Profile.ts"
 
 /**
+ * The pool for code outside Effect: the same pool, with promises that reject with the same typed errors, and an
+ * `AbortSignal` for every wait.
+ *
+ * @since 0.1.0
+ */
+export * as PromisePool from "./pool/PromisePool.ts"
+
+/**
  * Repeats a call whose attempt failed, where that is safe and likely to help.
  *
  * @since 0.1.0

@@ -1,0 +1,67 @@
+/**
+ * Functions that give promises, as the pool's effects. A promise cannot be interrupted: who does not need it any more says
+ * so through a signal, waits a while for it to settle, and takes care of what becomes of it after that.
+ *
+ * @internal
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Pool from "../Pool.ts"
+
+/** How long a dial that was given up may go on holding its slot, in milliseconds: as long as a close. */
+const DIAL_GRACE = 5000
+/** How long work that was given up may go on before its connection is closed under it, in milliseconds. */
+const WORK_GRACE = 100
+
+/** Never rejects, also where `begin` throws. */
+const settle = <A>(begin: () => A | PromiseLike<A>): Promise<Exit.Exit<A, unknown>> =>
+  new Promise<A>((resolve) => resolve(begin())).then(Exit.succeed, Exit.fail)
+
+const settlesWithin = (settling: Promise<unknown>, millis: number): Effect.Effect<boolean> =>
+  Effect.map(Effect.timeoutOption(Effect.promise(() => settling), millis), Option.isSome)
+
+/** As `acquire` of a pool. What `open` resolves with is closed, however late that is and whoever still wants it. */
+export const acquireOf = <A>(
+  open: (signal: AbortSignal) => A | PromiseLike<A>,
+  close: ((item: A) => unknown) | undefined
+): Effect.Effect<A, unknown, Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.suspend(() => {
+      const controller = new AbortController()
+      const opening = settle(() => open(controller.signal))
+      const closing = (item: A) => settle(() => close?.(item))
+      return Effect.matchCauseEffect(restore(Effect.promise(() => opening)), {
+        onSuccess: (exit) => Effect.tap(exit, (item) => Effect.addFinalizer(() => Effect.promise(() => closing(item)))),
+        onFailure: (cause) => {
+          controller.abort()
+          const closed = opening.then((exit) => Exit.isSuccess(exit) ? closing(exit.value) : undefined)
+          return Effect.andThen(settlesWithin(closed, DIAL_GRACE), Effect.failCause(cause))
+        }
+      })
+    })
+  )
+
+/** As `check.test` of a pool. */
+export const testOf =
+  <A>(test: (item: A, signal: AbortSignal) => unknown) => (item: A): Effect.Effect<unknown, unknown> =>
+    Effect.flatten(Effect.promise((signal) => settle(() => test(item, signal))))
+
+/**
+ * Work on a borrowed connection. Interrupted, it may settle for a moment; if it does not, it may still be using the
+ * connection, which nobody else may get.
+ */
+export const workOn = <A, B>(
+  pool: Pool.Pool<A>,
+  item: A,
+  work: () => B | PromiseLike<B>
+): Effect.Effect<B, unknown> =>
+  Effect.suspend(() => {
+    const working = settle(work)
+    const abandon = Effect.flatMap(
+      settlesWithin(working, WORK_GRACE),
+      (settled) => settled ? Effect.void : Pool.invalidate(pool, item, "Cancelled")
+    )
+    return Effect.flatten(Effect.onInterrupt(Effect.promise(() => working), () => abandon))
+  })
