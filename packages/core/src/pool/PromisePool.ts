@@ -23,8 +23,8 @@
  * } catch (error) {
  *   if (PoolError.isPoolError(error)) console.log(error.reason._tag) // => AcquireTimeout
  * }
- * // => closed 2
  * // => closed 1
+ * // => closed 2
  * ```
  *
  * Gotchas: a promise cannot be interrupted. Work whose signal aborts has 100 milliseconds to settle; its connection is

@@ -29,8 +29,10 @@ const makeServer = () => {
 const startOn = (server: ReturnType<typeof makeServer>, more?: Partial<PromisePool.FunctionOptions<{ id: number }>>) =>
   PromisePool.start({ name: "p", open: server.open, close: server.close, size: { max: 2 }, ...more })
 
+const identity = (error: unknown) => error
+
 const reasonOf = async (promise: Promise<unknown>) => {
-  const error: unknown = await promise.then(() => undefined, (error: unknown) => error)
+  const error = await promise.catch(identity)
   return isPoolError(error) ? error.reason._tag : error
 }
 
@@ -50,7 +52,7 @@ describe("PromisePool", () => {
       }
     ]
     for (const work of failures) {
-      assert.strictEqual(await pool.run(work).catch((error: unknown) => error), cause)
+      assert.strictEqual(await pool.run(work).catch(identity), cause)
     }
     const { acquired, idle, used } = pool.stats()
     assert.deepStrictEqual({ acquired, idle, used }, { acquired: 4, idle: 1, used: 0 })
@@ -94,7 +96,7 @@ describe("PromisePool", () => {
   it("tells what failing functions said, and opens anew what did not pass its test", async () => {
     const cause = new Error("no route")
     const unreachable = await PromisePool.start({ name: "p", open: () => Promise.reject(cause), size: { max: 1 } })
-    const error: unknown = await unreachable.run(() => 0).catch((error: unknown) => error)
+    const error = await unreachable.run(() => 0).catch(identity)
     assert.isTrue(isPoolError(error) && error.reason._tag === "Unavailable" && error.reason.cause === cause)
     await unreachable.close()
 
@@ -159,13 +161,15 @@ describe("the signals of a PromisePool", () => {
   it("rejects with the signal's reason before anything begins", async () => {
     const pool = await startOn(makeServer())
     const signal = AbortSignal.abort("gone")
-    for (const call of [() => pool.run(() => 0, { signal }), () => pool.acquire({ signal }), () => pool.warm({ signal })]) {
-      assert.strictEqual(await call().catch((error: unknown) => error), "gone")
+    for (
+      const call of [() => pool.run(() => 0, { signal }), () => pool.acquire({ signal }), () => pool.warm({ signal })]
+    ) {
+      assert.strictEqual(await call().catch(identity), "gone")
     }
     assert.strictEqual(pool.stats().cancelled, 0)
     await pool.close()
     const options = { name: "p", open: never, size: { max: 1 }, start: "fail-fast" } as const
-    assert.strictEqual(await PromisePool.start(options, { signal }).catch((error: unknown) => error), "gone")
+    assert.strictEqual(await PromisePool.start(options, { signal }).catch(identity), "gone")
   })
 
   it("ends a wait, and leaves the dial it began to the next", async () => {
@@ -176,7 +180,7 @@ describe("the signals of a PromisePool", () => {
     const waiting = pool.run(() => 0, { signal: controller.signal })
     await setImmediate()
     controller.abort("enough")
-    assert.strictEqual(await waiting.catch((error: unknown) => error), "enough")
+    assert.strictEqual(await waiting.catch(identity), "enough")
     assert.strictEqual(pool.stats().cancelled, 1)
     server.waiting.forEach((resolve) => resolve())
     assert.strictEqual(await pool.run(({ id }) => id), 1)
@@ -187,12 +191,13 @@ describe("the signals of a PromisePool", () => {
     const pool = await startOn(makeServer())
     const controller = new AbortController()
     const working = pool.run(
-      (_, signal) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("stopped")))),
+      (_, signal) =>
+        new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(new Error("stopped")))),
       { signal: controller.signal }
     )
     await setImmediate()
     controller.abort("enough")
-    assert.strictEqual(await working.catch((error: unknown) => error), "enough")
+    assert.strictEqual(await working.catch(identity), "enough")
     const { closed, idle, used } = pool.stats()
     assert.deepStrictEqual({ closed, idle, used }, { closed: 0, idle: 1, used: 0 })
     await pool.close()
@@ -205,7 +210,7 @@ describe("the signals of a PromisePool", () => {
     const working = pool.run(never, { signal: controller.signal })
     await setImmediate()
     controller.abort("enough")
-    assert.strictEqual(await working.catch((error: unknown) => error), "enough")
+    assert.strictEqual(await working.catch(identity), "enough")
     assert.deepStrictEqual([pool.stats().used, pool.stats().closed], [0, 1])
     assert.strictEqual(await pool.run(({ id }) => id), 2)
     await pool.close()
