@@ -242,6 +242,20 @@ describe("what CoDel takes for overload", () => {
       assert.strictEqual((yield* Pool.stats(pool)).shed, 0)
     }))
 
+  it.effect("sheds nobody for the time of a pause", () =>
+    Effect.gen(function*() {
+      const { hold, pool } = yield* taken(codel)
+      yield* hold(0)
+      yield* TestClock.adjust("1 millis")
+      yield* Pool.pause(pool)
+      const waiters = yield* Effect.forEach(Array.from({ length: 8 }), () => hold("100 millis"))
+      yield* TestClock.adjust("900 millis")
+      yield* Pool.resume(pool)
+      yield* TestClock.adjust("800 millis")
+      yield* Effect.forEach(waiters, Fiber.join)
+      assert.strictEqual((yield* Pool.stats(pool)).shed, 0)
+    }))
+
   it.effect("refuses settings that cannot work", () =>
     Effect.sync(() => {
       assert.throws(

@@ -48,15 +48,20 @@ export class CoDel<A> implements Deadline {
 
   /** A borrow has joined the queue. */
   joined(now: number): void {
-    if (this.crowd.waiters.size === 1) this.standingSince = now
+    if (this.crowd.waiters.size === 1) this.beginAnew(now)
     if (!this.deadlineArmed) this.deadlines.add(this, now + Math.max(this.interval, 2 * this.target))
+  }
+
+  /** The time until now does not count as standing. */
+  beginAnew(now: number): void {
+    this.standingSince = now
   }
 
   /** A connection is about to be handed over: turns away those whose turn it would be and who waited too long. */
   beforeHandOver(now: number): void {
     const { waiters } = this.crowd
-    // It waited for a server or a pause to end, not for its turn.
-    if (now - this.handedOverAt > this.interval) this.standingSince = now
+    // It waited for a server to come back, not for its turn.
+    if (now - this.handedOverAt > this.interval) this.beginAnew(now)
     this.handedOverAt = now
     if (!this.isStanding(now)) return
     for (let next = waiters.peek(); next !== undefined && this.isLate(next, now); next = waiters.peek()) {

@@ -303,6 +303,7 @@ export class PoolState<A> implements Lender<A> {
   resume(): void {
     if (!this.dialer.paused) return
     this.dialer.resume()
+    this.waiters.resumed(this.deadlines.now())
     this.events.publish?.({ _tag: "Resumed" })
     this.wake()
   }

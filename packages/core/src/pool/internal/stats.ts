@@ -6,8 +6,8 @@
 
 /**
  * Two identities hold at every moment. Connections: `idle + used + opening + checking + closing <= max`. Borrows:
- * those begun are `acquired + timedOut + refused + shed + cancelled + unavailable + nested + refusedClosed` and those that still
- * wait.
+ * those begun are `acquired + timedOut + refused + shed + cancelled + unavailable + nested + refusedClosed` and those that
+ * still wait.
  *
  * @since 0.1.0
  * @category models

@@ -57,6 +57,11 @@ export class Waiting<A> {
     return this.next()
   }
 
+  /** A pause is over: what waited through it is not a queue that the pool does not get through. */
+  resumed(now: number): void {
+    this.codel?.beginAnew(now)
+  }
+
   private next(): Borrow<A> | undefined {
     const borrow = this.queue.take()
     if (borrow !== undefined) this.left(borrow)
