@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Logger from "effect/Logger"
 import * as Scope from "effect/Scope"
+import type { TrialCase } from "./trial.ts"
 
 /**
  * One way of doing the work of a case. `run` does it so many times, and says of each how long it took where the case asks
@@ -39,7 +40,7 @@ export interface Case {
 
 export interface Group {
   readonly name: string
-  readonly cases: Effect.Effect<ReadonlyArray<Case>, unknown, Scope.Scope>
+  readonly cases: Effect.Effect<ReadonlyArray<Case | TrialCase>, unknown, Scope.Scope>
 }
 
 export type Who = Pick<Candidate, "name" | "role" | "against" | "times">

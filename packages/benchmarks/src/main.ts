@@ -8,6 +8,7 @@ import * as path from "node:path"
 import { parseArgs } from "node:util"
 import { type Group, inTurn } from "./candidate.ts"
 import { backends } from "./groups/backends.ts"
+import { dead } from "./groups/dead.ts"
 import { policy } from "./groups/policy.ts"
 import { pool } from "./groups/pool.ts"
 import { sizes } from "./groups/sizes.ts"
@@ -15,8 +16,9 @@ import { websocket } from "./groups/websocket.ts"
 import { describe, runtimeName } from "./machine.ts"
 import { measure, type Result } from "./measure.ts"
 import { caseTable, replaceSection, type Report } from "./report.ts"
+import { tryOut } from "./trial.ts"
 
-const groups: ReadonlyArray<Group> = [pool, policy, backends, sizes, websocket]
+const groups: ReadonlyArray<Group> = [pool, dead, policy, backends, sizes, websocket]
 
 const root = path.join(import.meta.dirname, "../../..")
 const document = path.join(root, "docs/benchmarks.md")
@@ -51,7 +53,7 @@ const measureGroup = async (group: Group, rounds: number): Promise<Report> => {
   try {
     const cases = await Effect.runPromise(Scope.provide(group.cases, scope))
     await inTurn(cases, async (one) => {
-      const result = await measure(one, rounds)
+      const result = "trials" in one ? await tryOut(one, rounds) : await measure(one, rounds)
       results.push(result)
       console.log(`\n${result.name}\n\n${caseTable(result)}`)
       for (const { goal, measured, met } of result.verdicts) {

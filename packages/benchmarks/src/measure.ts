@@ -32,17 +32,26 @@ export interface Verdict {
   readonly met: boolean
 }
 
+/** What was observed of a trial, in the order of the columns. */
+export interface TrialRow {
+  readonly name: string
+  readonly role: Candidate["role"]
+  readonly figures: ReadonlyArray<{ readonly title: string; readonly unit: "ms" | "count"; readonly value: number }>
+}
+
 export interface Result {
   readonly name: string
   readonly about: string
-  readonly shows: NonNullable<Case["shows"]>
+  readonly shows: NonNullable<Case["shows"]> | "figures"
   readonly rounds: number
   readonly rows: ReadonlyArray<Row>
+  /** In place of `rows` where figures are shown. */
+  readonly trials?: ReadonlyArray<TrialRow> | undefined
   readonly verdicts: ReadonlyArray<Verdict>
 }
 
 /** A round of one candidate takes about this long, in milliseconds. Where a network takes part it is longer. */
-const ROUND: Record<Result["shows"], number> = { cost: 25, throughput: 100, latency: 100 }
+const ROUND: Record<NonNullable<Case["shows"]>, number> = { cost: 25, throughput: 100, latency: 100 }
 
 /** Rounds before those that count. A candidate that says how often it runs may be slow, and gets fewer. */
 const WARM_UP_ROUNDS = 6

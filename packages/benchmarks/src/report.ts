@@ -1,6 +1,6 @@
 /** Results as tables, and as sections of `docs/benchmarks.md`, of which a run replaces its own only. */
 import type { Machine } from "./machine.ts"
-import type { Result, Row } from "./measure.ts"
+import type { Result, Row, TrialRow } from "./measure.ts"
 
 export interface Report {
   readonly group: string
@@ -37,13 +37,15 @@ const ratio = (row: Row, invert: boolean): string => {
   return value < 0.01 ? String(Number(value.toPrecision(1))) : value.toFixed(2)
 }
 
-const heads: Record<Result["shows"], ReadonlyArray<string>> = {
+type Costs = Exclude<Result["shows"], "figures">
+
+const heads: Record<Costs, ReadonlyArray<string>> = {
   cost: ["", "an operation", "ratio", "spread"],
   throughput: ["", "operations a second", "ratio", "spread"],
   latency: ["", "mean", "median", "p95", "p99", "operations a second", "ratio", "spread"]
 }
 
-const cells = (row: Row, shows: Result["shows"]): ReadonlyArray<string> => {
+const cells = (row: Row, shows: Costs): ReadonlyArray<string> => {
   const last = [ratio(row, shows !== "cost"), percent(row.spread)]
   if (shows === "cost") return [row.name, time(row.nanos), ...last]
   const { latency } = row
@@ -53,8 +55,19 @@ const cells = (row: Row, shows: Result["shows"]): ReadonlyArray<string> => {
 
 const shown = (result: Result) => result.rows.filter((row) => row.role !== "floor")
 
-export const caseTable = (result: Result): string =>
-  table(heads[result.shows], shown(result).map((row) => cells(row, result.shows)))
+const trialTable = (trials: ReadonlyArray<TrialRow>): string =>
+  table(
+    ["", ...(trials[0]?.figures ?? []).map(({ title }) => title)],
+    trials.map(({ figures, name }) => [
+      name,
+      ...figures.map(({ unit, value }) => unit === "ms" ? millis(value) : threeDigits(value))
+    ])
+  )
+
+export const caseTable = (result: Result): string => {
+  const { shows, trials = [] } = result
+  return shows === "figures" ? trialTable(trials) : table(heads[shows], shown(result).map((row) => cells(row, shows)))
+}
 
 const caseText = (result: Result): string => {
   const goals = result.verdicts.map(({ goal, measured, met }) =>
@@ -77,6 +90,7 @@ const machineText = (machine: Machine): string => {
 
 const titles: Readonly<Record<string, string>> = {
   pool: "Pool",
+  dead: "A dead server",
   policy: "Policies",
   backends: "Backends",
   sizes: "Sizes of a pool, and none",
@@ -100,7 +114,7 @@ the median of the ratios of each round; below 1 is cheaper for a cost, above 1 i
 is the distance between the quartiles over the median. Read ratios, not absolutes, and call a ratio within the spread a
 tie.
 
-\`npm run bench -- [pool|policy|backends|sizes|websocket] [--rounds N] [--json FILE] [--on node|bun|deno]\` measures again.`
+\`npm run bench -- [pool|dead|policy|backends|sizes|websocket] [--rounds N] [--json FILE] [--on node|bun|deno]\` measures again.`
 
 const opening = (key: string) => `<!-- bench ${key} -->`
 const closing = (key: string) => `<!-- end ${key} -->`
