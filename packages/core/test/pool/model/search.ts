@@ -1,7 +1,7 @@
 /** Random sequences of commands, and the shortest part of one that still fails. */
 import { seeded } from "../seeded.ts"
 import { run } from "./lockstep.ts"
-import type * as V from "./vocabulary.ts"
+import * as V from "./vocabulary.ts"
 
 type Choices = ReturnType<typeof seeded>
 
@@ -21,20 +21,24 @@ export const sequence = (seed: number): Sequence => {
   return { settings, commands: Array.from({ length }, () => commandOf(choices)) }
 }
 
-const settingsOf = ({ below, next }: Choices): V.Settings => {
+const sizeOf = ({ below }: Choices): V.Size => {
   const max = 1 + below(4)
   const min = below(max + 1)
   const least = Math.max(1, min)
+  return { min, max, keep: least + below(max - least + 1) }
+}
+
+const settingsOf = (choices: Choices): V.Settings => {
+  const { below, next } = choices
   return {
-    min,
-    max,
-    keep: least + below(max - least + 1),
+    ...sizeOf(choices),
     lazy: next() < 0.3,
     maxWaiting: 1 + below(6),
     failFast: next() < 0.7,
     concurrency: 1 + below(3),
     tested: next() < 0.7,
-    stubborn: next() < 0.3
+    stubborn: next() < 0.3,
+    maxHold: next() < 0.3 ? V.MAX_HOLD : Infinity
   }
 }
 
@@ -70,6 +74,8 @@ const makers: ReadonlyArray<readonly [weight: number, make: (choices: Choices) =
   [2, ({ below }) => ({ _tag: "invalidate", nth: below(4) })],
   [6, (choices) => ({ _tag: "tick", millis: millisOf(choices, 100_000) })],
   [1, ({ next }) => ({ _tag: "clear", interrupt: next() < 0.5 })],
+  [1, ({ pick }) => ({ _tag: pick(["pause", "resume", "resume"]) })],
+  [1, (choices) => ({ _tag: "resize", ...sizeOf(choices) })],
   [0.3, (choices) => ({ _tag: "drain", deadline: millisOf(choices, 20_000) })]
 ]
 

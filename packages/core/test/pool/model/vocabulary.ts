@@ -1,9 +1,12 @@
 /** What the model and the pool are both told: how a pool is set up, and what happens to it. Times in milliseconds. */
 
-export interface Settings {
+export interface Size {
   readonly min: number
   readonly max: number
   readonly keep: number
+}
+
+export interface Settings extends Size {
   readonly lazy: boolean
   readonly maxWaiting: number
   readonly failFast: boolean
@@ -12,6 +15,7 @@ export interface Settings {
   readonly tested: boolean
   /** Whether a dial goes on until it is answered, although it was interrupted. */
   readonly stubborn: boolean
+  readonly maxHold: number
 }
 
 // Primes far apart, so that two things seldom fall due at one instant, where their order would matter.
@@ -19,6 +23,7 @@ export const DIAL_TIMEOUT = 70_001
 export const BACKOFF = 13_007
 export const CHECK_TIMEOUT = 9973
 export const SKIP_WITHIN = 6007
+export const MAX_HOLD = 41_023
 export const CLOSE_TIMEOUT = 5000
 
 export interface Request {
@@ -45,4 +50,6 @@ export type Command =
   | { readonly _tag: "end close" | "kill" | "invalidate"; readonly nth: number }
   | { readonly _tag: "tick"; readonly millis: number }
   | { readonly _tag: "clear"; readonly interrupt: boolean }
+  | { readonly _tag: "pause" | "resume" }
+  | (Size & { readonly _tag: "resize" })
   | { readonly _tag: "drain"; readonly deadline: number }

@@ -84,13 +84,13 @@ export class World {
   }
 
   private options(settings: V.Settings): Pool.Options<Item, Failed, never> {
-    const { concurrency, failFast, keep, lazy, max, maxWaiting, min, tested } = settings
+    const { concurrency, failFast, keep, lazy, max, maxHold, maxWaiting, min, tested } = settings
     return {
       name: "model",
       acquire: Effect.acquireRelease(this.dial, (item) => this.close(item), { interruptible: !settings.stubborn }),
       size: { min, max, keep },
       start: lazy ? "lazy" : "background",
-      wait: { maxWaiting, failFast },
+      wait: { maxWaiting, failFast, maxHold },
       dial: { timeout: V.DIAL_TIMEOUT, concurrency, backoff: Schedule.spaced(V.BACKOFF) },
       lifetime: { max: "Infinity", idle: "Infinity" },
       check: {
