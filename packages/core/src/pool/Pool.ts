@@ -34,6 +34,7 @@ import { Borrow } from "./internal/borrow.ts"
 import { Dialer } from "./internal/dialer.ts"
 import { type Fork, PoolEdges } from "./internal/edges.ts"
 import { Held } from "./internal/lineage.ts"
+import * as Metrics from "./internal/metrics.ts"
 import { type Options, resolve, resolveSize, type UseOptions } from "./internal/options.ts"
 import { PoolState } from "./internal/poolState.ts"
 import type { Stats } from "./internal/stats.ts"
@@ -71,7 +72,9 @@ export const isPool = (u: unknown): u is Pool<unknown> => Predicate.hasProperty(
 const CLOSE_GRACE = 5000
 
 /**
- * Makes a pool that lives as long as the scope. The scope's end drains it with a deadline of five seconds.
+ * Makes a pool that lives as long as the scope. The scope's end drains it with a deadline of five seconds. Until then
+ * Effect's `Metric.snapshot`, and so every exporter, has its metrics: those that OpenTelemetry names for the connections
+ * of a client, and `breakwater.pool.*`, read at that moment.
  *
  * Throws a `RangeError` for an option that is not allowed. Fails only with `start: "fail-fast"`, as `Unavailable` or
  * `AcquireTimeout`.
@@ -110,9 +113,11 @@ export const make = <A, E, R>(options: Options<A, E, R>): Effect.Effect<Pool<A>,
         return pipeArguments(this, arguments)
       }
     }
-    yield* Effect.addFinalizer(() => Effect.andThen(drain(pool, CLOSE_GRACE), events.end))
+    const hideMetrics = Metrics.show(settings.name, state, context)
+    const end = (grace: number) => Effect.andThen(drain(pool, grace), Effect.sync(hideMetrics))
+    yield* Effect.addFinalizer(() => Effect.andThen(end(CLOSE_GRACE), events.end))
     // The scope may go on for long after, and `make` may be tried again in it.
-    if (settings.start === "fail-fast") yield* Effect.onError(warm(pool), () => drain(pool, 0))
+    if (settings.start === "fail-fast") yield* Effect.onError(warm(pool), () => end(0))
     state.start()
     return pool
   })

@@ -24,13 +24,14 @@ describe("the histogram of times", () => {
   it("adds up, in seconds", () => {
     const histogram = new Histogram()
     for (const millis of [250, 500, 1250]) histogram.record(millis)
-    const { count, max, sum } = histogram.snapshot()
-    assert.deepStrictEqual([count, max, sum], [3, 1.25, 2])
+    const { count, max, min, sum } = histogram.snapshot()
+    assert.deepStrictEqual([count, min, max, sum], [3, 0.25, 1.25, 2])
   })
 
   it("gives a snapshot that later times leave alone", () => {
     const histogram = new Histogram()
     const before = histogram.snapshot()
+    assert.deepStrictEqual([before.count, before.min, before.max, before.sum], [0, 0, 0, 0])
     histogram.record(1)
     assert.strictEqual(before.counts.reduce((a, b) => a + b), 0)
   })

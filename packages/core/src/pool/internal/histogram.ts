@@ -16,18 +16,22 @@ export interface HistogramSnapshot {
   readonly counts: ReadonlyArray<number>
   readonly count: number
   readonly sum: number
+  /** 0 where there are none, as `max`. */
+  readonly min: number
   readonly max: number
 }
 
 export class Histogram {
   private readonly counts = Array.from({ length: BUCKETS }, () => 0)
   private sum = 0
+  private min = Infinity
   private max = 0
 
   record(millis: number): void {
     const bucket = millis > 0 ? 32 - Math.clz32(Math.min(millis * 1000, 0xffffffff)) : 0
     this.counts[bucket]!++
     this.sum += millis
+    if (millis < this.min) this.min = millis
     if (millis > this.max) this.max = millis
   }
 
@@ -36,6 +40,7 @@ export class Histogram {
       counts: Array.from(this.counts),
       count: this.counts.reduce((total, count) => total + count, 0),
       sum: this.sum / 1000,
+      min: this.min === Infinity ? 0 : this.min / 1000,
       max: this.max / 1000
     }
   }
