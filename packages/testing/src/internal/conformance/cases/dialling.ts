@@ -110,7 +110,8 @@ const ramp: Case = {
     t.server.onChange = () => {
       const { dialling, open } = t.server
       if (open > 0) firstAt = Math.min(firstAt, t.time.now())
-      if (dialling > 2 ** open) steepest = `${dialling} dials in flight after ${open} successes`
+      // A round of dials that all succeed then doubles the next.
+      if (dialling > open + 1) steepest = `${dialling} dials in flight after ${open} successes`
     }
     const callers = Array.from({ length: 2000 }, () => t.hold(pool, 5))
     await t.time.advance(30_000)

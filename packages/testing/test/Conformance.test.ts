@@ -1,0 +1,119 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { Conformance } from "../src/index.ts"
+import { breakwater } from "./conformance/breakwater.ts"
+import { spoiled } from "./conformance/spoiled.ts"
+
+const verdictOn = (adapter: Conformance.Adapter, number: number, limit = 10_000) =>
+  Effect.map(Conformance.run(adapter, { only: [number], limit }), ({ verdicts: [verdict] }) => verdict!)
+
+/** Knows nothing of the pool's errors. */
+const mute: Conformance.Adapter = { ...breakwater, describe: () => ({}) }
+
+describe("a verdict", () => {
+  for (const { name, number } of Conformance.behaviours) {
+    it.live(`fails a pool that spoils ${number}. ${name}`, () =>
+      Effect.gen(function*() {
+        const make = spoiled[number]
+        const verdict = yield* verdictOn(make === undefined ? mute : { ...breakwater, make }, number)
+        assert.strictEqual(verdict.result, "fail", verdict.reason)
+        assert.isAbove(verdict.reason.length, 0)
+      }))
+  }
+})
+
+/** Answers every call in the worst way. */
+const hopeless = (acquire: () => Promise<Conformance.Connection>): Conformance.Adapter => ({
+  name: "hopeless",
+  make: () => ({
+    acquire,
+    release: () => {},
+    invalidate: () => {},
+    stats: () => ({ idle: 0, used: 0, waiting: 0 }),
+    close: () => new Promise(() => {})
+  })
+})
+
+const results = (adapter: Conformance.Adapter, limit: number) =>
+  Effect.map(Conformance.run(adapter, { limit }), ({ verdicts }) => new Set(verdicts.map(({ result }) => result)))
+
+describe("a pool that", () => {
+  it.live("never lends fails everything that can be asked of it", () =>
+    Effect.gen(function*() {
+      const given = yield* results(hopeless(() => new Promise(() => {})), 10_000)
+      assert.deepStrictEqual([...given].toSorted(), ["fail", "n/a"])
+    }))
+
+  it.live("throws fails everything that can be asked of it", () =>
+    Effect.gen(function*() {
+      const throwing = hopeless(() => {
+        throw new Error("no")
+      })
+      assert.isFalse((yield* results(throwing, 10_000)).has("pass"))
+    }))
+
+  it.live("cannot be made says why", () =>
+    Effect.gen(function*() {
+      const make = () => Promise.reject(new Error("bad option"))
+      const { reason, result } = yield* verdictOn({ ...breakwater, make }, 7)
+      assert.deepStrictEqual({ reason, result }, { reason: "it threw: bad option", result: "fail" })
+    }))
+
+  it.live("goes on working at one instant without end is given up", () =>
+    Effect.gen(function*() {
+      let left = false
+      const spin = () => {
+        if (!left) setImmediate(spin)
+        Promise.resolve().then(() => clearTimeout(setTimeout(() => {}, 1)))
+      }
+      const spinning = hopeless(() => {
+        spin()
+        return new Promise(() => {})
+      })
+      const verdict = yield* verdictOn(spinning, 7, 500)
+      left = true
+      assert.strictEqual(verdict.result, "fail")
+      assert.match(verdict.reason, /too long|without end/)
+    }))
+
+  it.live("throws in a timer of its own fails", () =>
+    Effect.gen(function*() {
+      const make: Conformance.Adapter["make"] = async (setup) => {
+        setTimeout(() => {
+          throw new Error("in a timer")
+        }, 10)
+        return breakwater.make(setup)
+      }
+      const { reason } = yield* verdictOn({ ...breakwater, make }, 7)
+      assert.strictEqual(reason, "it threw outside of any call: in a timer")
+    }))
+})
+
+describe("the kit", () => {
+  it.live("gives the clocks and timers back", () =>
+    Effect.gen(function*() {
+      const before = [setTimeout, setInterval, clearTimeout, Date, performance.now, process.hrtime.bigint, Math.random]
+      yield* verdictOn(breakwater, 7)
+      const after = [setTimeout, setInterval, clearTimeout, Date, performance.now, process.hrtime.bigint, Math.random]
+      assert.deepStrictEqual(after.map((each, n) => each === before[n]), before.map(() => true))
+    }))
+
+  it.live("scores one pool at a time, whoever asks", () =>
+    Effect.gen(function*() {
+      const both = yield* Effect.all([verdictOn(breakwater, 7), verdictOn(breakwater, 8)], { concurrency: 2 })
+      assert.deepStrictEqual(both.map(({ result }) => result), ["pass", "pass"])
+    }))
+
+  it("shows who does what as a table", () => {
+    const [behaviour] = Conformance.behaviours
+    const card: Conformance.Scorecard = {
+      name: "mine",
+      version: undefined,
+      verdicts: [{ behaviour: behaviour!, result: "pass", reason: "" }]
+    }
+    const lines = Conformance.table([card]).split("\n")
+    assert.strictEqual(lines.length, Conformance.behaviours.length + 3)
+    assert.match(lines[2]!, /^\| 1 +\| Hard cap +\| pass \|$/)
+    assert.match(lines.at(-1)!, /\| passed +\| 1 +\|$/)
+  })
+})
