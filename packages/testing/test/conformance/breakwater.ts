@@ -28,6 +28,7 @@ const optionsOf = (setup: Conformance.Setup): Pool.Options<Conformance.Connectio
     size: { min: setup.min, max: setup.max, keep: setup.keep },
     wait: { timeout: setup.timeout, maxWaiting: setup.maxWaiting, failFast: setup.failFast, codel: setup.codel },
     dial: { timeout: setup.dialTimeout, concurrency: setup.dialConcurrency },
+    leak: setup.leakAfter === undefined ? undefined : { after: setup.leakAfter },
     lifetime: { max: setup.lifetime },
     check: {
       isAlive: (connection) => connection.isAlive,
@@ -42,7 +43,16 @@ const optionsOf = (setup: Conformance.Setup): Pool.Options<Conformance.Connectio
 }
 
 /** How a borrow may end. */
-const ends = ["acquired", "timedOut", "refused", "shed", "cancelled", "unavailable", "refusedClosed"] as const
+const ends = [
+  "acquired",
+  "timedOut",
+  "refused",
+  "shed",
+  "cancelled",
+  "unavailable",
+  "nested",
+  "refusedClosed"
+] as const
 
 const statsOf = (stats: Pool.Stats): Conformance.Stats => {
   const { checking, closing, idle, opening, used, waiting } = stats
@@ -85,7 +95,8 @@ const failureOf = (error: unknown): Conformance.Failure => {
 
 const eventOf = (event: PoolEvent.PoolEvent): Conformance.Event => ({
   tag: event._tag,
-  ...("holder" in event ? { label: event.holder.label, site: event.holder.site } : {})
+  ...("holder" in event && { label: event.holder.label, site: event.holder.site }),
+  ...("fiber" in event && { fiber: event.fiber })
 })
 
 const faceOf = (

@@ -46,11 +46,13 @@ export class Trial {
   readonly random: () => number
   readonly problems: Array<string> = []
   private readonly pools: Array<Pool> = []
+  private readonly servers: Array<Backend>
 
   constructor(time: VirtualTime, adapter: Adapter, server: Backend, seed: number) {
     this.time = time
     this.adapter = adapter
     this.server = server
+    this.servers = [server]
     this.random = seeded(seed)
   }
 
@@ -191,7 +193,9 @@ export class Trial {
 
   /** A server of the same kind behind a port of the loopback. */
   async onSockets(): Promise<Backend> {
-    return new Backend(this.time, await listen(this.time))
+    const server = new Backend(this.time, await listen(this.time))
+    this.servers.push(server)
+    return server
   }
 
   /** Moves the time until a promise of the pool has settled, two virtual minutes at most. */
@@ -207,7 +211,7 @@ export class Trial {
   /** Ends what was made, without waiting for what never ends. */
   async end(): Promise<void> {
     for (const pool of this.pools) this.watch(() => pool.close())
-    await this.server.end()
+    await Promise.all(this.servers.map((server) => server.end()))
   }
 }
 

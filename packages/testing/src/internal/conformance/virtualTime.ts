@@ -13,6 +13,7 @@
 import { TimerHeap, VirtualTimer } from "./timerHeap.ts"
 
 const realSetTimeout = globalThis.setTimeout
+const realClearTimeout = globalThis.clearTimeout
 const realSetImmediate = globalThis.setImmediate
 const realNow = performance.now.bind(performance)
 
@@ -38,7 +39,7 @@ export const realLimit = (millis: number, message: string) => {
   const expired = new Promise<never>((_, reject) => {
     timer = realSetTimeout(() => reject(new Exhausted(message)), millis)
   })
-  return { expired, cancel: () => clearTimeout(timer) }
+  return { expired, cancel: () => realClearTimeout(timer) }
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => void realSetImmediate(resolve))

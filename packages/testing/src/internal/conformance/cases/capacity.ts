@@ -82,9 +82,7 @@ const hardCap: Case = {
   run: async (t) => {
     await storm(t, t.server, 10_000)
     if (t.problems.length > 0) return
-    const sockets = await t.onSockets()
-    await storm(t, sockets, 300)
-    await sockets.end()
+    await storm(t, await t.onSockets(), 300)
   }
 }
 

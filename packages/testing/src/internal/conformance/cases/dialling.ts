@@ -117,7 +117,7 @@ const ramp: Case = {
     await t.time.advance(30_000)
     t.expect(steepest === "", steepest)
     const after = firstAt - returnedAt
-    t.expect(after <= 1000, `the first connection came after ${inMillis(after)}`)
+    t.expect(after <= 1000, `it took ${inMillis(after)} until the first connection`)
     const unserved = callers.filter(({ state }) => state !== "done").length
     t.expect(unserved === 0, `${unserved} of ${callers.length} callers were not served after the return`)
   }

@@ -50,8 +50,6 @@ const stale: Case = {
       report(t, endings, `after a ${death}`)
       const longest = Math.max(...endings.filter(({ state }) => state === "done").map(({ took }) => took))
       t.expect(!(longest > 1200), `after a ${death}: one took ${longest} ms, one check takes 1,000`)
-      t.watch(() => pool.close())
-      await server.end()
     }
     await afterDeath("reset")
     await afterDeath("close")

@@ -43,7 +43,6 @@ const cleanOnReturn: Case = {
       last.state === "done" && last.value?.id !== spoiling.value && last.value?.left === "clean",
       "a connection whose reset failed was lent again"
     )
-    await server.end()
   }
 }
 

@@ -84,7 +84,6 @@ const pause: Case = {
       failed.length === 0,
       `${failed.length} of ${requests.length} requests failed, the first as ${t.kindOf(failed[0]?.error)}`
     )
-    await server.end()
   }
 }
 
@@ -131,7 +130,6 @@ const drain: Case = {
     )
     t.expect(server.sockets === 0, `${server.sockets} sockets open 100 ms after the deadline`)
     t.expect(draining.value?.cut === 1, "what was cut is not listed")
-    await server.end()
     await duringDial(t)
   }
 }
@@ -145,7 +143,6 @@ const duringDial = async (t: Trial) => {
   end(t, pool, 100)
   await t.time.advance(10_000)
   t.expect(server.sockets === 0, "closing during a dial left a socket")
-  await server.end()
 }
 
 export const steering: ReadonlyArray<Case> = [clear, pause, drain]
