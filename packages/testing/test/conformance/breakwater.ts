@@ -129,6 +129,9 @@ const faceOf = (
     close: () => Effect.runPromise(close),
     use: useIn(Context.empty()),
     clear: (interrupt) => Effect.runSync(Pool.clear(pool, { interrupt })),
+    pause: () => Effect.runSync(Pool.pause(pool)),
+    resume: () => Effect.runSync(Pool.resume(pool)),
+    resize: (size) => Effect.runSync(Pool.resize(pool, size)),
     drain: async (deadline) => {
       const report = await Effect.runPromise(Pool.drain(pool, deadline))
       return { cut: report.cut.length }

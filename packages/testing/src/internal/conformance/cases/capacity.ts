@@ -20,6 +20,7 @@ class Cap {
     this.server = server
   }
 
+  /** To be told before the pool is. */
   resized(max: number): void {
     this.max = max
     this.most = Math.max(max, this.server.sockets)
@@ -63,8 +64,8 @@ const storm = async (t: Trial, server: Backend, steps: number): Promise<void> =>
     () => {
       if (pool.resize === undefined || t.below(20) > 0) return
       const next = 3 + t.below(max - 2)
-      pool.resize({ min: 1, max: next })
       cap.resized(next)
+      pool.resize({ min: 1, max: next })
     }
   ]
   for (let step = 0; step < steps && t.problems.length === 0; step++) {
@@ -127,15 +128,15 @@ const resize: Case = {
       }
     }
     await load(200, 4)
-    await pool.resize({ min: 0, max: 3 })
     cap.resized(3)
+    await pool.resize({ min: 0, max: 3 })
     await load(300, 2)
     t.expect(t.server.sockets <= 3, `${t.server.sockets} connections 300 ms after the change to 3`)
     await t.time.advance(5000)
     for (let n = 0; n < 30; n++) borrows.push(t.hold(pool, 20))
     await t.time.settle()
-    await pool.resize({ min: 0, max: 20 })
     cap.resized(20)
+    await pool.resize({ min: 0, max: 20 })
     await t.time.settle()
     const { used } = t.stats(pool)
     t.expect(used === 20, `${used} of 30 borrows held a connection in the turn of the growth to 20`)
