@@ -54,7 +54,7 @@ describe("Pool.make", () => {
       acquire,
       size: { min: undefined, max: 1, keep: undefined },
       start: undefined,
-      wait: undefined,
+      wait: { timeout: undefined, maxWaiting: undefined, codel: undefined, failFast: undefined },
       dial: { timeout: undefined, concurrency: undefined, backoff: undefined },
       check: { test: undefined, skipWithin: undefined, timeout: undefined, isAlive: undefined }
     })

@@ -5,11 +5,5 @@
 
 interface AbortSignal {
   readonly aborted: boolean
-  readonly reason: unknown
   throwIfAborted(): void
-}
-
-declare class AbortController {
-  readonly signal: AbortSignal
-  abort(reason?: unknown): void
 }

@@ -147,7 +147,7 @@ const runPromise = async <A, E>(effect: Effect.Effect<A, E>, signal: AbortSignal
   signal?.throwIfAborted()
   const exit = await Effect.runPromiseExit(effect, signal === undefined ? {} : { signal })
   if (Exit.isSuccess(exit)) return exit.value
-  if (signal?.aborted === true && Cause.hasInterrupts(exit.cause)) throw signal.reason
+  if (Cause.hasInterrupts(exit.cause)) signal?.throwIfAborted()
   throw Cause.squash(exit.cause)
 }
 
@@ -172,14 +172,14 @@ const acquire = async <A>(pool: Pool.Pool<A>, options: BorrowOptions | undefined
   return { item, release, [Symbol.asyncDispose]: release }
 }
 
-/** Each call has a signal of its own: listeners of work that never ends would gather on a shared one. */
 const run = <A, B>(
   pool: Pool.Pool<A>,
   work: (item: A, signal: AbortSignal) => B | PromiseLike<B>,
   options: BorrowOptions | undefined
 ): Promise<B> => {
-  const signal = options?.signal ?? new AbortController().signal
-  return runPromise(Pool.use(pool, (item) => workOn(pool, item, () => work(item, signal)), options), options?.signal)
+  const signal = options?.signal
+  const borrowed = (item: A) => workOn(pool, item, (ending) => work(item, signal ?? ending))
+  return runPromise(Pool.use(pool, borrowed, options), signal)
 }
 
 const toOptions = <A>(options: Options<A>): Pool.Options<A, unknown, never> => {

@@ -29,13 +29,13 @@ export const acquireOf = <A>(
 ): Effect.Effect<A, unknown, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.suspend(() => {
-      const controller = new AbortController()
-      const opening = settle(() => open(controller.signal))
+      let opening: Promise<Exit.Exit<A, unknown>> | undefined
+      const opened = Effect.promise((signal) => opening = settle(() => open(signal)))
       const closing = (item: A) => settle(() => close?.(item))
-      return Effect.matchCauseEffect(restore(Effect.promise(() => opening)), {
+      return Effect.matchCauseEffect(restore(opened), {
         onSuccess: (exit) => Effect.tap(exit, (item) => Effect.addFinalizer(() => Effect.promise(() => closing(item)))),
         onFailure: (cause) => {
-          controller.abort()
+          if (opening === undefined) return Effect.failCause(cause)
           const closed = opening.then((exit) => Exit.isSuccess(exit) ? closing(exit.value) : undefined)
           return Effect.andThen(settlesWithin(closed, DIAL_GRACE), Effect.failCause(cause))
         }
@@ -55,13 +55,15 @@ export const testOf =
 export const workOn = <A, B>(
   pool: Pool.Pool<A>,
   item: A,
-  work: () => B | PromiseLike<B>
+  work: (signal: AbortSignal) => B | PromiseLike<B>
 ): Effect.Effect<B, unknown> =>
   Effect.suspend(() => {
-    const working = settle(work)
-    const abandon = Effect.flatMap(
-      settlesWithin(working, WORK_GRACE),
-      (settled) => settled ? Effect.void : Pool.invalidate(pool, item, "Cancelled")
+    let working: Promise<Exit.Exit<B, unknown>> | undefined
+    const worked = Effect.promise((signal) => working = settle(() => work(signal)))
+    const abandon = Effect.suspend(() =>
+      working === undefined ? Effect.succeed(true) : settlesWithin(working, WORK_GRACE)
     )
-    return Effect.flatten(Effect.onInterrupt(Effect.promise(() => working), () => abandon))
+    return Effect.flatten(Effect.onInterrupt(worked, () =>
+      Effect.flatMap(abandon, (settled) =>
+        settled ? Effect.void : Pool.invalidate(pool, item, "Cancelled"))))
   })
