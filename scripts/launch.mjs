@@ -28,6 +28,7 @@ const tasks = {
     entry: "packages/benchmarks/src/main.ts",
     about: "measures beside the peers: [GROUP...] [--rounds N] [--json FILE] [--on node|bun|deno]"
   },
+  soak: { entry: "packages/benchmarks/src/soak.ts", about: "twice a pool's load through faults: [--seconds N]" },
   conformance: {
     entry: "scripts/conformance.ts",
     about: "which pool does what: [POOL...] [--json FILE] [--on node|bun|deno]"

@@ -1,20 +1,25 @@
 /** A raw TCP client and an echo server, each wait bounded and in real time. */
-import { Clock, Data, Effect } from "effect"
+import { Data, Effect } from "effect"
 import type { Scope } from "effect"
-import { TestClock } from "effect/testing"
 import * as Net from "node:net"
 
 export class ConnectFailed extends Data.TaggedError("ConnectFailed")<{ readonly code: string | undefined }> {}
 
+/** In real time, whatever the clock of the test. */
+const pause = Effect.callback<void>((resume) => {
+  const timer = setTimeout(() => resume(Effect.void), 5)
+  return Effect.sync(() => clearTimeout(timer))
+})
+
 /** Polls in real time; a test that waits in vain dies after 15 seconds. */
 export const eventually = <E, R>(condition: Effect.Effect<boolean, E, R>): Effect.Effect<void, E, R> =>
-  TestClock.withLive(Effect.gen(function*() {
-    const end = (yield* Clock.currentTimeMillis) + 15_000
+  Effect.gen(function*() {
+    const end = performance.now() + 15_000
     while (!(yield* condition)) {
-      if ((yield* Clock.currentTimeMillis) > end) return yield* Effect.die(new Error("waited 15 seconds in vain"))
-      yield* Effect.sleep("5 millis")
+      if (performance.now() > end) return yield* Effect.die(new Error("waited 15 seconds in vain"))
+      yield* pause
     }
-  }))
+  })
 
 type Ending = "FIN" | "RST"
 
