@@ -54,7 +54,7 @@ const score = async (name: Name, runtime: Runtimes.Runtime): Promise<Scored> => 
     }
     const next = Conformance.behaviours[verdicts.length]
     if (next === undefined) break
-    verdicts.push({ behaviour: next, result: "fail", reason: `its process had to be ended: it ${result.ending}` })
+    verdicts.push({ behaviour: next, result: "fail", reason: `its process was ended: it ${result.ending}` })
   }
   return { card: { name, version: about.version, verdicts }, runtime: about.runtime }
 }

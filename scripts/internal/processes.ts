@@ -74,8 +74,8 @@ const isUsage = (error: unknown): error is Error =>
   error instanceof UsageError ||
   (error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS"))
 
-const describeEnding = (code: number | null, signal: NodeJS.Signals | null, expired: boolean, options: Options) => {
-  if (expired) return `did not end within ${options.limitSeconds} s`
+const describeEnding = (code: number | null, signal: NodeJS.Signals | null, expired: string | undefined) => {
+  if (expired !== undefined) return expired
   return signal === null ? `exit code ${code}` : `ended by ${signal}`
 }
 
@@ -92,7 +92,7 @@ export const run = (command: string, args: ReadonlyArray<string>, options: Optio
     running.add(child)
     let stdout = ""
     let output = ""
-    let expired = false
+    let expired: string | undefined
     const keep = (chunk: Buffer, sink: NodeJS.WriteStream) => {
       silence?.refresh()
       output = (output + chunk).slice(-KEPT_OUTPUT)
@@ -103,8 +103,8 @@ export const run = (command: string, args: ReadonlyArray<string>, options: Optio
       keep(chunk, process.stdout)
     })
     child.stderr?.on("data", (chunk: Buffer) => keep(chunk, process.stderr))
-    const expire = () => {
-      expired = true
+    const expire = (how: string) => {
+      expired ??= how
       endChild(child)
       // A grandchild that holds the pipes open must not hold us.
       setTimeout(() => {
@@ -112,8 +112,11 @@ export const run = (command: string, args: ReadonlyArray<string>, options: Optio
         child.stderr?.destroy()
       }, GRACE_MS + 1_000).unref()
     }
-    const limit = setTimeout(expire, options.limitSeconds * 1000)
-    const silence = options.silentSeconds === undefined ? undefined : setTimeout(expire, options.silentSeconds * 1000)
+    const { limitSeconds, silentSeconds } = options
+    const limit = setTimeout(() => expire(`did not end within ${limitSeconds} s`), limitSeconds * 1000)
+    const silence = silentSeconds === undefined
+      ? undefined
+      : setTimeout(() => expire(`wrote nothing for ${silentSeconds} s`), silentSeconds * 1000)
     const done = () => {
       clearTimeout(limit)
       clearTimeout(silence)
@@ -128,8 +131,8 @@ export const run = (command: string, args: ReadonlyArray<string>, options: Optio
       // A program that has the terminal is the task itself: how it answers Ctrl-C is the result.
       if (interruptedBy !== undefined && options.output !== "inherit") return reject(new Interrupted(interruptedBy))
       resolve({
-        ok: code === 0 && !expired,
-        ending: describeEnding(code, signal, expired, options),
+        ok: code === 0 && expired === undefined,
+        ending: describeEnding(code, signal, expired),
         code: code ?? 1,
         stdout,
         output,

@@ -12,6 +12,7 @@
  *
  * @since 0.1.0
  */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 import type { Adapter } from "./internal/conformance/adapter.ts"
@@ -77,10 +78,10 @@ export interface Scorecard {
  * @category models
  */
 export interface Options {
-  /** By number. Default: all. */
+  /** By number, 1 to 26. Default: all. */
   readonly only?: ReadonlyArray<number> | undefined
-  /** Of one behaviour, in real milliseconds; whatever is not decided by then has failed. Default 20,000. */
-  readonly limit?: number | undefined
+  /** Of one behaviour, in real time; whatever is not decided by then has failed. Default 20 seconds. */
+  readonly limit?: Duration.Input | undefined
   /** Called with each as it is reached. */
   readonly onVerdict?: ((verdict: Verdict) => void) | undefined
 }
@@ -93,30 +94,41 @@ export interface Options {
  */
 export const behaviours: ReadonlyArray<Behaviour> = cases.map(({ about, name, number }) => ({ number, name, about }))
 
+const LONGEST_LIMIT = 3_600_000
+
 const onlyOne = Semaphore.makeUnsafe(1)
 
 /**
  * Tries the behaviours on a pool, one after the other. A pool that throws, hangs or lies fails; the effect does not.
  * It is interruptible between behaviours.
  *
+ * Throws a `RangeError` for an option that is not allowed.
+ *
  * @since 0.1.0
  * @category scoring
  */
-export const run = Effect.fnUntraced(function*(adapter: Adapter, options: Options = {}): Effect.fn.Return<Scorecard> {
-  const { limit = 20_000, only, onVerdict } = options
-  const chosen = cases.filter(({ number }) => only === undefined || only.includes(number))
-  const verdicts: Array<Verdict> = []
-  for (const one of chosen) {
-    const { about, name, number } = one
-    const found = yield* onlyOne.withPermits(1)(Effect.uninterruptible(
-      Effect.promise(() => runCase(adapter, one, limit))
-    ))
-    const verdict: Verdict = { behaviour: { number, name, about }, ...found }
-    verdicts.push(verdict)
-    onVerdict?.(verdict)
+export const run = (adapter: Adapter, options: Options = {}): Effect.Effect<Scorecard> => {
+  const { limit = "20 seconds", only = cases.map(({ number }) => number), onVerdict } = options
+  const millis = Duration.toMillis(Duration.fromInputUnsafe(limit))
+  if (!(millis > 0 && millis <= LONGEST_LIMIT)) {
+    throw new RangeError(`Conformance.run: limit is ${millis} ms, allowed is more than 0, and an hour at most`)
   }
-  return { name: adapter.name, version: adapter.version, verdicts }
-})
+  const unknown = only.find((number) => cases.every((one) => one.number !== number))
+  if (unknown !== undefined) {
+    throw new RangeError(`Conformance.run: only has ${unknown}, allowed are the integers from 1 to ${cases.length}`)
+  }
+  const tried = Effect.forEach(cases.filter(({ number }) => only.includes(number)), (one) =>
+    Effect.map(
+      onlyOne.withPermits(1)(Effect.uninterruptible(Effect.promise(() => runCase(adapter, one, millis)))),
+      (found): Verdict => {
+        const { about, name, number } = one
+        const verdict = { behaviour: { number, name, about }, ...found }
+        onVerdict?.(verdict)
+        return verdict
+      }
+    ))
+  return Effect.map(tried, (verdicts) => ({ name: adapter.name, version: adapter.version, verdicts }))
+}
 
 /**
  * Who does what, as a table in Markdown: a line for each behaviour, a column for each pool, the sums below.

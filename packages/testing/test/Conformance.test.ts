@@ -112,6 +112,15 @@ describe("the kit", () => {
       assert.deepStrictEqual(both.map(({ result }) => result), ["pass", "pass"])
     }))
 
+  it("names an option that is not allowed, its value and what is", () => {
+    assert.throws(() => Conformance.run(breakwater, { limit: 0 }), RangeError, /limit is 0 ms, allowed is more than 0/)
+    assert.throws(
+      () => Conformance.run(breakwater, { only: [1, 27] }),
+      RangeError,
+      /only has 27, allowed are .* 1 to 26/
+    )
+  })
+
   it("shows who does what as a table", () => {
     const [behaviour] = Conformance.behaviours
     const card: Conformance.Scorecard = {

@@ -1,6 +1,6 @@
 /** Breakwater's own pool. */
 import { Deadline, Operation, Policy, Pool, PoolError, type PoolEvent } from "@breakwater/core"
-import { Context, Duration, Effect, Exit, Fiber, Scope, Stream } from "effect"
+import { Context, Duration, Effect, Exit, Fiber, Metric, Scope, Stream } from "effect"
 import type { Conformance } from "../../src/index.ts"
 import { Leases, open } from "./leases.ts"
 import { versionOf } from "./versions.ts"
@@ -99,9 +99,25 @@ const eventOf = (event: PoolEvent.PoolEvent): Conformance.Event => ({
   ...("fiber" in event && { fiber: event.fiber })
 })
 
+type Registry = (typeof Metric.MetricRegistry)["Service"]
+
+const metricsIn = (registry: Registry): Pick<Conformance.Stats, "idle" | "used" | "waiting"> => {
+  const shown = Effect.runSync(Effect.provideService(Metric.snapshot, Metric.MetricRegistry, registry))
+  const gauge = (id: string, state?: string) => {
+    const found = shown.find((each) => each.id === id && each.attributes?.["db.client.connection.state"] === state)
+    return found?.type === "Gauge" ? Number(found.state.value) : NaN
+  }
+  return {
+    idle: gauge("db.client.connection.count", "idle"),
+    used: gauge("db.client.connection.count", "used"),
+    waiting: gauge("db.client.connection.pending_requests")
+  }
+}
+
 const faceOf = (
   pool: Pool.Pool<Conformance.Connection>,
-  close: Effect.Effect<void>
+  close: Effect.Effect<void>,
+  registry: Registry
 ): Conformance.Pool => {
   const leases = new Leases()
   const useIn = (context: Context.Context<never>): Conformance.Use => (work, options) =>
@@ -136,6 +152,7 @@ const faceOf = (
       const report = await Effect.runPromise(Pool.drain(pool, deadline))
       return { cut: report.cut.length }
     },
+    metrics: () => metricsIn(registry),
     events: (listener) => {
       const fiber = Effect.runFork(
         Stream.runForEach(Pool.events(pool), (event) => Effect.sync(() => listener(eventOf(event))))
@@ -152,7 +169,9 @@ export const breakwater: Conformance.Adapter = {
   describe: failureOf,
   make: async (setup) => {
     const scope = Scope.makeUnsafe()
-    const pool = await Effect.runPromise(Scope.provide(Pool.make(optionsOf(setup)), scope))
-    return faceOf(pool, Scope.close(scope, Exit.void))
+    const registry: Registry = new Map()
+    const make = Effect.provideService(Pool.make(optionsOf(setup)), Metric.MetricRegistry, registry)
+    const pool = await Effect.runPromise(Scope.provide(make, scope))
+    return faceOf(pool, Scope.close(scope, Exit.void), registry)
   }
 }

@@ -189,6 +189,8 @@ export interface Pool {
   readonly resize?: ((size: { readonly min: number; readonly max: number }) => unknown) | undefined
   /** Ends the pool; at the deadline running work is cut. Says how many borrows were, if it knows. */
   readonly drain?: ((deadline: number) => Promise<{ readonly cut?: number | undefined }>) | undefined
+  /** The same numbers as whoever exports the pool's metrics reads them. */
+  readonly metrics?: (() => Pick<Stats, "idle" | "used" | "waiting">) | undefined
   /** Returns how to stop listening. */
   readonly events?: ((listener: (event: Event) => void) => () => void) | undefined
 }

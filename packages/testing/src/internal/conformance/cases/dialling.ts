@@ -93,7 +93,8 @@ const deadServer: Case = {
 const ramp: Case = {
   number: 11,
   name: "Recovery ramps",
-  about: "After an outage of 60 s, with 2,000 callers at once, the dials in flight are 1, 2, 4 … with every success; " +
+  about:
+    "After an outage of 60 s, with 10,000 callers at once, the dials in flight are 1, 2, 4 … with every success; " +
     "the first succeeds within a second of the return, and nobody fails from then on.",
   run: async (t) => {
     await t.server.setMode("refuses")
@@ -113,7 +114,7 @@ const ramp: Case = {
       // A round of dials that all succeed then doubles the next.
       if (dialling > open + 1) steepest = `${dialling} dials in flight after ${open} successes`
     }
-    const callers = Array.from({ length: 2000 }, () => t.hold(pool, 5))
+    const callers = Array.from({ length: 10_000 }, () => t.hold(pool, 5))
     await t.time.advance(30_000)
     t.expect(steepest === "", steepest)
     const after = firstAt - returnedAt

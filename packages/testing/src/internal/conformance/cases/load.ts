@@ -91,7 +91,7 @@ const numbers: Case = {
   name: "Numbers agree",
   about:
     "After each of 2,000 random steps the pool's numbers are the truth as server and callers know it; every borrow " +
-    "that began is waiting or counted once by how it ended; events say the same.",
+    "that began is waiting or counted once by how it ended; metrics and events say the same.",
   run: async (t) => {
     t.server.dialTime = 10
     const pool = await t.make({ max: 6, timeout: 100, maxWaiting: 10, failFast: false, dialConcurrency: 3 })
@@ -115,11 +115,17 @@ const numbers: Case = {
     await t.time.advance(1000)
     const { ended } = t.stats(pool)
     t.expect(ended !== undefined, "the pool does not count how borrows ended")
-    t.expect(pool.events !== undefined, "the pool publishes no events")
-    const [acquired, published] = [ended?.["acquired"], counts.get("Acquired")]
-    t.expect(acquired === published, `${acquired} borrows counted as served, ${published} events say so`)
+    t.expect(pool.metrics !== undefined, "it has no metrics")
+    t.expect(pool.events !== undefined, "it publishes no events")
+    for (const [end, tag] of Object.entries(endings)) {
+      const [counted, published] = [ended?.[end] ?? 0, counts.get(tag) ?? 0]
+      t.expect(counted === published, `${counted} borrows are counted as ${end}, ${published} events say so`)
+    }
   }
 }
+
+/** What publishes a borrow that ended so. */
+const endings = { acquired: "Acquired", timedOut: "TimedOut", refused: "Refused", cancelled: "Cancelled" }
 
 const compare = (t: Trial, pool: Pool, held: number, borrows: ReadonlyArray<Ending<unknown>>): void => {
   const { checking = 0, closing = 0, ended, idle, opening, used, waiting } = t.stats(pool)
@@ -129,6 +135,10 @@ const compare = (t: Trial, pool: Pool, held: number, borrows: ReadonlyArray<Endi
   agree("used", used, held)
   agree("waiting", waiting, pending)
   agree("idle + used", idle + used + checking + closing, t.server.open)
+  const metrics = pool.metrics?.()
+  agree("the metric of idle", metrics?.idle ?? idle, idle)
+  agree("the metric of used", metrics?.used ?? used, used)
+  agree("the metric of waiting", metrics?.waiting ?? waiting, waiting)
   if (opening !== undefined) agree("opening", opening, t.server.dialling)
   if (ended === undefined) return
   const sum = Object.values(ended).reduce((total, count) => total + count, 0)
