@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Config from "effect/Config"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -14,7 +15,7 @@ import * as Schema from "effect/Schema"
  * @since 0.1.0
  * @category models
  */
-export type Profile = "development" | "staging" | "production"
+export type Profile = "development" | "staging" | "production" | "serverless"
 
 /**
  * All of them.
@@ -22,7 +23,22 @@ export type Profile = "development" | "staging" | "production"
  * @since 0.1.0
  * @category models
  */
-export const profiles: ReadonlyArray<Profile> = ["development", "staging", "production"]
+export const profiles: ReadonlyArray<Profile> = ["development", "staging", "production", "serverless"]
+
+/**
+ * What `serverless` means to a pool: many processes, of which each serves little, is frozen between two requests, and
+ * must not keep the server's connections from the others. Ours: the guides know no such environment.
+ *
+ * @since 0.1.0
+ * @category presets
+ */
+export const serverless = {
+  min: 0,
+  max: 2,
+  /** An idle connection is closed after this time. */
+  idle: Duration.seconds(10),
+  start: "lazy"
+} as const
 
 /**
  * Whether a value names a profile.
