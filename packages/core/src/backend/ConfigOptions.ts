@@ -30,6 +30,15 @@ const withoutUndefined = <A>(wrapped: A): A => {
 }
 
 /**
+ * Reads the options that are given, and nothing else.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const unwrap = <Given>(wrapped: Config.Wrap<Given>): Effect.Effect<Given, Config.ConfigError> =>
+  Effect.suspend(() => Config.unwrap<Given>(withoutUndefined(wrapped)))
+
+/**
  * What every backend is given, beside its own options.
  *
  * @since 0.1.0
@@ -54,7 +63,7 @@ export const read = <Given extends Common>(
   Config.ConfigError
 > =>
   Effect.gen(function*() {
-    const given = yield* Config.unwrap<Given>(withoutUndefined(wrapped))
+    const given = yield* unwrap(wrapped)
     const profile = given.profile ?? Option.getOrUndefined(yield* Profile.fromConfig)
     return { ...given, name: given.name ?? name ?? "", profile }
   })
