@@ -79,3 +79,18 @@ export * as RedisServer from "./RedisServer.ts"
  * @since 0.1.0
  */
 export * as RedisServerError from "./RedisServerError.ts"
+
+/**
+ * A certificate for a server of a test, and the authority that signed it, made on the spot: nobody else trusts it, and
+ * no key of it is ever stored.
+ *
+ * @since 0.1.0
+ */
+export * as TestCertificate from "./TestCertificate.ts"
+
+/**
+ * TLS in front of a server that has none: a listener on 127.0.0.1 that takes it off, and hands the bytes on.
+ *
+ * @since 0.1.0
+ */
+export * as TlsProxy from "./TlsProxy.ts"
