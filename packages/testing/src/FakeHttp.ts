@@ -8,13 +8,14 @@
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as Net from "node:net"
-import { HttpConversation, type Timer } from "./internal/httpConversation.ts"
+import { HttpConversation } from "./internal/httpConversation.ts"
+import * as Listener from "./internal/listener.ts"
 import * as Ports from "./internal/ports.ts"
+import * as Timer from "./internal/timer.ts"
 
 /**
  * The server could not listen on its port.
@@ -87,13 +88,7 @@ export type Script = (request: Request) => Reply
  * @since 0.1.0
  * @category models
  */
-export interface Stats {
-  /** Connections that are open now. */
-  readonly open: number
-  /** The most that were open at once. */
-  readonly peak: number
-  /** Connections accepted in total. */
-  readonly accepted: number
+export interface Stats extends Listener.Stats {
   /** Requests whose headers and body came. */
   readonly requests: number
 }
@@ -140,19 +135,6 @@ export const inTurn = (...replies: ReadonlyArray<Reply>): Script => {
   return () => replies[next++] ?? last
 }
 
-const timerOf = (clock: Clock.Clock): Timer => (after, f) => {
-  const millis = Duration.toMillis(Duration.fromInputUnsafe(after))
-  if (millis === 0) {
-    f()
-    return () => {}
-  }
-  // A sleep without end needs no fiber.
-  if (millis === Infinity) return () => {}
-  const sleeping = Effect.andThen(Effect.sleep(millis), Effect.sync(f))
-  const fiber = Effect.runFork(Effect.provideService(sleeping, Clock.Clock, clock))
-  return () => fiber.interruptUnsafe()
-}
-
 /**
  * Starts a server on 127.0.0.1 and a port that was free. Its sockets are closed with the scope.
  *
@@ -162,40 +144,20 @@ const timerOf = (clock: Clock.Clock): Timer => (after, f) => {
 export const make = Effect.fnUntraced(function*(
   initial: Script = () => ({ body: "ok" })
 ): Effect.fn.Return<FakeHttp, FakeHttpError, Scope.Scope> {
-  const timer = timerOf(yield* Clock.Clock)
-  const conversations = new Set<HttpConversation>()
+  const timer = Timer.make(yield* Clock.Clock)
   const requests: Array<Request> = []
-  const counts = { peak: 0, accepted: 0, requests: 0 }
+  let received = 0
   let script = initial
-  const accept = (socket: Net.Socket) => {
-    const conversation = new HttpConversation(socket, timer, (request) => {
-      const received = { ...request, index: counts.requests++ }
-      requests.push(received)
-      if (requests.length > KEPT_REQUESTS) requests.shift()
-      return script(received)
-    })
-    conversations.add(conversation)
-    counts.accepted++
-    counts.peak = Math.max(counts.peak, conversations.size)
-    socket.once("close", () => conversations.delete(conversation))
+  const answer = (request: Omit<Request, "index">) => {
+    const numbered = { ...request, index: received++ }
+    requests.push(numbered)
+    if (requests.length > KEPT_REQUESTS) requests.shift()
+    return script(numbered)
   }
-  let server: Net.Server | undefined
-  const open = (port: number) =>
-    Effect.suspend(() =>
-      server !== undefined ? Effect.void : Effect.map(listening(port, accept), (opened) => {
-        server = opened
-      })
-    ).pipe(Effect.uninterruptible)
-  const refuse = Effect.sync(() => {
-    server?.close()
-    server = undefined
+  const { close, open, port, reset, stats } = yield* Listener.make({
+    onSocket: (socket) => void new HttpConversation(socket, timer, answer),
+    failed: (tried, cause) => new FakeHttpError({ host: Ports.host, port: tried, cause })
   })
-  const cut = Effect.sync(() => {
-    for (const conversation of Array.from(conversations)) conversation.reset()
-  })
-  const kill = Effect.andThen(refuse, cut)
-  yield* Effect.addFinalizer(() => kill)
-  const port = yield* Ports.candidate.pipe(Effect.tap(open), Effect.retry({ times: Ports.attempts - 1 }))
   return {
     host: Ports.host,
     port,
@@ -204,19 +166,11 @@ export const make = Effect.fnUntraced(function*(
       Effect.sync(() => {
         script = next
       }),
-    cut,
-    refuse,
-    kill,
-    restore: Effect.suspend(() => open(port)),
-    stats: Effect.sync(() => ({ open: conversations.size, ...counts })),
+    cut: reset,
+    refuse: close,
+    kill: Effect.andThen(close, reset),
+    restore: open,
+    stats: Effect.map(stats, (counts) => ({ ...counts, requests: received })),
     requests: Effect.sync(() => [...requests])
   }
 })
-
-const listening = (port: number, accept: (socket: Net.Socket) => void) =>
-  Effect.callback<Net.Server, FakeHttpError>((resume) => {
-    const server = Net.createServer({ noDelay: true }, accept)
-    server.on("error", (cause) => resume(Effect.fail(new FakeHttpError({ host: Ports.host, port, cause }))))
-    server.listen(port, Ports.host, () => resume(Effect.succeed(server)))
-    return Effect.sync(() => server.close())
-  })

@@ -23,6 +23,14 @@ export * as FakeHttp from "./FakeHttp.ts"
 export * as FakeMongo from "./FakeMongo.ts"
 
 /**
+ * A TCP server on 127.0.0.1 that treats each connection as its script says, and counts them: for what has no protocol
+ * of its own, such as a pool over plain sockets.
+ *
+ * @since 0.1.0
+ */
+export * as FakeTcp from "./FakeTcp.ts"
+
+/**
  * Faults of a network as values, for `FaultProxy.apply`.
  *
  * @since 0.1.0

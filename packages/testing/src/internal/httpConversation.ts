@@ -1,11 +1,9 @@
 /**
  * One connection to a fake HTTP server: requests as they come, one answer after the other.
  */
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import type * as Net from "node:net"
-
-/** Runs `f` after a time, at once for zero; returns how to call it off. */
-export type Timer = (after: Duration.Input, f: () => void) => () => void
+import * as Timer from "./timer.ts"
 
 interface Request {
   readonly method: string
@@ -71,27 +69,22 @@ const parse = (bytes: Buffer): { readonly request: Request; readonly rest: Buffe
 export class HttpConversation {
   private received: Buffer = Buffer.alloc(0)
   private answering = false
-  private cancelTimer = () => {}
   private readonly socket: Net.Socket
-  private readonly timer: Timer
+  private readonly timer: (millis: number, f: () => void) => void
   private readonly answer: (request: Request) => Reply
 
-  constructor(socket: Net.Socket, timer: Timer, answer: (request: Request) => Reply) {
+  constructor(socket: Net.Socket, timer: Timer.Timer, answer: (request: Request) => Reply) {
     this.socket = socket
-    this.timer = timer
+    this.timer = Timer.ofSocket(socket, timer)
     this.answer = answer
     socket.on("data", (chunk: Buffer) => {
       this.received = Buffer.concat([this.received, chunk])
       this.next()
     })
-    // Clients of fault tests come and go as they like.
-    socket.on("error", () => {})
-    socket.once("close", () => this.cancelTimer())
   }
 
-  reset(): void {
-    this.cancelTimer()
-    this.socket.resetAndDestroy()
+  private after(time: Duration.Input | undefined, f: () => void): void {
+    this.timer(Duration.toMillis(Duration.fromInputUnsafe(time ?? 0)), f)
   }
 
   private next(): void {
@@ -101,8 +94,8 @@ export class HttpConversation {
     this.received = parsed.rest
     this.answering = true
     const reply = this.answer(parsed.request)
-    if (reply.reset === true) return this.reset()
-    this.cancelTimer = this.timer(reply.headersAfter ?? 0, () => this.writeHead(parsed.request, reply))
+    if (reply.reset === true) return void this.socket.resetAndDestroy()
+    this.after(reply.headersAfter, () => this.writeHead(parsed.request, reply))
   }
 
   private writeHead(request: Request, reply: Reply): void {
@@ -120,9 +113,9 @@ export class HttpConversation {
 
   private writeBody(body: Buffer, at: number, size: number, reply: Reply): void {
     const { resetAfter = Infinity } = reply
-    if (at >= resetAfter) return this.reset()
+    if (at >= resetAfter) return void this.socket.resetAndDestroy()
     if (at >= body.length) return this.done()
-    this.cancelTimer = this.timer(reply.pieceAfter ?? 0, () => {
+    this.after(reply.pieceAfter, () => {
       const end = Math.min(at + size, body.length, resetAfter)
       this.socket.write(body.subarray(at, end), () => this.writeBody(body, end, size, reply))
     })
