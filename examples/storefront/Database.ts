@@ -15,9 +15,8 @@ const layerDatabase = Database.layerConfig({
   policy: Policies.config<Postgres.PolicyOptions>({
     deadline: "2500 millis",
     timeout: "1 second",
-    retry: { times: 2 },
-    // A shop that is closed for longer than its database is down loses customers.
-    breaker: { openFor: "500 millis" },
+    retry: { times: 3 },
+    breaker: {},
     // No function that the shop selects from writes anything.
     reads: "idempotent"
   }, {})
