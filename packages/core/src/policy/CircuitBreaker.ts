@@ -101,8 +101,16 @@ class Breaker {
   }
 
   around<A, E, R>(effect: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E | PolicyError, R> {
+    return Effect.suspend(() => {
+      const { generation, state } = this.state
+      if (state === "closed") return Effect.onExitPrimitive(effect, (exit) => this.settle(generation, exit, call))
+      return this.state.rejects(call) ? this.reject(call) : this.probe(effect, call)
+    })
+  }
+
+  private probe<A, E, R>(effect: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E | PolicyError, R> {
     let generation = -1
-    // The finalizer goes on the stack before the admission: an interrupt in between must find it.
+    // The finalizer goes on the stack before the admission takes a permit: an interrupt in between must find it.
     return Effect.onExitPrimitive(
       Effect.suspend((): Effect.Effect<A, E | PolicyError, R> => {
         const { generation: before, openUntil } = this.state

@@ -52,15 +52,18 @@ export class BreakerState {
   /** Whether a call may go on; it then belongs to `generation`, and must be settled by `record` or `forget`. */
   admit(time: Time): boolean {
     if (this.state === "closed") return true
-    if (this.state === "open" || this.permitsLeft === 0) {
-      const now = time.now()
-      if (now < this.openUntil) return false
-      if (this.state === "open") this.enter("half-open", now)
-      // Probes that hang must not keep it half-open for ever: others go beside them, and whoever ends first counts.
-      else this.extend(now)
-    }
+    if (this.rejects(time)) return false
+    if (this.state === "open") this.enter("half-open", time.now())
+    // Probes that hang must not keep it half-open for ever: others go beside them, and whoever ends first counts.
+    else if (this.permitsLeft === 0) this.extend(time.now())
     this.permitsLeft--
     return true
+  }
+
+  /** Whether a call may not go on. */
+  rejects(time: Time): boolean {
+    if (this.state === "closed" || (this.state === "half-open" && this.permitsLeft > 0)) return false
+    return time.now() < this.openUntil
   }
 
   /** Counts a result; `openFor` of the server's own choosing wins over the period where it is longer. */
