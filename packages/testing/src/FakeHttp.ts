@@ -154,10 +154,11 @@ export const make = Effect.fnUntraced(function*(
     if (requests.length > KEPT_REQUESTS) requests.shift()
     return script(numbered)
   }
-  const { close, open, port, reset, stats } = yield* Listener.make({
+  const { close, end, open, port, stats } = yield* Listener.make({
     onSocket: (socket) => void new HttpConversation(socket, timer, answer),
     failed: (tried, cause) => new FakeHttpError({ host: Ports.host, port: tried, cause })
   })
+  const cut = end("resetAndDestroy")
   return {
     host: Ports.host,
     port,
@@ -166,9 +167,9 @@ export const make = Effect.fnUntraced(function*(
       Effect.sync(() => {
         script = next
       }),
-    cut: reset,
+    cut,
     refuse: close,
-    kill: Effect.andThen(close, reset),
+    kill: Effect.andThen(close, cut),
     restore: open,
     stats: Effect.map(stats, (counts) => ({ ...counts, requests: received })),
     requests: Effect.sync(() => [...requests])

@@ -169,7 +169,7 @@ export const make: Effect.Effect<FakeMongo, MongoServerError, Scope.Scope> = Eff
   return {
     host: Ports.host,
     port: listener.port,
-    kill: Effect.andThen(listener.close, listener.reset),
+    kill: Effect.andThen(listener.close, listener.end("destroy")),
     start: listener.open,
     isRunning: Effect.sync(listener.isListening),
     connections: (appName) => Effect.sync(() => listener.connections(appName).length),

@@ -180,7 +180,7 @@ export const make = Effect.fnUntraced(function*(
 ): Effect.fn.Return<FakeTcp, FakeTcpError, Scope.Scope> {
   const clock = yield* Clock.Clock
   let script = initial
-  const { close, open, port, reset, stats } = yield* Listener.make({
+  const { close, end, open, port, stats } = yield* Listener.make({
     onSocket: (socket) => {
       const answer = script(connectionOf(socket, clock))
       // Without a reader the client's end would go unseen.
@@ -188,6 +188,7 @@ export const make = Effect.fnUntraced(function*(
     },
     failed: (tried, cause) => new FakeTcpError({ host: Ports.host, port: tried, cause })
   })
+  const cut = end("resetAndDestroy")
   return {
     host: Ports.host,
     port,
@@ -195,9 +196,9 @@ export const make = Effect.fnUntraced(function*(
       Effect.sync(() => {
         script = next
       }),
-    cut: reset,
+    cut,
     refuse: close,
-    kill: Effect.andThen(close, reset),
+    kill: Effect.andThen(close, cut),
     restore: open,
     stats
   }

@@ -22,14 +22,16 @@ export interface Stats {
   readonly accepted: number
 }
 
+export type Ending = "destroy" | "resetAndDestroy"
+
 export interface Listener<E> {
   readonly port: number
   /** Nothing when it listens already. */
   readonly open: Effect.Effect<void, E>
   /** Refuses new connections; open ones stay. */
   readonly close: Effect.Effect<void>
-  /** Ends every open connection with a RST; done when none is left of them. */
-  readonly reset: Effect.Effect<void>
+  /** Ends every open connection, with a FIN or a RST; done when none is left of them. */
+  readonly end: (by: Ending) => Effect.Effect<void>
   readonly isListening: () => boolean
   readonly stats: Effect.Effect<Stats>
 }
@@ -65,7 +67,7 @@ export const make = <E>(options: Options<E>): Effect.Effect<Listener<E>, E, Scop
       server?.close()
       server = undefined
     })
-    const end = (by: "destroy" | "resetAndDestroy") =>
+    const end = (by: Ending) =>
       Effect.suspend(() =>
         Effect.forEach(Array.from(sockets), (socket) => closed(socket, by), { concurrency: "unbounded", discard: true })
       )
@@ -75,13 +77,13 @@ export const make = <E>(options: Options<E>): Effect.Effect<Listener<E>, E, Scop
       port,
       open: open(port),
       close,
-      reset: end("resetAndDestroy"),
+      end,
       isListening: () => server !== undefined,
       stats: Effect.sync(() => ({ open: sockets.size, ...counts }))
     }
   })
 
-const closed = (socket: Net.Socket, by: "destroy" | "resetAndDestroy") =>
+const closed = (socket: Net.Socket, by: Ending) =>
   Effect.callback<void>((resume) => {
     socket.once("close", () => resume(Effect.void))
     socket[by]()
