@@ -8,14 +8,15 @@
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { HttpConversation } from "./internal/httpConversation.ts"
+import { HttpConversation, type Received, type Reply } from "./internal/httpConversation.ts"
 import * as Listener from "./internal/listener.ts"
 import * as Ports from "./internal/ports.ts"
 import * as Timer from "./internal/timer.ts"
+
+export type { Reply } from "./internal/httpConversation.ts"
 
 /**
  * The server could not listen on its port.
@@ -39,39 +40,9 @@ export class FakeHttpError extends Schema.TaggedError<FakeHttpError>()("FakeHttp
  * @since 0.1.0
  * @category models
  */
-export interface Request {
-  readonly method: string
-  /** With its query. */
-  readonly path: string
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: string
+export interface Request extends Received {
   /** How many requests came before it, over all connections. */
   readonly index: number
-}
-
-/**
- * What to answer. Infinite times mean never.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Reply {
-  /** Default 200. */
-  readonly status?: number | undefined
-  /** Beside `content-length`, which is always sent. */
-  readonly headers?: Readonly<Record<string, string>> | undefined
-  /** Default: empty. */
-  readonly body?: string | Uint8Array | undefined
-  /** How long to wait before the headers. Default 0. */
-  readonly headersAfter?: Duration.Input | undefined
-  /** How long to wait before each piece of the body. Default 0. */
-  readonly pieceAfter?: Duration.Input | undefined
-  /** Into how many pieces the body is cut. Default 1. */
-  readonly pieces?: number | undefined
-  /** Ends the connection with a RST after this many bytes of the body; 0: after the headers. */
-  readonly resetAfter?: number | undefined
-  /** Ends the connection with a RST instead of any answer. */
-  readonly reset?: boolean | undefined
 }
 
 /**
@@ -99,21 +70,11 @@ export interface Stats extends Listener.Stats {
  * @since 0.1.0
  * @category models
  */
-export interface FakeHttp {
-  readonly host: string
-  readonly port: number
+export interface FakeHttp extends Listener.FakeServer<FakeHttpError> {
   /** Without a slash at its end. */
   readonly url: string
   /** Changes how requests are answered from now on. */
   readonly script: (script: Script) => Effect.Effect<void>
-  /** Ends every open connection with a RST. */
-  readonly cut: Effect.Effect<void>
-  /** Refuses new connections; open ones stay. */
-  readonly refuse: Effect.Effect<void>
-  /** As when its process is killed: refuses, and cuts. */
-  readonly kill: Effect.Effect<void>
-  /** Listens again, on the same port. */
-  readonly restore: Effect.Effect<void, FakeHttpError>
   readonly stats: Effect.Effect<Stats>
   /** The requests that came, oldest first; the last thousand. */
   readonly requests: Effect.Effect<ReadonlyArray<Request>>
@@ -148,30 +109,25 @@ export const make = Effect.fnUntraced(function*(
   const requests: Array<Request> = []
   let received = 0
   let script = initial
-  const answer = (request: Omit<Request, "index">) => {
+  const answer = (request: Received) => {
     const numbered = { ...request, index: received++ }
     requests.push(numbered)
     if (requests.length > KEPT_REQUESTS) requests.shift()
     return script(numbered)
   }
-  const { close, end, open, port, stats } = yield* Listener.make({
+  const listener = yield* Listener.make({
     onSocket: (socket) => void new HttpConversation(socket, timer, answer),
-    failed: (tried, cause) => new FakeHttpError({ host: Ports.host, port: tried, cause })
+    failed: (port, cause) => new FakeHttpError({ host: Ports.host, port, cause })
   })
-  const cut = end("resetAndDestroy")
+  const server = Listener.fakeServer(listener)
   return {
-    host: Ports.host,
-    port,
-    url: `http://${Ports.host}:${port}`,
+    ...server,
+    url: `http://${server.host}:${server.port}`,
     script: (next) =>
       Effect.sync(() => {
         script = next
       }),
-    cut,
-    refuse: close,
-    kill: Effect.andThen(close, cut),
-    restore: open,
-    stats: Effect.map(stats, (counts) => ({ ...counts, requests: received })),
+    stats: Effect.map(listener.stats, (counts) => ({ ...counts, requests: received })),
     requests: Effect.sync(() => [...requests])
   }
 })

@@ -71,19 +71,9 @@ export type Script = (connection: Connection) => ((bytes: Uint8Array) => void) |
  * @since 0.1.0
  * @category models
  */
-export interface FakeTcp {
-  readonly host: string
-  readonly port: number
+export interface FakeTcp extends Listener.FakeServer<FakeTcpError> {
   /** Changes how connections that come from now on are treated. */
   readonly script: (script: Script) => Effect.Effect<void>
-  /** Ends every open connection with a RST. */
-  readonly cut: Effect.Effect<void>
-  /** Refuses new connections; open ones stay. */
-  readonly refuse: Effect.Effect<void>
-  /** As when its process is killed: refuses, and cuts. */
-  readonly kill: Effect.Effect<void>
-  /** Listens again, on the same port. */
-  readonly restore: Effect.Effect<void, FakeTcpError>
   readonly stats: Effect.Effect<Listener.Stats>
 }
 
@@ -180,27 +170,21 @@ export const make = Effect.fnUntraced(function*(
 ): Effect.fn.Return<FakeTcp, FakeTcpError, Scope.Scope> {
   const clock = yield* Clock.Clock
   let script = initial
-  const { close, end, open, port, stats } = yield* Listener.make({
+  const listener = yield* Listener.make({
     onSocket: (socket) => {
       const answer = script(connectionOf(socket, clock))
       // Without a reader the client's end would go unseen.
       socket.on("data", (bytes: Buffer) => answer?.(bytes))
     },
-    failed: (tried, cause) => new FakeTcpError({ host: Ports.host, port: tried, cause })
+    failed: (port, cause) => new FakeTcpError({ host: Ports.host, port, cause })
   })
-  const cut = end("resetAndDestroy")
   return {
-    host: Ports.host,
-    port,
+    ...Listener.fakeServer(listener),
     script: (next) =>
       Effect.sync(() => {
         script = next
       }),
-    cut,
-    refuse: close,
-    kill: Effect.andThen(close, cut),
-    restore: open,
-    stats
+    stats: listener.stats
   }
 })
 

@@ -5,21 +5,36 @@ import * as Duration from "effect/Duration"
 import type * as Net from "node:net"
 import * as Timer from "./timer.ts"
 
-interface Request {
+export interface Received {
   readonly method: string
+  /** With its query. */
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
 }
 
-interface Reply {
+/**
+ * What to answer. Infinite times mean never.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Reply {
+  /** Default 200. */
   readonly status?: number | undefined
+  /** Beside `content-length`, which is always sent. */
   readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Default: empty. */
   readonly body?: string | Uint8Array | undefined
+  /** How long to wait before the headers. Default 0. */
   readonly headersAfter?: Duration.Input | undefined
+  /** How long to wait before each piece of the body. Default 0. */
   readonly pieceAfter?: Duration.Input | undefined
+  /** Into how many pieces the body is cut. Default 1. */
   readonly pieces?: number | undefined
+  /** Ends the connection with a RST after this many bytes of the body; 0: after the headers. */
   readonly resetAfter?: number | undefined
+  /** Ends the connection with a RST instead of any answer. */
   readonly reset?: boolean | undefined
 }
 
@@ -29,7 +44,7 @@ const HEAD_END = "\r\n\r\n"
 const bodyAt = (
   bytes: Buffer,
   start: number,
-  headers: Request["headers"]
+  headers: Received["headers"]
 ): { readonly body: Buffer; readonly end: number } | undefined => {
   if (headers["transfer-encoding"] === undefined) {
     const end = start + Number(headers["content-length"] ?? 0)
@@ -49,7 +64,7 @@ const bodyAt = (
 }
 
 /** The first request in `bytes`, and what follows it. */
-const parse = (bytes: Buffer): { readonly request: Request; readonly rest: Buffer } | undefined => {
+const parse = (bytes: Buffer): { readonly request: Received; readonly rest: Buffer } | undefined => {
   const headEnd = bytes.indexOf(HEAD_END)
   if (headEnd < 0) return undefined
   const [first = "", ...lines] = bytes.toString("latin1", 0, headEnd).split("\r\n")
@@ -71,9 +86,9 @@ export class HttpConversation {
   private answering = false
   private readonly socket: Net.Socket
   private readonly timer: (millis: number, f: () => void) => void
-  private readonly answer: (request: Request) => Reply
+  private readonly answer: (request: Received) => Reply
 
-  constructor(socket: Net.Socket, timer: Timer.Timer, answer: (request: Request) => Reply) {
+  constructor(socket: Net.Socket, timer: Timer.Timer, answer: (request: Received) => Reply) {
     this.socket = socket
     this.timer = Timer.ofSocket(socket, timer)
     this.answer = answer
@@ -98,7 +113,7 @@ export class HttpConversation {
     this.after(reply.headersAfter, () => this.writeHead(parsed.request, reply))
   }
 
-  private writeHead(request: Request, reply: Reply): void {
+  private writeHead(request: Received, reply: Reply): void {
     const body = Buffer.from(reply.body ?? "")
     const headers = { "content-length": String(body.length), ...reply.headers }
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)

@@ -22,6 +22,25 @@ export interface Stats {
   readonly accepted: number
 }
 
+/**
+ * A fake server as it stands in the network, and what may befall it there.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface FakeServer<E> {
+  readonly host: string
+  readonly port: number
+  /** Ends every open connection with a RST. */
+  readonly cut: Effect.Effect<void>
+  /** Refuses new connections; open ones stay. */
+  readonly refuse: Effect.Effect<void>
+  /** As when its process is killed: refuses, and cuts. */
+  readonly kill: Effect.Effect<void>
+  /** Listens again, on the same port. */
+  readonly restore: Effect.Effect<void, E>
+}
+
 export type Ending = "destroy" | "resetAndDestroy"
 
 export interface Listener<E> {
@@ -82,6 +101,11 @@ export const make = <E>(options: Options<E>): Effect.Effect<Listener<E>, E, Scop
       stats: Effect.sync(() => ({ open: sockets.size, ...counts }))
     }
   })
+
+export const fakeServer = <E>({ close, end, open, port }: Listener<E>): FakeServer<E> => {
+  const cut = end("resetAndDestroy")
+  return { host: Ports.host, port, cut, refuse: close, kill: Effect.andThen(close, cut), restore: open }
+}
 
 const closed = (socket: Net.Socket, by: Ending) =>
   Effect.callback<void>((resume) => {

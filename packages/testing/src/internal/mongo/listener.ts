@@ -5,9 +5,10 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Net from "node:net"
-import { MongoServerError, StartFailed } from "../../MongoServerError.ts"
+import type { MongoServerError } from "../../MongoServerError.ts"
 import * as Listener from "../listener.ts"
 import * as Timer from "../timer.ts"
+import { errors } from "./errors.ts"
 import * as Wire from "./wire.ts"
 
 export class Connection {
@@ -54,9 +55,6 @@ const serve = (connection: Connection, socket: Net.Socket, onRequest: OnRequest)
   })
 }
 
-const failed = (port: number, cause: unknown) =>
-  new MongoServerError({ reason: new StartFailed({ step: "start", detail: `port ${port}: ${String(cause)}` }) })
-
 export const make = (onRequest: OnRequest): Effect.Effect<Responder, MongoServerError, Scope.Scope> =>
   Effect.gen(function*() {
     const timer = Timer.make(yield* Clock.Clock)
@@ -68,7 +66,10 @@ export const make = (onRequest: OnRequest): Effect.Effect<Responder, MongoServer
       socket.once("close", () => open.delete(connection))
       serve(connection, socket, onRequest)
     }
-    const listener = yield* Listener.make({ onSocket, failed })
+    const listener = yield* Listener.make({
+      onSocket,
+      failed: (port, cause) => errors.startFailed("start", `port ${port}: ${String(cause)}`)
+    })
     return {
       ...listener,
       connections: (appName) => [...open].filter((one) => appName === undefined || one.appName === appName)
