@@ -112,7 +112,10 @@ export const layer = (options?: Options): Layer.Layer<MongoServer, MongoServerEr
  * @category constructors
  */
 export const attach = (options: { readonly url: Redacted.Redacted }): Effect.Effect<MongoServer, MongoServerError> =>
-  real("given", options.url, Controls.refused(errors))
+  // The driver's own complaint might repeat the URL, and with it the password.
+  /^mongodb(\+srv)?:\/\/[^/]/.test(Redacted.value(options.url))
+    ? real("given", options.url, Controls.refused(errors))
+    : Effect.fail(errors.invalidUrl())
 
 const real = (
   source: Source,
