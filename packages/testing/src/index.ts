@@ -102,3 +102,11 @@ export * as TestCertificate from "./TestCertificate.ts"
  * @since 0.1.0
  */
 export * as TlsProxy from "./TlsProxy.ts"
+
+/**
+ * Hears all that a program says: its logs of every level, its spans with their attributes and ends, and whatever else
+ * it is shown, errors and statistics for instance. For tests that a secret shows nowhere.
+ *
+ * @since 0.1.0
+ */
+export * as Witness from "./Witness.ts"

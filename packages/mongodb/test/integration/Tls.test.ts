@@ -36,7 +36,7 @@ describe("A MongoDB that speaks TLS", () => {
       Effect.gen(function*() {
         const certificate = yield* TestCertificate.make()
         const { hostname, port } = new URL(Redacted.value((yield* server).url))
-      const proxy = yield* TlsProxy.make({ target: { host: hostname, port: Number(port) }, certificate })
+        const proxy = yield* TlsProxy.make({ target: { host: hostname, port: Number(port) }, certificate })
         // One server behind another address: the driver must not go to where it says it is.
         const url = urlOf(proxy, `/shop?directConnection=true&${parameter}`)
         const mongo = yield* open(url, { driver: { tlsCAFile: yield* fileOf(certificate.ca) } })
