@@ -16,7 +16,7 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import type * as Net from "node:net"
+import * as Net from "node:net"
 import * as Fault from "./Fault.ts"
 import * as Listener from "./internal/listener.ts"
 import * as Ports from "./internal/ports.ts"
@@ -108,7 +108,7 @@ export const make = Effect.fnUntraced(function*(options: {
   const relay = makeRelay(options.target, yield* Clock.Clock)
   const active = new Map<string, Fault.Fault>()
   const entrance = yield* Listener.make({
-    allowHalfOpen: true,
+    createServer: (onSocket) => Net.createServer({ allowHalfOpen: true, noDelay: true }, onSocket),
     onSocket: (socket) => relay.accept(socket, active.values()),
     failed: (port, cause) => new FaultProxyError({ host: Ports.host, port, cause })
   })

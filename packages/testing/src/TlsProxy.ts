@@ -8,6 +8,8 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Net from "node:net"
 import * as Tls from "node:tls"
+import * as Listener from "./internal/listener.ts"
+import * as Ports from "./internal/ports.ts"
 import type { TestCertificate } from "./TestCertificate.ts"
 
 /**
@@ -47,40 +49,23 @@ export const make = (options: {
   readonly target: { readonly host: string; readonly port: number }
   readonly certificate: Pick<TestCertificate, "cert" | "key">
 }): Effect.Effect<TlsProxy, TlsProxyError, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.callback<TlsProxy & { readonly close: () => void }, TlsProxyError>((resume) => {
-      const sockets = new Set<Net.Socket>()
-      let secured = 0
-      const keep = (socket: Net.Socket, other: Net.Socket) => {
-        sockets.add(socket)
-        socket.on("error", () => {}) // "close" follows
-        socket.once("close", () => {
-          sockets.delete(socket)
-          other.destroy()
-        })
-        socket.pipe(other)
-      }
-      const { certificate: { cert, key }, target } = options
-      const server = Tls.createServer({ cert, key }, (client) => {
-        secured++
+  Effect.gen(function*() {
+    const { certificate: { cert, key }, target } = options
+    const { port, stats } = yield* Listener.make({
+      createServer: (onSocket) =>
+        Tls.createServer({ cert, key }, onSocket).on("tlsClientError", (_, socket) => socket.destroy()),
+      onSocket: (client) => {
         const upstream = Net.connect({ host: target.host, port: target.port, noDelay: true })
-        keep(client, upstream)
-        keep(upstream, client)
-      })
-      server.on("tlsClientError", (_, socket) => socket.destroy())
-      server.on("error", (cause) => resume(Effect.fail(new TlsProxyError({ cause }))))
-      server.listen(0, "127.0.0.1", () => {
-        const address = server.address()
-        resume(Effect.succeed({
-          host: "127.0.0.1",
-          port: address !== null && typeof address === "object" ? address.port : 0,
-          secured: Effect.sync(() => secured),
-          close: () => {
-            server.close()
-            for (const socket of sockets) socket.destroy()
-          }
-        }))
-      })
-    }),
-    ({ close }) => Effect.sync(close)
-  )
+        upstream.on("error", () => {}) // "close" follows
+        join(client, upstream)
+        join(upstream, client)
+      },
+      failed: (_, cause) => new TlsProxyError({ cause })
+    })
+    return { host: Ports.host, port, secured: Effect.map(stats, ({ accepted }) => accepted) }
+  })
+
+const join = (from: Net.Socket, to: Net.Socket): void => {
+  from.once("close", () => to.destroy())
+  from.pipe(to)
+}

@@ -58,8 +58,8 @@ export interface Listener<E> {
 export interface Options<E> {
   readonly onSocket: (socket: Net.Socket) => void
   readonly failed: (port: number, cause: unknown) => E
-  /** Whether the end of a client leaves its connection half open. Default: it ends it. */
-  readonly allowHalfOpen?: boolean | undefined
+  /** Default: of TCP, where the end of a client ends its connection. */
+  readonly createServer?: ((onSocket: (socket: Net.Socket) => void) => Net.Server) | undefined
 }
 
 /** Listens on a port that was free, until the scope closes, and with it every connection. */
@@ -113,9 +113,11 @@ const closed = (socket: Net.Socket, by: Ending) =>
     socket[by]()
   })
 
-const listening = <E>(port: number, { allowHalfOpen = false, failed, onSocket }: Options<E>) =>
+const ofTcp: NonNullable<Options<never>["createServer"]> = (onSocket) => Net.createServer({ noDelay: true }, onSocket)
+
+const listening = <E>(port: number, { createServer = ofTcp, failed, onSocket }: Options<E>) =>
   Effect.callback<Net.Server, E>((resume) => {
-    const server = Net.createServer({ allowHalfOpen, noDelay: true }, (socket) => {
+    const server = createServer((socket) => {
       // Accepted by the kernel before the socket was closed.
       if (server.listening) onSocket(socket)
       else socket.resetAndDestroy()
