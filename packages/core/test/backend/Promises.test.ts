@@ -14,13 +14,21 @@ const service = {
 describe("A backend as promises", () => {
   it.effect("runs from its start to its only close", () =>
     Effect.promise(async () => {
+      const gate = Promise.withResolvers<void>()
       let closed = 0
-      const make = Effect.as(Effect.addFinalizer(() => Effect.sync(() => closed++)), service)
+      const finalizer = Effect.andThen(Effect.promise(() => gate.promise), Effect.sync(() => closed++))
+      const make = Effect.as(Effect.addFinalizer(() => finalizer), service)
       const started = await Promises.start(make, ({ double }) => ({ double }), undefined)
       assert.strictEqual(await Promises.run(started.client.double(4), undefined), 8)
       assert.deepStrictEqual([await started.stats(), (await started.health()).status], [7, "healthy"])
-      assert.strictEqual(closed, 0)
-      await Promise.all([started.close(), started.close(), started[Symbol.asyncDispose]()])
+      const ends = [started.close(), started.close(), started[Symbol.asyncDispose]()]
+      const first = await Promise.race([
+        ...ends,
+        new Promise((resolve) => setImmediate(() => resolve("still closing")))
+      ])
+      assert.deepStrictEqual([first, closed], ["still closing", 0])
+      gate.resolve()
+      await Promise.all(ends)
       assert.strictEqual(closed, 1)
     }))
 
