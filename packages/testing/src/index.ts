@@ -104,8 +104,8 @@ export * as TestCertificate from "./TestCertificate.ts"
 export * as TlsProxy from "./TlsProxy.ts"
 
 /**
- * Hears all that a program says: its logs of every level, its spans with their attributes and ends, and whatever else
- * it is shown, errors and statistics for instance. For tests that a secret shows nowhere.
+ * Hears all that a program says: its logs of every level, its spans as exporters send them, and whatever else it is
+ * shown, errors and statistics for instance. For tests that a secret shows nowhere.
  *
  * @since 0.1.0
  */
