@@ -175,6 +175,11 @@ describe("what is repeated", () => {
 describe("what was refused by an open circuit", () => {
   const options = { window: 4, minimumCalls: 1, openFor: "1 second", halfOpenCalls: 1 } as const
 
+  const isCircuitOpen = (exit: Exit.Exit<unknown, unknown>): boolean => {
+    const error = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason)?.error : undefined
+    return PolicyError.isPolicyError(error) && error.reason._tag === "CircuitOpen"
+  }
+
   /** Opens the circuit, then makes a call whose attempts are counted. */
   const refused = (policy: Policy.Policy<unknown>, operation: Operation.Operation, outage: Duration.Input) =>
     Effect.gen(function*() {
@@ -201,13 +206,21 @@ describe("what was refused by an open circuit", () => {
       assert.deepStrictEqual([runs, took], [1, 2250])
     }))
 
+  it.effect("is waited for no longer than half of the time that was left", () =>
+    Effect.gen(function*() {
+      // It would come back after 1050 ms.
+      const within = (deadline: Duration.Input) =>
+        refused(Policy.make({ deadline, retry: { times: 1 }, breaker: options }), write, "1 second")
+      assert.isTrue(isCircuitOpen((yield* within("2 seconds")).exit))
+      assert.deepStrictEqual((yield* within("2200 millis")).exit, Exit.succeed("done"))
+    }))
+
   it.effect("fails at once where the circuit stays open beyond the deadline, and where there is no deadline", () =>
     Effect.gen(function*() {
       for (const deadline of ["900 millis", undefined] as const) {
         const policy = Policy.make({ deadline, retry: { times: 1 }, breaker: options })
         const { exit, took } = yield* refused(policy, read, "2 seconds")
-        const error = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason)?.error : undefined
-        assert.isTrue(PolicyError.isPolicyError(error) && error.reason._tag === "CircuitOpen")
+        assert.isTrue(isCircuitOpen(exit))
         assert.strictEqual(took, 0)
       }
     }))

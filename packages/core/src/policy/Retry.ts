@@ -5,9 +5,8 @@
  * - `Failure`: when it was surely not sent, always; otherwise only when the operation is idempotent
  * - `Overload`: by the same rule, and only when the backend said when to come back
  * - `Ignored`: only what was surely not sent, where whoever refused it said when to come back, as an open circuit does.
- *   It is waited for while the call's deadline allows, and uses up none of `times`, since the backend is not asked. Any
- *   other refusal on our own side, such as a full queue, would only be made worse, and a call without a deadline fails
- *   at once
+ *   It is waited for during half of the time that the call had left when it first failed, and uses up none of `times`, since the backend is not asked. Any other refusal on our own side, such as a full queue,
+ *   would only be made worse, and a call without a deadline fails at once
  * - `Success`: never
  *
  * Interruptions and defects are never repeated. When no further attempt is made the call fails with the error of the
@@ -150,13 +149,14 @@ const nextDelay = Effect.fnUntraced(function*(
   step: Step,
   call: Call,
   error: unknown,
-  retryAfter: Duration.Duration | undefined
+  retryAfter: Duration.Duration | undefined,
+  reserve: number
 ) {
   const next = step(call.clock.currentTimeMillisUnsafe(), error)
   const drawn = yield* Pull.catchDone(Effect.map(next, ([, delay]) => Duration.toMillis(delay)), () => Effect.undefined)
   if (drawn === undefined) return "Schedule" as const
   const delay = drawn + (retryAfter === undefined ? 0 : Duration.toMillis(retryAfter))
-  return delay >= (yield* timeLeft) ? "Deadline" as const : delay
+  return delay >= (yield* timeLeft) - reserve ? "Deadline" as const : delay
 })
 
 // Whether the call comes back to whoever refused it.
@@ -164,10 +164,11 @@ const waitForAdmission = Effect.fnUntraced(function*(
   step: Step,
   call: Call,
   failed: Failed,
-  retryAfter: Duration.Duration
+  retryAfter: Duration.Duration,
+  reserve: number
 ) {
-  if ((yield* timeLeft) === Infinity) return false
-  return yield* wait(call, failed, yield* nextDelay(step, call, failed.cause, retryAfter))
+  if (reserve === Infinity) return false
+  return yield* wait(call, failed, yield* nextDelay(step, call, failed.cause, retryAfter, reserve))
 })
 
 // Whether there is a next attempt.
@@ -185,7 +186,7 @@ const waitForNext = Effect.fnUntraced(function*(
     return false
   }
   const retryAfter = outcome._tag === "Overload" ? outcome.retryAfter : undefined
-  const next = failed.attempt === failed.of ? "Times" : yield* nextDelay(step, call, failed.cause, retryAfter)
+  const next = failed.attempt === failed.of ? "Times" : yield* nextDelay(step, call, failed.cause, retryAfter, 0)
   return yield* wait(call, failed, next)
 })
 
@@ -197,6 +198,8 @@ const repeat = Effect.fnUntraced(function*<A, E, R>(
 ) {
   const of = settings.times + 1
   const step = yield* Schedule.toStep(settings.schedule)
+  // Whoever comes back late needs time for the work, or takes it from those who have it.
+  const reserve = (yield* timeLeft) / 2
   let cause = firstCause
   for (let attempt = 1;;) {
     const failure = errorOf(cause)
@@ -207,7 +210,7 @@ const repeat = Effect.fnUntraced(function*<A, E, R>(
     const retryAfter = refusedFor(outcome)
     const again = retryAfter === undefined
       ? yield* waitForNext(settings, step, call, failed, outcome)
-      : yield* waitForAdmission(step, call, failed, retryAfter)
+      : yield* waitForAdmission(step, call, failed, retryAfter, reserve)
     if (!again) return yield* Effect.failCause(cause)
     if (retryAfter === undefined) attempt++
     call.attempts++
