@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Net from "node:net"
 import * as Ports from "./ports.ts"
+import { inRealTime } from "./realTime.ts"
 
 /**
  * The connections since the server was made.
@@ -89,7 +90,7 @@ export const make = <E>(options: Options<E>): Effect.Effect<Listener<E>, E, Scop
     const end = (by: Ending) =>
       Effect.suspend(() =>
         Effect.forEach(Array.from(sockets), (socket) => closed(socket, by), { concurrency: "unbounded", discard: true })
-      )
+      ).pipe(Effect.timeoutOption("5 seconds"), Effect.asVoid, inRealTime)
     yield* Effect.addFinalizer(() => Effect.andThen(close, end("destroy")))
     const port = yield* Ports.candidate.pipe(Effect.tap(open), Effect.retry({ times: Ports.attempts - 1 }))
     return {
