@@ -75,8 +75,8 @@ export * as EventHub from "./backend/EventHub.ts"
 export * as Health from "./backend/Health.ts"
 
 /**
- * The phases of a process: starting until its backends are warm, ready, draining from the first word of the end,
- * stopped.
+ * The phases of a process: starting until its backends are warm and what it needs is prepared, ready, draining from
+ * the first word of the end, stopped.
  *
  * @since 0.1.0
  */

@@ -8,6 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Validate from "./Validate.ts"
 
 /**
  * Where a program runs: what its defaults are for.
@@ -47,6 +48,18 @@ export const serverless = {
  * @category guards
  */
 export const isProfile = (u: unknown): u is Profile => profiles.some((profile) => profile === u)
+
+/**
+ * The values of a profile, or those where there is none. Throws a `RangeError` for what is no profile.
+ *
+ * @since 0.1.0
+ * @category presets
+ */
+export const valuesOf = <Values>(
+  presets: Readonly<Record<Profile, Values>>,
+  profile: Profile | undefined,
+  none: Values
+): Values => profile === undefined ? none : presets[Validate.oneOf("profile", profile, profiles)]
 
 /** Others than Breakwater's own variable mean more than a profile: `test`, say. */
 const SHARED_VARIABLES = ["ENVIRONMENT", "NODE_ENV"]

@@ -28,6 +28,15 @@ describe("the profile", () => {
     assert.deepStrictEqual(Profile.serverless, { min: 0, max: 2, idle: Duration.seconds(10), start: "lazy" })
   })
 
+  it("has the values of its preset, others where there is none, and is refused where there is no such", () => {
+    const presets = { development: 1, staging: 2, production: 3, serverless: 4 }
+    assert.deepStrictEqual(Profile.profiles.map((profile) => Profile.valuesOf(presets, profile, 0)), [1, 2, 3, 4])
+    assert.strictEqual(Profile.valuesOf(presets, undefined, 0), 0)
+    // As a program in JavaScript may give it.
+    const unknown = "prod" as Profile.Profile
+    assert.throws(() => Profile.valuesOf(presets, unknown, 0), RangeError, "Option \"profile\" is \"prod\"")
+  })
+
   it.effect("fails for an unknown name in its own variable", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(read({ BREAKWATER_PROFILE: "prod" }))

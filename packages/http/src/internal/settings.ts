@@ -169,9 +169,6 @@ const PRESETS: Record<Profile.Profile, Preset> = {
   serverless: Profile.serverless
 }
 
-const presetOf = (profile: Profile.Profile | undefined): Preset =>
-  profile === undefined ? { max: 50 } : PRESETS[Validate.oneOf("profile", profile, Profile.profiles)]
-
 const DEFAULT_PER_ORIGIN = 30
 const DEFAULT_KEEP_ALIVE = Duration.seconds(30)
 const DEFAULT_DEADLINE = Duration.seconds(60)
@@ -238,7 +235,7 @@ export const resolve = (options: Options, base: Base | undefined, environment: F
   const { critical = true, dns, policy = {}, pool, profile, time } = options
   const name = Validate.text("name", options.name)
   const warnings: Array<string> = []
-  const sources: Sources = { options, environment, preset: presetOf(profile), warnings }
+  const sources: Sources = { options, environment, preset: Profile.valuesOf(PRESETS, profile, { max: 50 }), warnings }
   const size = sizeOf(sources)
   const limits = limitsOf(sources)
   const settings: Settings = {

@@ -346,7 +346,7 @@ const driverOf = (sources: Sources, size: { readonly min: number; readonly max: 
 export const resolve = (options: Options, url: Parsed, environment: FromEnvironment = {}): Settings => {
   const { critical = true, policy: { breaker, retry, ...bounds } = {}, profile } = options
   const name = Validate.text("name", options.name)
-  const preset = PRESETS[Validate.oneOf("profile", profile ?? "staging", Profile.profiles)]
+  const preset = Profile.valuesOf(PRESETS, profile, PRESETS.staging)
   const start = options.pool?.start ?? preset.start ?? "background"
   const warnings = [...url.warnings]
   const sources: Sources = { options, preset, environment, url, warnings }

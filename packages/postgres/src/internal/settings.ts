@@ -177,9 +177,6 @@ const PRESETS: Record<Profile.Profile, Preset> = {
   serverless: Profile.serverless
 }
 
-const presetOf = (profile: Profile.Profile | undefined): Preset =>
-  profile === undefined ? { max: 10 } : PRESETS[Validate.oneOf("profile", profile, Profile.profiles)]
-
 const makePolicy = (
   name: string,
   limits: Setting.Limits & {
@@ -272,7 +269,7 @@ export const resolve = (options: Options, url: FromUrl): Settings => {
   const name = Validate.text("name", options.name)
   if (reads !== undefined) Validate.oneOf("policy.reads", reads, ["idempotent"])
   const warnings = [...url.warnings]
-  const sources: Sources = { options, url, preset: presetOf(profile), warnings }
+  const sources: Sources = { options, url, preset: Profile.valuesOf(PRESETS, profile, { max: 10 }), warnings }
   const limits = limitsOf(sources)
   const bouncer = url.pgbouncer === true
   return {

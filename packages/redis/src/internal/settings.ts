@@ -160,9 +160,6 @@ const PRESETS: Record<Profile.Profile, Preset> = {
   serverless: Profile.serverless
 }
 
-const presetOf = (profile: Profile.Profile | undefined): Preset =>
-  profile === undefined ? { max: 50 } : PRESETS[Validate.oneOf("profile", profile, Profile.profiles)]
-
 interface Sources {
   readonly options: Options
   readonly url: FromUrl
@@ -240,7 +237,7 @@ const policiesOf = (
 export const resolve = (options: Options, url: FromUrl, environment: FromEnvironment = {}): Settings => {
   const { critical = true, policy = {}, pool = {}, profile } = options
   const name = Validate.text("name", options.name)
-  const preset = presetOf(profile)
+  const preset = Profile.valuesOf(PRESETS, profile, { max: 50 })
   const warnings = [...url.warnings]
   const sources: Sources = { options, url, environment, preset, warnings }
   const limits = limitsOf(sources)

@@ -112,9 +112,18 @@ const warningsOf = (max: number, interval: number, idle: number): Array<string> 
   return warnings
 }
 
+/** The guides have one for all of theirs. */
+const IDLE = "300 seconds"
+
+const IDLE_BY_PROFILE: Record<Profile.Profile, Duration.Input> = {
+  development: IDLE,
+  staging: IDLE,
+  production: IDLE,
+  serverless: Profile.serverless.idle
+}
+
 const idleOf = ({ idleTimeout, profile }: Options): number => {
-  if (profile !== undefined) Validate.oneOf("profile", profile, Profile.profiles)
-  const usual = profile === "serverless" ? Profile.serverless.idle : "300 seconds"
+  const usual = Profile.valuesOf(IDLE_BY_PROFILE, profile, IDLE)
   return Validate.boundedMillis("idleTimeout", idleTimeout ?? usual)
 }
 
