@@ -67,6 +67,19 @@ describe("A Postgres URL", () => {
     assert.include(refusal("postgres://db/shop?pool_timeout="), "above 0")
   })
 
+  it("means TLS by ssl=true as by sslmode=require, and does not let one take back what the other says", () => {
+    assert.deepStrictEqual(
+      ["ssl=true", "ssl=true&sslmode=verify-full", "ssl=false", "ssl=false&sslmode=disable"].map((parameters) =>
+        read(`postgres://db/shop?${parameters}`).ssl
+      ),
+      [true, true, false, false]
+    )
+    const contradictions = ["ssl=true&sslmode=disable", "sslmode=prefer&ssl=true", "sslmode=require&ssl=false"]
+    for (const parameters of [...contradictions, "ssl=true&ssl=false", "sslmode=require&sslmode=allow"]) {
+      assert.include(refusal(`postgres://db/shop?${parameters}`), "what the URL says of TLS elsewhere")
+    }
+  })
+
   it("warns of a parameter that is given twice and different, and of what it does not know", () => {
     assert.deepStrictEqual(read("postgres://db/shop?connection_limit=1&connection_limit=2").warnings, [
       "the URL gives \"connection_limit\" 2 times; the last one counts"

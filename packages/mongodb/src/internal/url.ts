@@ -147,7 +147,7 @@ const readParameter = (into: Reading, given: string, values: ReadonlyArray<strin
   if (name !== undefined && isSetting(name)) {
     const read = readers[name](name, last)
     // `ssl` and `tls` say the same: where one asks for TLS, the other must not give it up.
-    if (name === "tls" && (into.settings.tls ?? read) !== read) {
+    if (name === "tls" && (new Set(values).size > 1 || (into.settings.tls ?? read) !== read)) {
       reader.refuse(`parameter "${lower}"`, "what the URL says of TLS elsewhere", last)
     }
     Object.assign(into.settings, { [name]: read })
