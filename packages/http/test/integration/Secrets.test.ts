@@ -24,7 +24,7 @@ it.live("shows no secret in any error, log, event, span or health body", () =>
     const options: Http.Options = {
       name: "payments",
       url: Redacted.make(`http://s3cret-user:s3cret-password@127.0.0.1:${server.port}/`),
-      policy: { breaker: { window: 3, minimumCalls: 3 } }
+      policy: { breaker: { window: 3, minimumCalls: 3, openFor: "1 minute" } }
     }
     yield* Effect.gen(function*() {
       const http = yield* Http.make(options)
