@@ -215,6 +215,14 @@ describe("what was refused by an open circuit", () => {
       assert.deepStrictEqual((yield* within("2200 millis")).exit, Exit.succeed("done"))
     }))
 
+  it.effect("is waited for no longer than 5 seconds, however long the deadline is", () =>
+    Effect.gen(function*() {
+      const within = (openFor: Duration.Input) =>
+        refused(Policy.make({ deadline: "1 hour", retry: { times: 1 }, breaker: { ...options, openFor } }), write, 1)
+      assert.deepStrictEqual((yield* within("4900 millis")).exit, Exit.succeed("done"))
+      assert.isTrue(isCircuitOpen((yield* within("5 seconds")).exit))
+    }))
+
   it.effect("fails at once where the circuit stays open beyond the deadline, and where there is no deadline", () =>
     Effect.gen(function*() {
       for (const deadline of ["900 millis", undefined] as const) {

@@ -5,8 +5,9 @@
  * - `Failure`: when it was surely not sent, always; otherwise only when the operation is idempotent
  * - `Overload`: by the same rule, and only when the backend said when to come back
  * - `Ignored`: only what was surely not sent, where whoever refused it said when to come back, as an open circuit does.
- *   It is waited for during half of the time that the call had left when it first failed, and uses up none of `times`, since the backend is not asked. Any other refusal on our own side, such as a full queue,
- *   would only be made worse, and a call without a deadline fails at once
+ *   It is waited for during half of the time that the call had left when it first failed, 5 seconds at most, and uses up
+ *   none of `times`, since the backend is not asked. Any other refusal on our own side, such as a full queue, would only
+ *   be made worse, and a call without a deadline fails at once
  * - `Success`: never
  *
  * Interruptions and defects are never repeated. When no further attempt is made the call fails with the error of the
@@ -135,6 +136,12 @@ const wait = (call: Call, failed: Failed, next: number | RetriesExhausted["why"]
   return Effect.as(Effect.sleep(delay), true)
 }
 
+/**
+ * Milliseconds that a call waits for an open circuit at most, however long its deadline: the longest that `growing` lets
+ * a circuit be open. Calls that wait must not pile up during a long outage.
+ */
+const LONGEST_WAIT = 5000
+
 const timeLeft = Effect.withFiber((fiber) => Effect.succeed(remainingMillis(fiber.context)))
 
 /** After how long a call may come back that was refused on our own side, where that is known. */
@@ -198,8 +205,9 @@ const repeat = Effect.fnUntraced(function*<A, E, R>(
 ) {
   const of = settings.times + 1
   const step = yield* Schedule.toStep(settings.schedule)
+  const left = yield* timeLeft
   // Whoever comes back late needs time for the work, or takes it from those who have it.
-  const reserve = (yield* timeLeft) / 2
+  const reserve = Math.max(left / 2, left - LONGEST_WAIT)
   let cause = firstCause
   for (let attempt = 1;;) {
     const failure = errorOf(cause)
