@@ -15,7 +15,7 @@ export const options = (variable: string) => ({
     dial: { timeout: "500 millis" }
   }),
   policy: Policies.config<Http.PolicyOptions>({
-    deadline: "1500 millis",
+    deadline: "2 seconds",
     timeout: "400 millis",
     retry: { times: 3 },
     breaker: {}
