@@ -28,10 +28,10 @@ const layerServer = Server.layerConfig({
   pool: Config.succeed({ wait: { timeout: "100 millis" }, dial: { timeout: "1 second" } }),
   // Reading from the database is the retry.
   policy: Policies.config<Redis.PolicyOptions>({
-    deadline: "200 millis",
-    timeout: "100 millis",
+    deadline: "300 millis",
+    timeout: "200 millis",
     retry: { times: 0 },
-    breaker: { openFor: "500 millis" }
+    breaker: {}
   }, { retry: { times: 0 } })
 })
 

@@ -18,8 +18,8 @@ const layerMongo = Catalogue.layerConfig({
   policy: Policies.config<Mongo.PolicyOptions>({
     deadline: "1500 millis",
     timeout: "500 millis",
-    retry: { times: 2 },
-    breaker: { openFor: "500 millis" }
+    retry: { times: 3 },
+    breaker: {}
   }, {}),
   driver: Config.succeed({ serverSelectionTimeout: "400 millis", heartbeat: { every: "500 millis" } })
 })

@@ -1,12 +1,12 @@
 /** The storefront's one database: its pool, its policy and its tables. */
 import { Postgres } from "@breakwater/postgres"
-import { Config, Context, Effect, Layer, Ref, Schedule } from "effect"
+import { Config, Effect } from "effect"
 import * as Policies from "./Policies.ts"
 
 export class Database extends Postgres.Service<Database>()("storefront") {}
 
 /** Reads `DATABASE_URL`, and from it what is not set here. */
-const layerDatabase = Database.layerConfig({
+export const layer = Database.layerConfig({
   pool: Config.succeed({
     size: { min: 2, max: 10 },
     wait: { timeout: "1 second", maxWaiting: 200 },
@@ -15,21 +15,15 @@ const layerDatabase = Database.layerConfig({
   policy: Policies.config<Postgres.PolicyOptions>({
     deadline: "2500 millis",
     timeout: "1 second",
-    retry: { times: 2 },
-    // A shop that is closed for longer than its database is down loses customers.
-    breaker: { openFor: "500 millis" },
+    retry: { times: 3 },
+    breaker: {},
     // No function that the shop selects from writes anything.
     reads: "idempotent"
   }, {})
 })
 
-/** Whether they are there. */
-export class Tables
-  extends Context.Service<Tables, { readonly ready: Effect.Effect<boolean> }>()("storefront/Tables")
-{}
-
 /** Creates what is missing. Several replicas may do it at once: the lock lets one after the other. */
-const migrate = Effect.gen(function*() {
+export const migrate = Effect.gen(function*() {
   const { sql } = yield* Database
   yield* sql.withTransaction(Effect.gen(function*() {
     yield* sql`select pg_advisory_xact_lock(20260101)`
@@ -49,21 +43,4 @@ const migrate = Effect.gen(function*() {
     yield* sql`insert into products select n, 'Lantern no. ' || n, 1000 + 50 * n, 1000
       from generate_series(1, 12) n on conflict do nothing`
   }))
-})
-
-/** Prepares the tables in the background, for as long as that takes. */
-const layerTables = Layer.effect(
-  Tables,
-  Effect.gen(function*() {
-    const ready = yield* Ref.make(false)
-    yield* migrate.pipe(
-      Effect.tapError((error) => Effect.logWarning(`The database is not ready: ${error.message}`)),
-      Effect.retry(Schedule.spaced("500 millis")),
-      Effect.andThen(Ref.set(ready, true)),
-      Effect.forkScoped
-    )
-    return { ready: Ref.get(ready) }
-  })
-)
-
-export const layer = Layer.provideMerge(layerTables, layerDatabase)
+}).pipe(Effect.tapError((error) => Effect.logWarning(`The database is not ready: ${error.message}`)))

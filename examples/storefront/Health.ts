@@ -2,7 +2,6 @@
 import { Backends, Health, Lifecycle } from "@breakwater/core"
 import { Effect, Option } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
-import { Tables } from "./Database.ts"
 import * as StorefrontError from "./StorefrontError.ts"
 
 /** Whether to restart the process. Asks no backend: a restart would not bring one back. */
@@ -11,9 +10,7 @@ export const live = HttpServerResponse.json({ status: "alive" })
 /** Whether to send requests: the phase, and a round trip to each backend that the process is nothing without. */
 export const ready = Effect.gen(function*() {
   const { phase } = yield* Lifecycle.Lifecycle
-  const tables = yield* Tables
-  const warm = yield* phase
-  const now = warm === "ready" && !(yield* tables.ready) ? "starting" : warm
+  const now = yield* phase
   if (now !== "ready") return yield* StorefrontError.make({ _tag: "NotReady", phase: now, backends: {} })
   const report = yield* Health.check({ criticalOnly: true })
   const backends = Object.fromEntries(Object.entries(report.backends).map(([label, { status }]) => [label, status]))

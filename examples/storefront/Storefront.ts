@@ -47,6 +47,6 @@ const layerBackends = Layer.mergeAll(
 export const layer = layerDraining.pipe(
   Layer.provideMerge(Feed.Watchers.drainBefore(HttpRouter.serve(Api.layer, { disableLogger: true }))),
   Layer.provideMerge(layerServer),
-  Layer.provideMerge(Lifecycle.layer()),
+  Layer.provideMerge(Lifecycle.layer({ prepare: Database.migrate })),
   Layer.provideMerge(layerBackends)
 )

@@ -15,10 +15,10 @@ export const options = (variable: string) => ({
     dial: { timeout: "500 millis" }
   }),
   policy: Policies.config<Http.PolicyOptions>({
-    deadline: "1200 millis",
+    deadline: "2 seconds",
     timeout: "400 millis",
-    retry: { times: 2 },
-    breaker: { openFor: "500 millis" }
+    retry: { times: 3 },
+    breaker: {}
   }, {})
 })
 

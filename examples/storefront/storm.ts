@@ -7,6 +7,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Data, Effect, References } from "effect"
 import { writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
+import * as Child from "./storm/Child.ts"
 import * as Conclusion from "./storm/Conclusion.ts"
 import { faultsOf } from "./storm/Report.ts"
 import { run } from "./storm/run.ts"
@@ -23,6 +24,7 @@ const usage = `npm start -- [options]
   --seconds N    how long the storm lasts, its stages scaled alike: ${MINIMUM_SECONDS} to ${MAXIMUM_SECONDS}, default 40
   --report FILE  writes what it measured, as JSON
   --no-policies  runs the same storm once more without policies, and shows both side by side
+  --on RUNTIME   runs the storefront on ${Child.runtimes.join(", ")}; default ${Child.runtimes[0]}
   --serve        instead of a storm, stays up under a light load until Ctrl-C, for faults by your own hand
 `
 
@@ -35,6 +37,7 @@ const options = Effect.try({
         seconds: { type: "string", default: "40" },
         report: { type: "string" },
         "no-policies": { type: "boolean", default: false },
+        on: { type: "string", default: Child.runtimes[0] },
         serve: { type: "boolean", default: false },
         help: { type: "boolean", default: false }
       }
@@ -45,7 +48,13 @@ const options = Effect.try({
   Effect.filterOrFail(
     ({ seconds }) => seconds >= MINIMUM_SECONDS && seconds <= MAXIMUM_SECONDS,
     () => new UsageError({ message: `--seconds: allowed are ${MINIMUM_SECONDS} to ${MAXIMUM_SECONDS}` })
-  )
+  ),
+  Effect.flatMap((values) => {
+    const on = Child.runtimes.find((known) => known === values.on)
+    return on === undefined
+      ? Effect.fail(new UsageError({ message: `--on: allowed are ${Child.runtimes.join(", ")}` }))
+      : Effect.succeed({ ...values, on })
+  })
 )
 
 const write = (file: string, text: string) =>
@@ -54,18 +63,23 @@ const write = (file: string, text: string) =>
     catch: (error) => new UsageError({ message: `--report ${file}: ${String(error)}` })
   })
 
-const once = Effect.fnUntraced(function*(seconds: number, policies: boolean) {
+interface Options {
+  readonly seconds: number
+  readonly on: Child.Runtime
+}
+
+const once = Effect.fnUntraced(function*({ on, seconds }: Options, policies: boolean) {
   console.log("Starting the backends, proxies that break the network on command, and the storefront")
-  const scene = yield* Scene.make({ policies })
+  const scene = yield* Scene.make({ policies, on })
   const how = policies ? "" : ", without policies"
   console.log(`\nA storm of ${seconds} s, ${RATE} requests a second${how}\n\n${Screen.header}`)
   return yield* run(scene, { seconds, rate: RATE })
 }, Effect.scoped)
 
-const storm = Effect.fnUntraced(function*(seconds: number, file: string | undefined, comparing: boolean) {
-  const outcome = yield* once(seconds, true)
+const storm = Effect.fnUntraced(function*(given: Options, file: string | undefined, comparing: boolean) {
+  const outcome = yield* once(given, true)
   console.log(Conclusion.show(outcome))
-  const bare = comparing ? yield* once(seconds, false) : undefined
+  const bare = comparing ? yield* once(given, false) : undefined
   if (bare !== undefined) console.log(Conclusion.compare(outcome, bare))
   const report = bare === undefined ? outcome.report : { ...outcome.report, withoutPolicies: bare.report }
   if (file !== undefined) yield* write(file, `${JSON.stringify(report, null, 2)}\n`)
@@ -73,12 +87,14 @@ const storm = Effect.fnUntraced(function*(seconds: number, file: string | undefi
 })
 
 const main = Effect.gen(function*() {
-  const { help, "no-policies": comparing, report, seconds, serve: stay } = yield* options
+  const { help, "no-policies": comparing, on, report, seconds, serve: stay } = yield* options
   if (help) {
     console.log(usage)
     return 0
   }
-  return stay ? yield* Effect.flatMap(Scene.make({ policies: true }), serve) : yield* storm(seconds, report, comparing)
+  return stay
+    ? yield* Effect.flatMap(Scene.make({ policies: true, on }), serve)
+    : yield* storm({ seconds, on }, report, comparing)
 })
 
 main.pipe(

@@ -23,25 +23,26 @@ const stages = ({ rows }: Outcome): string =>
 const failures = ({ report }: Outcome): string =>
   Screen.table(["failures by kind", "requests"], Object.entries(report.failures))
 
-const counts = (byBackend: Readonly<Record<string, number>>): string =>
-  Object.entries(byBackend).map(([name, n]) => `${n} (${name})`).join(", ")
+const backends = ({ report }: Outcome): string =>
+  Screen.table(
+    ["backend", "connections opened", "breaker opened"],
+    Object.entries(report.connectionsOpened).map(([name, opened]) => [name, opened, report.breakerOpened[name] ?? 0])
+  )
 
 const summary = ({ exitCode, report }: Outcome): ReadonlyArray<string> => [
   `Orders: ${report.ordersAcknowledged} acknowledged, ${report.ordersLost} lost, ${report.ordersDoubled} doubled, ${report.ordersUnpaid} unpaid`,
-  `Connections opened: ${counts(report.connectionsOpened)}`,
-  `Breakers opened: ${counts(report.breakerOpened)}`,
   `Connections left at the backends: ${report.socketsLeft}`,
   `Exit code of the storefront: ${exitCode}`
 ]
 
 const verdict = (outcome: Outcome): string => {
   const why = Report.faultsOf(outcome.report, outcome.exitCode)
-  if (why.length > 0) return `FAILED: ${why.join("\n        ")}`
-  const { ok, requests } = outcome.report
-  const faults = outcome.leftOut.length === 0
-    ? "every fault"
-    : `every fault but those left out (${outcome.leftOut.length})`
-  return `PASSED: ${ok} of ${requests} requests succeeded, the others failed with a type, ${faults} was survived`
+  if (why.length > 0) return `FAILED: ${why.join("; ")}`
+  const { leftOut, mongodb, ok, requests } = outcome.report
+  const missing = Object.keys(leftOut)
+  const faults = missing.length === 0 ? "every fault" : `every fault but ${missing.join(", ")}, which were left out,`
+  const standIn = mongodb === "responder" ? " MongoDB was a stand-in." : ""
+  return `PASSED: ${ok} of ${requests} requests succeeded, the others failed with a type, and ${faults} was survived.${standIn}`
 }
 
 const allOf = ({ report, rows }: Outcome) => [
@@ -61,19 +62,22 @@ export const compare = (guarded: Outcome, bare: Outcome): string => {
     const other = others.get(label)
     return [label, failed, other?.failed ?? "", p99, other?.p99 ?? "", recovered, other?.recovered ?? ""]
   })
-  const head = ["with policies | without", "failed", "failed", "p99 ms", "p99 ms", "recovered", "recovered"]
-  const acknowledged = `Orders acknowledged: ${guarded.report.ordersAcknowledged} | ${bare.report.ordersAcknowledged}`
-  const lost = `Orders lost: ${guarded.report.ordersLost} | ${bare.report.ordersLost}`
-  const opened = `Connections opened: ${sum(guarded.report.connectionsOpened)} | ${sum(bare.report.connectionsOpened)}`
-  return ["", Screen.table(head, rows), "", acknowledged, lost, opened].join("\n")
+  const head = ["with policies, and bare", "failed", "bare", "p99 ms", "bare", "recovered", "bare"]
+  const counts = [
+    ["orders acknowledged", guarded.report.ordersAcknowledged, bare.report.ordersAcknowledged],
+    ["orders lost", guarded.report.ordersLost, bare.report.ordersLost],
+    ["connections opened", sum(guarded.report.connectionsOpened), sum(bare.report.connectionsOpened)]
+  ]
+  return ["", Screen.table(head, rows), "", Screen.table(["in all", "with policies", "bare"], counts)].join("\n")
 }
 
 const sum = (byBackend: Readonly<Record<string, number>>) => Object.values(byBackend).reduce((all, n) => all + n, 0)
 
 export const show = (outcome: Outcome): string => {
-  const left = outcome.leftOut.map(({ name, why }) => `Left out: ${name}, since ${why}`)
-  const standIn = outcome.responder
-    ? ["There is no MongoDB here: a responder of its protocol stood in, which shows the driver and not MongoDB."]
+  const { leftOut, mongodb } = outcome.report
+  const left = Object.entries(leftOut).map(([name, why]) => Screen.wrap(`Left out: ${name}, since ${why}`))
+  const standIn = mongodb === "responder"
+    ? ["There is no MongoDB here: a responder of its protocol stands in, which shows the\ndriver and not MongoDB."]
     : []
   return [
     "",
@@ -81,10 +85,12 @@ export const show = (outcome: Outcome): string => {
     "",
     failures(outcome),
     "",
+    backends(outcome),
+    "",
     ...summary(outcome),
     ...left,
     ...standIn,
     "",
-    verdict(outcome)
+    Screen.wrap(verdict(outcome))
   ].join("\n")
 }

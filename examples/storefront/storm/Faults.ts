@@ -60,29 +60,28 @@ const cutRepeatedly = ({ reset }: FaultProxy.FaultProxy, lasts: Duration.Duratio
 
 const GIVEN = "it was given and not started here"
 
-/** Under the plain names that reports have had from the start; those of the other backends begin with the backend's. */
 export const postgres = ({ postgres: { mend, proxy, server } }: Scene) => ({
-  kill: server.given ? { name: "kill", why: GIVEN } : {
-    name: "kill",
+  kill: server.given ? { name: "postgres.kill", why: GIVEN } : {
+    name: "postgres.kill",
     what: "Postgres killed with -9",
     run: (lasts: Duration.Duration) => killed(server, lasts),
     recovered: shownBy(anything)
   },
   cut: {
-    name: "cut",
+    name: "postgres.cut",
     what: "Postgres' connections cut",
     run: (lasts: Duration.Duration) => cutRepeatedly(proxy, lasts),
     recovered: shownBy(anything)
   },
   blackHole: {
-    name: "blackhole",
-    what: "nothing to Postgres passes",
+    name: "postgres.blackhole",
+    what: "nothing reaches Postgres",
     run: (lasts: Duration.Duration) => Effect.andThen(Effect.andThen(proxy.blackHole, Effect.sleep(lasts)), mend),
     recovered: shownBy(anything)
   },
   exhausted: {
-    name: "exhausted",
-    what: "slow orders exhaust the pool",
+    name: "postgres.exhausted",
+    what: "slow orders fill the pool",
     run: (lasts: Duration.Duration) => Ledger.blockOrders(server.url, lasts),
     recovered: shownBy(anything)
   }
@@ -126,15 +125,15 @@ export const payments = ({ payments: { failHalf, kill, mend, slow, start } }: Sc
   })
   return {
     slow: during("http.slow", "payments answer after 2 s", slow, mend),
-    half: during("http.half", "payments fail half the calls", failHalf, mend),
-    refused: during("http.refused", "payments refuse connections", kill, start)
+    half: during("http.half", "payments fail every other", failHalf, mend),
+    refused: during("http.refused", "payments refuse to talk", kill, start)
   }
 }
 
 export const mongo = ({ mongo: { server } }: Scene): Fault | LeftOut =>
   server.given ? { name: "mongodb.kill", why: GIVEN } : {
     name: "mongodb.kill",
-    what: server.responder ? "MongoDB (a responder) killed" : "MongoDB killed",
+    what: server.responder ? "MongoDB stand-in killed" : "MongoDB killed",
     run: (lasts) => killed(server, lasts),
     recovered: shownBy(ofKind("description"))
   }
@@ -168,7 +167,7 @@ export const feed = (scene: Scene) => {
   }
   const slow: Fault = {
     name: "websocket.slow",
-    what: "watchers ask and do not read",
+    what: "watchers do not read",
     run: (lasts) => Effect.andThen(Watchers.slow(address), Effect.sleep(lasts)),
     recovered: letGo(scene)
   }

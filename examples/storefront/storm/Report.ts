@@ -1,4 +1,8 @@
-/** What the storm found, and whether that is good enough. */
+/**
+ * What the storm found, and whether that is good enough. `Report` is the whole of what `--report FILE` writes; with
+ * `--no-policies` the report of the bare storm is in it as `withoutPolicies`.
+ */
+import type { LeftOut } from "./Faults.ts"
 import type { Findings } from "./Ledger.ts"
 import type { Tally } from "./Tally.ts"
 
@@ -6,23 +10,42 @@ import type { Tally } from "./Tally.ts"
 export const RECOVERY_LIMIT_MILLIS = 5_000
 
 export interface Report {
+  /** From the first request to the end of the storefront. */
   readonly seconds: number
   readonly requests: number
   readonly ok: number
+  /** Requests that failed, by `Tag.Reason` of the error, the most frequent first. */
   readonly failures: Readonly<Record<string, number>>
+  /** Of these, those without a type: answers that are no error of the shop, sockets that broke while it was not ending. */
   readonly untyped: number
+  /** Orders that the client was told are placed. */
   readonly ordersAcknowledged: number
+  /** Of these, those that are not in the database. */
   readonly ordersLost: number
+  /** Orders placed more than once, and pieces of stock that do not match the orders. */
   readonly ordersDoubled: number
+  /** Orders placed without a payment. */
   readonly ordersUnpaid: number
+  /** Milliseconds from when a request was due to its answer. */
   readonly p50: number
   readonly p99: number
-  /** By backend. */
+  /** Over the whole storm, by the name that the backend has in the shop. */
   readonly connectionsOpened: Readonly<Record<string, number>>
+  /** How often its circuit opened, by the same names. */
   readonly breakerOpened: Readonly<Record<string, number>>
+  /** Connections that the backends still have open after the storefront's end. */
   readonly socketsLeft: number
-  /** Null where it did not recover while the storm waited for it. */
+  /**
+   * By fault, milliseconds from its end until twenty requests in a row show that it is over; null where they did not
+   * while the storm waited. A fault is named `backend.what`: `postgres.kill cut blackhole exhausted`, `redis.cut kill`,
+   * `http.slow half refused`, `mongodb.kill`, `websocket.vanished slow`; two at once are joined by `+`. Those of Postgres
+   * are there also without the backend's name.
+   */
   readonly recoveredWithinMs: Readonly<Record<string, number | null>>
+  /** Faults that the storm could not make, by name, and why. */
+  readonly leftOut: Readonly<Record<string, string>>
+  /** What spoke MongoDB's protocol: a server, or a responder that shows the driver and not MongoDB. */
+  readonly mongodb: "server" | "responder"
 }
 
 export const make = (parts: {
@@ -33,6 +56,8 @@ export const make = (parts: {
   readonly breakerOpened: Report["breakerOpened"]
   readonly socketsLeft: number
   readonly recoveredWithinMs: Report["recoveredWithinMs"]
+  readonly leftOut: ReadonlyArray<LeftOut>
+  readonly mongodb: Report["mongodb"]
 }): Report => {
   const { orders, total } = parts
   const failures = [...total.failures].toSorted(([, a], [, b]) => b - a)
@@ -51,9 +76,21 @@ export const make = (parts: {
     connectionsOpened: parts.connectionsOpened,
     breakerOpened: parts.breakerOpened,
     socketsLeft: parts.socketsLeft,
-    recoveredWithinMs: parts.recoveredWithinMs
+    recoveredWithinMs: { ...plainlyNamed(parts.recoveredWithinMs), ...parts.recoveredWithinMs },
+    leftOut: Object.fromEntries(parts.leftOut.map(({ name, why }) => [name, why])),
+    mongodb: parts.mongodb
   }
 }
+
+const FIRST = "postgres."
+
+/** As reports named faults when Postgres was the only backend. */
+const plainlyNamed = (recovered: Report["recoveredWithinMs"]): Report["recoveredWithinMs"] =>
+  Object.fromEntries(
+    Object.entries(recovered).flatMap(([name, millis]) =>
+      name.startsWith(FIRST) ? [[name.slice(FIRST.length), millis]] : []
+    )
+  )
 
 /** Why the run failed; empty where it passed. */
 export const faultsOf = (report: Report, exitCode: number): ReadonlyArray<string> => [
@@ -66,7 +103,7 @@ export const faultsOf = (report: Report, exitCode: number): ReadonlyArray<string
   ...(report.ordersUnpaid === 0 ? [] : [`${report.ordersUnpaid} orders placed without a payment`]),
   ...(report.socketsLeft === 0 ? [] : [`${report.socketsLeft} connections left at the backends after the end`]),
   ...Object.entries(report.recoveredWithinMs).flatMap(([name, millis]) =>
-    millis !== null && millis <= RECOVERY_LIMIT_MILLIS
+    !name.includes(".") || (millis !== null && millis <= RECOVERY_LIMIT_MILLIS)
       ? []
       : [`no recovery from "${name}" within ${RECOVERY_LIMIT_MILLIS / 1000} s`]
   ),

@@ -1,6 +1,7 @@
 /** What the storm breaks: servers behind proxies whose network fails on command, and the storefront in front of them. */
 import { FaultProxy, MongoServer, PostgresServer, RedisServer } from "@breakwater/testing"
 import { Effect, Option, Redacted, Ref, Schedule, Schema } from "effect"
+import type { Runtime } from "./Child.ts"
 import * as StorefrontProcess from "./StorefrontProcess.ts"
 import * as Upstreams from "./Upstreams.ts"
 import * as Watchers from "./Watchers.ts"
@@ -50,7 +51,7 @@ const throughProxy = (url: Redacted.Redacted, proxy: FaultProxy.Address): string
   return through.href
 }
 
-export const make = Effect.fnUntraced(function*(options: { readonly policies: boolean }) {
+export const make = Effect.fnUntraced(function*(options: { readonly policies: boolean; readonly on: Runtime }) {
   const postgres = yield* Effect.flatMap(PostgresServer.make(), behindProxy)
   const redis = yield* Effect.option(Effect.flatMap(RedisServer.make(), behindProxy))
   const mongo = yield* Effect.flatMap(MongoServer.make(), behindProxy)
@@ -63,7 +64,7 @@ export const make = Effect.fnUntraced(function*(options: { readonly policies: bo
     PAYMENTS_URL: payments.url,
     SHIPPING_URL: shipping.url,
     ...(Option.isSome(redis) ? { REDIS_URL: redis.value.url } : {})
-  })
+  }, options.on)
   const stats = yield* Ref.make<Stats>({})
   const ask = (path: string) =>
     Effect.tryPromise((signal) => fetch(`${storefront.url}${path}`, { signal })).pipe(Effect.timeout("500 millis"))

@@ -1,9 +1,11 @@
-/** What a person sees: a line a second, then tables. At most 100 columns. */
+/** What a person sees: a line a second, then tables. At most 80 columns, those of a terminal that nobody has resized. */
 import type { Stats } from "./Scene.ts"
 import type { Tally } from "./Tally.ts"
 
-const columns = [4, 30, 6, 7, 7, 7, 6, 5, 12, 16] as const
-const text = new Set([1, 8, 9])
+const WIDTH = 80
+
+const columns = [3, 27, 6, 7, 6, 6, 10, 15] as const
+const text = new Set([1, 7])
 
 const lineOf = (cells: ReadonlyArray<string | number>): string =>
   cells.map((cell, index) => {
@@ -16,12 +18,10 @@ export const header = lineOf([
   "what happens",
   "req/s",
   "failed",
-  "p50 ms",
-  "p99 ms",
-  "used",
-  "wait",
-  "breakers",
-  "mostly"
+  "p50ms",
+  "p99ms",
+  "pool+wait",
+  "trouble"
 ])
 
 /** The reason that most requests failed for. */
@@ -31,23 +31,39 @@ const mostly = ({ failures }: Tally): string => {
 }
 
 /** The backends that a breaker lets nobody call. */
-const openBreakers = (stats: Stats): string =>
-  Object.entries(stats).filter(([, { policy }]) => policy.circuit?.state === "open").map(([name]) => name).join()
+const openBreakers = (stats: Stats): string => {
+  const open = Object.entries(stats).filter(([, { policy }]) => policy.circuit?.state === "open")
+  return open.length === 0 ? "" : `open: ${open.map(([name]) => name).join()}`
+}
 
-export const second = (at: number, what: string, tally: Tally, stats: Stats): string => {
+/** The sessions of the database in use, and the callers that wait for one. */
+const database = (stats: Stats): string => {
   const pool = Object.values(stats)[0]?.pool
-  return lineOf([
+  return pool === undefined ? "-" : `${pool.used}/${pool.max}+${pool.waiting}`
+}
+
+export const second = (at: number, what: string, tally: Tally, stats: Stats): string =>
+  lineOf([
     at,
     what,
     tally.requests,
     tally.requests - tally.ok,
     Math.round(tally.percentile(0.5)),
     Math.round(tally.percentile(0.99)),
-    pool === undefined ? "-" : `${pool.used}/${pool.max}`,
-    pool?.waiting ?? "-",
-    openBreakers(stats),
-    mostly(tally)
+    database(stats),
+    mostly(tally) || openBreakers(stats)
   ])
+
+/** Breaks a text between words. */
+export const wrap = (long: string): string => {
+  const lines = [""]
+  for (const word of long.split(" ")) {
+    const line = lines.at(-1) ?? ""
+    if (line === "") lines[lines.length - 1] = word
+    else if (line.length + 1 + word.length <= WIDTH) lines[lines.length - 1] = `${line} ${word}`
+    else lines.push(word)
+  }
+  return lines.join("\n")
 }
 
 /** Text to the left, numbers to the right. */

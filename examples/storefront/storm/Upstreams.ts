@@ -21,7 +21,7 @@ const make = Effect.fnUntraced(function*(answer: (request: FakeHttp.Request) => 
     kill,
     start: restore,
     slow: script((request) => ({ ...well(request), headersAfter: SLOW_AFTER })),
-    failHalf: script((request) => request.index % 2 === 0 ? { status: 503 } : well(request)),
+    failHalf: script((request) => request.index % 2 === 0 ? { status: 500 } : well(request)),
     mend: script(well)
   }
 })

@@ -1,6 +1,6 @@
 /** One storm from its first request to its report. */
 import { Clock, Duration, Effect, Fiber, Schedule } from "effect"
-import type { Fault, LeftOut } from "./Faults.ts"
+import type { Fault } from "./Faults.ts"
 import * as Ledger from "./Ledger.ts"
 import * as Load from "./load.ts"
 import * as Report from "./Report.ts"
@@ -31,9 +31,6 @@ export interface Outcome {
   readonly report: Report.Report
   readonly rows: ReadonlyArray<Row>
   readonly exitCode: number
-  readonly leftOut: ReadonlyArray<LeftOut>
-  /** MongoDB was none. */
-  readonly responder: boolean
 }
 
 /** Breaks something, mends it, and waits for the storefront to be well again. */
@@ -113,15 +110,11 @@ export const run = Effect.fnUntraced(
       orders: yield* Ledger.compare(scene.postgres.server.url, watch.acknowledged, scene.payments.isAuthorized),
       connectionsOpened: Object.fromEntries(backends.map(([name, { pool }]) => [name, pool.opened])),
       breakerOpened: Object.fromEntries(backends.map(([name, { policy }]) => [name, policy.circuitOpened])),
-      recoveredWithinMs: Object.fromEntries(recovered)
-    })
-    const outcome: Outcome = {
-      report,
-      rows: [...rows, row],
-      exitCode,
+      recoveredWithinMs: Object.fromEntries(recovered),
       leftOut: leftOut(scene),
-      responder: scene.mongo.server.responder
-    }
+      mongodb: scene.mongo.server.responder ? "responder" : "server"
+    })
+    const outcome: Outcome = { report, rows: [...rows, row], exitCode }
     return outcome
   }
 )

@@ -20,6 +20,8 @@ export interface Candidate {
   /** Operations in a round. Default: as many as fill it. */
   readonly times?: number | undefined
   readonly open: () => Promise<void>
+  /** Gets ready for so many operations, before each run; its time does not count. */
+  readonly prepare?: ((times: number) => Promise<void>) | undefined
   readonly run: (times: number, onLatency: (milliseconds: number) => void) => Promise<void>
   readonly close: () => Promise<void>
 }

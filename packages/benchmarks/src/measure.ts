@@ -71,6 +71,7 @@ class Measured {
 
   async once(times: number): Promise<{ readonly took: number; readonly latencies: ReadonlyArray<number> }> {
     const latencies: Array<number> = []
+    await this.candidate.prepare?.(times)
     const began = performance.now()
     await this.candidate.run(times, (milliseconds) => latencies.push(milliseconds))
     const took = performance.now() - began

@@ -36,11 +36,36 @@ export * as Bulkhead from "./policy/Bulkhead.ts"
 export * as CircuitBreaker from "./policy/CircuitBreaker.ts"
 
 /**
+ * Options of a backend from a `ConfigProvider`, as `layerConfig` reads them: each given one, the URL from its
+ * variable, the profile; and all that is wrong with them as `ConfigError`.
+ *
+ * @since 0.1.0
+ */
+export * as ConfigOptions from "./backend/ConfigOptions.ts"
+
+/**
+ * Connection URLs taken apart, for authors of backends. Errors and warnings name the part and, for settings, the
+ * value; none shows the URL, its user or its password, nor what may be the rest of a password that is not encoded.
+ *
+ * @since 0.1.0
+ */
+export * as ConnectionUrl from "./backend/ConnectionUrl.ts"
+
+/**
  * Bounds a whole call: its waits for a connection, its attempts and the delays between them.
  *
  * @since 0.1.0
  */
 export * as Deadline from "./policy/Deadline.ts"
+
+/**
+ * Events of a backend for whoever listens: a stream that ends with its owner, from which a slow listener loses the
+ * oldest; and nothing at all while nobody listens, since `publish` is undefined then and the event in `hub.publish?.({
+ * … })` is never built.
+ *
+ * @since 0.1.0
+ */
+export * as EventHub from "./backend/EventHub.ts"
 
 /**
  * What the process can say of its backends: each asked for one round trip, in parallel, each within a time of its own.
@@ -50,8 +75,8 @@ export * as Deadline from "./policy/Deadline.ts"
 export * as Health from "./backend/Health.ts"
 
 /**
- * The phases of a process: starting until its backends are warm, ready, draining from the first word of the end,
- * stopped.
+ * The phases of a process: starting until its backends are warm and what it needs is prepared, ready, draining from
+ * the first word of the end, stopped.
  *
  * @since 0.1.0
  */
@@ -133,11 +158,27 @@ export * as Profile from "./backend/Profile.ts"
 export * as PromisePool from "./pool/PromisePool.ts"
 
 /**
+ * A backend for code outside Effect, for its authors: promises that reject with the same typed errors, an
+ * `AbortSignal` for every call, one close.
+ *
+ * @since 0.1.0
+ */
+export * as Promises from "./backend/Promises.ts"
+
+/**
  * Repeats a call whose attempt failed, where that is safe and likely to help.
  *
  * @since 0.1.0
  */
 export * as Retry from "./policy/Retry.ts"
+
+/**
+ * Where the settings of a backend come from, in the order of who beats whom: an option of the code, a variable of the
+ * environment, a parameter of the URL; and where none of them speaks the profile, and then the default.
+ *
+ * @since 0.1.0
+ */
+export * as Setting from "./backend/Setting.ts"
 
 /**
  * Bounds one attempt, from the moment its work begins: in a pooled backend from after the borrow, so that time spent
@@ -146,3 +187,11 @@ export * as Retry from "./policy/Retry.ts"
  * @since 0.1.0
  */
 export * as Timeout from "./policy/Timeout.ts"
+
+/**
+ * Checks of options, for authors of backends. Each gives the value back, or throws a `RangeError` that names the
+ * option, the value and what is allowed.
+ *
+ * @since 0.1.0
+ */
+export * as Validate from "./backend/Validate.ts"

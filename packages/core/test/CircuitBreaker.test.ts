@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Data, Duration, Effect, Exit, Fiber, Scheduler, Stream } from "effect"
+import { Clock, Data, Duration, Effect, Exit, Fiber, Schedule, Scheduler, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as CircuitBreaker from "../src/policy/CircuitBreaker.ts"
 import { BreakerState } from "../src/policy/internal/breakerState.ts"
@@ -8,7 +8,7 @@ import * as Outcome from "../src/policy/Outcome.ts"
 import * as Policy from "../src/policy/Policy.ts"
 import type { PolicyEvent } from "../src/policy/PolicyEvent.ts"
 import { seed, seeded } from "./pool/seeded.ts"
-import { yieldAt } from "./support/interrupts.ts"
+import { countingClock, yieldAt } from "./support/interrupts.ts"
 
 class Down extends Data.TaggedError("Down") {}
 
@@ -69,7 +69,7 @@ describe("the circuit breaker", () => {
       if (first.reason._tag !== "CircuitOpen") return assert.fail(first.reason._tag)
       assert.strictEqual(first.cause, cause)
       assert.deepStrictEqual([first.reason.policy, Duration.toSeconds(first.reason.retryAfter)], ["orders", 3])
-      assert.deepStrictEqual(first.outcome, { _tag: "Ignored", sent: "no" })
+      assert.deepStrictEqual(first.outcome, { _tag: "Ignored", sent: "no", retryAfter: Duration.seconds(3) })
       assert.strictEqual(Policy.snapshot(policy).circuitRejected, 2)
     }))
 
@@ -95,6 +95,80 @@ describe("the circuit breaker", () => {
       yield* times(2, call(policy, Effect.fail(new Down())))
       assert.strictEqual(stateOf(policy), "open")
       assert.strictEqual(Policy.snapshot(policy).circuitOpened, 2)
+    }))
+
+  it.effect("stays open for a little longer each time, up to 5 seconds, and begins anew once it has closed", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ breaker: { window: 1 } })
+      const reopened = Effect.gen(function*() {
+        yield* call(policy, Effect.fail(new Down()))
+        const { reason } = yield* Effect.flip(Policy.apply(Effect.void, policy, read))
+        if (reason._tag !== "CircuitOpen") return assert.fail(reason._tag)
+        yield* TestClock.adjust(reason.retryAfter)
+        return Math.round(Duration.toMillis(reason.retryAfter))
+      })
+      const open = yield* Effect.replicateEffect(reopened, 50)
+      assert.deepStrictEqual(open.slice(0, 4), [100, 109, 119, 130])
+      assert.deepStrictEqual(open.slice(-2), [5000, 5000])
+      yield* call(policy, Effect.void)
+      assert.strictEqual(stateOf(policy), "closed")
+      assert.strictEqual(yield* reopened, 100)
+    }))
+
+  for (const seconds of [10, 20, 60]) {
+    it.effect(`finds whoever was gone for ${seconds} seconds within a tenth of that`, () =>
+      Effect.gen(function*() {
+        const policy = Policy.make({ breaker: {} })
+        let down = true
+        const work = Effect.suspend(() => down ? Effect.fail(new Down()) : Effect.void)
+        const calls = Effect.repeat(Effect.exit(Policy.apply(work, policy, read)), Schedule.spaced("10 millis"))
+        const caller = yield* Effect.forkChild(calls)
+        yield* TestClock.adjust(`${seconds} seconds`)
+        assert.notStrictEqual(stateOf(policy), "closed")
+        down = false
+        yield* TestClock.adjust(seconds * 100)
+        assert.strictEqual(stateOf(policy), "closed")
+        yield* Fiber.interrupt(caller)
+      }))
+  }
+
+  it.effect("takes a schedule of one's own, and keeps its last delay when it ends", () =>
+    Effect.gen(function*() {
+      const openFor = Schedule.exponential("1 second").pipe(Schedule.upTo({ times: 2 }))
+      const policy = Policy.make({ breaker: { ...options, openFor } })
+      yield* times(4, call(policy, Effect.fail(new Down())))
+      for (const millis of [1000, 2000, 2000, 2000]) {
+        yield* TestClock.adjust(millis - 1)
+        yield* call(policy, Effect.void)
+        assert.strictEqual(stateOf(policy), "open", `before ${millis} ms`)
+        yield* TestClock.adjust(1)
+        yield* call(policy, Effect.fail(new Down()))
+        assert.strictEqual(stateOf(policy), "open", `after ${millis} ms`)
+      }
+      assert.strictEqual(Policy.snapshot(policy).circuitOpened, 5)
+    }))
+
+  it.effect("counts the results of probes that take longer than it is open", () =>
+    Effect.gen(function*() {
+      const policy = made()
+      yield* times(4, call(policy, Effect.fail(new Down())))
+      yield* TestClock.adjust("5 seconds")
+      const slow = Effect.forkChild(call(policy, Effect.sleep("12 seconds")), { startImmediately: true })
+      yield* times(2, slow)
+      yield* TestClock.adjust("5 seconds")
+      yield* slow // beside them, and not instead of them
+      yield* TestClock.adjust("7 seconds")
+      assert.strictEqual(stateOf(policy), "closed")
+    }))
+
+  it.effect("reads no clock while it is closed and nobody listens", () =>
+    Effect.gen(function*() {
+      const policy = made()
+      const clock = countingClock()
+      yield* times(10, call(policy, Effect.void)).pipe(Effect.provideService(Clock.Clock, clock))
+      assert.strictEqual(clock.reads, 0)
+      yield* times(10, call(policy, Effect.fail(new Down()))).pipe(Effect.provideService(Clock.Clock, clock))
+      assert.isAbove(clock.reads, 0)
     }))
 
   it.effect("gives back the permit of a probe that was interrupted or says nothing, and is not held up by one that hangs", () =>
@@ -173,7 +247,7 @@ describe("the circuit breaker", () => {
   it("refuses options out of range", () => {
     assert.throws(() => CircuitBreaker.make({ failureRate: 0 }), RangeError, /failureRate.*0/)
     assert.throws(() => CircuitBreaker.make({ window: 5, minimumCalls: 6 }), RangeError, /minimumCalls.*6/)
-    assert.throws(() => CircuitBreaker.make({ openFor: 0 }), RangeError, /openFor/)
+    assert.throws(() => CircuitBreaker.make({ openFor: 0 }), RangeError, /openFor.*0/)
     assert.throws(() => CircuitBreaker.make({ halfOpenCalls: 0 }), RangeError, /halfOpenCalls/)
   })
 
@@ -199,29 +273,48 @@ describe("the circuit breaker", () => {
 })
 
 describe("the automaton", () => {
-  it("has the legal edges only, never admits more probes than permits, and always comes to admit again", () => {
+  it("decides as soon as the probes that are left cannot change it", () => {
+    const time = { now: () => 0 }
+    const after = (...failed: ReadonlyArray<boolean>) => {
+      const breaker = new BreakerState({ window: 10, minimumCalls: 1, failureRate: 0.5, permits: 4 }, 0)
+      breaker.record(breaker.generation, true, time)
+      for (const _ of [1, 2, 3, 4]) assert.isTrue(breaker.admit(time))
+      const { generation } = breaker
+      for (const one of failed) breaker.record(generation, one, time)
+      return breaker.state
+    }
+    assert.strictEqual(after(false, false), "half-open")
+    assert.strictEqual(after(false, false, false), "closed")
+    assert.strictEqual(after(true, false, false), "half-open")
+    assert.strictEqual(after(true, false, false, false), "closed")
+    assert.strictEqual(after(true, true), "open")
+    assert.strictEqual(after(true, false, true), "open")
+  })
+
+  it("has the legal edges only, never admits more probes in a period than permits, and always comes to admit again", () => {
     const choices = seeded(seed)
     const legal = new Set([
       "closed open",
       "open half-open",
       "half-open open",
-      "half-open closed",
-      "half-open half-open"
+      "half-open closed"
     ])
-    const settings = { window: 8, minimumCalls: 4, failureRate: 0.5, openFor: 100, permits: 3 }
+    const settings = { window: 8, minimumCalls: 4, failureRate: 0.5, permits: 3 }
     for (let round = 0; round < 200; round++) {
-      const breaker = new BreakerState(settings)
+      const breaker = new BreakerState(settings, 100)
       const running: Array<number> = []
+      let periods = 0
       let now = 0
+      const time = { now: () => now }
       for (let step = 0; step < 200; step++) {
-        const before = { state: breaker.state, generation: breaker.generation }
+        const before = { state: breaker.state, generation: breaker.generation, openUntil: breaker.openUntil }
         const dice = choices.next()
         if (dice < 0.4) {
-          if (breaker.admit(now)) running.push(breaker.generation)
+          if (breaker.admit(time)) running.push(breaker.generation)
         } else if (dice < 0.8 && running.length > 0) {
           const [generation] = running.splice(choices.below(running.length), 1)
           if (choices.next() < 0.2) breaker.forget(generation!)
-          else breaker.record(generation!, choices.next() < 0.6, now)
+          else breaker.record(generation!, choices.next() < 0.6, time)
         } else {
           now += choices.below(80)
         }
@@ -230,10 +323,15 @@ describe("the automaton", () => {
           assert.strictEqual(breaker.generation, before.generation + 1, at)
           assert.isTrue(legal.has(`${before.state} ${breaker.state}`), `${before.state} ${breaker.state}, ${at}`)
         }
+        if (breaker.generation !== before.generation) periods = 1
+        else if (breaker.openUntil !== before.openUntil) periods++
         const probes = running.filter((generation) => generation === breaker.generation).length
-        if (breaker.state === "half-open") assert.isAtMost(probes + breaker.tally.calls, settings.permits, at)
+        if (breaker.state === "half-open") {
+          assert.isAtMost(probes + breaker.tally.calls, periods * settings.permits, at)
+        }
       }
-      assert.isTrue(breaker.admit(now + 101), `seed ${seed}, round ${round}`)
+      now += 101
+      assert.isTrue(breaker.admit(time), `seed ${seed}, round ${round}`)
     }
   })
 })

@@ -1,5 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Context, Duration, Effect, Exit, Fiber, Metric, Random, Schedule, Scheduler, Stream } from "effect"
+import {
+  Clock,
+  Context,
+  Duration,
+  Effect,
+  Exit,
+  Fiber,
+  Metric,
+  Option,
+  Random,
+  Schedule,
+  Scheduler,
+  Stream
+} from "effect"
 import { TestClock } from "effect/testing"
 import * as Deadline from "../src/policy/Deadline.ts"
 import * as Operation from "../src/policy/Operation.ts"
@@ -306,6 +319,18 @@ describe("events and snapshot", () => {
       assert.isTrue(Exit.isFailure(yield* Fiber.await(fiber)))
       assert.strictEqual(heard, 1)
       yield* Fiber.interrupt(listener)
+    }))
+
+  it.effect("tell of a call that nobody heard begin how long it took since somebody listened", () =>
+    Effect.gen(function*() {
+      const orders = Policy.make({ timeout: "10 seconds" })
+      yield* TestClock.adjust("1 hour")
+      yield* Effect.forkChild(Effect.exit(Policy.apply(Effect.never, orders, read)), { startImmediately: true })
+      yield* TestClock.adjust("7 seconds")
+      const heard = yield* Effect.forkChild(Stream.runHead(Policy.events(orders)), { startImmediately: true })
+      yield* TestClock.adjust("3 seconds")
+      const event = Option.getOrThrow(yield* Fiber.join(heard))
+      assert.strictEqual(Duration.toSeconds(event.elapsed), 3)
     }))
 
   it.effect("reach every listener, each from when it began", () =>

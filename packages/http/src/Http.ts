@@ -33,6 +33,8 @@
  * @since 0.1.0
  */
 import type { Backend, Health } from "@breakwater/core/Backend"
+import * as ConfigOptions from "@breakwater/core/ConfigOptions"
+import * as Promises from "@breakwater/core/Promises"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -43,14 +45,15 @@ import type * as Scope from "effect/Scope"
 import type { Dispatcher } from "undici/index.js"
 import * as Internal from "./internal/backend.ts"
 import { type Fetch, fetchOf } from "./internal/dispatcher.ts"
-import * as Promises from "./internal/promises.ts"
-import { type Given, readOptions } from "./internal/readOptions.ts"
-import { type Options, resolve } from "./internal/settings.ts"
+import { clientOf, type Started } from "./internal/promises.ts"
+import { type Given, type Read, readOptions } from "./internal/readOptions.ts"
+import { type FromEnvironment, type Options, resolve } from "./internal/settings.ts"
 import type { Stats } from "./internal/stats.ts"
 import * as Url from "./internal/url.ts"
 
+export type { RunOptions } from "@breakwater/core/Promises"
 export type { Fetch } from "./internal/dispatcher.ts"
-export type { Client, RunOptions, Started } from "./internal/promises.ts"
+export type { Client, Started } from "./internal/promises.ts"
 export type { Address, Options, PolicyOptions, PoolOptions } from "./internal/settings.ts"
 export type { OriginStats, Stats } from "./internal/stats.ts"
 
@@ -93,6 +96,16 @@ const toService = (parts: Internal.Parts): Http => ({
   backend: parts.backend
 })
 
+/** Throws for options out of range, by the call; what is wrong with the URL is in the effect. */
+const prepare = (
+  options: Options,
+  environment?: FromEnvironment
+): Effect.Effect<Http, Config.ConfigError, Scope.Scope> => {
+  const url = options.url === undefined ? Result.succeed(undefined) : Url.parse(options.url)
+  const settings = resolve(options, Result.getOrElse(url, () => undefined), environment)
+  return Result.isFailure(url) ? Effect.fail(url.failure) : Effect.map(Internal.make(settings), toService)
+}
+
 /**
  * Opens a pool for as long as the scope lives; its end lets running requests finish for five seconds.
  *
@@ -101,17 +114,9 @@ const toService = (parts: Internal.Parts): Http => ({
  * @since 0.1.0
  * @category constructors
  */
-export const make = (options: Options): Effect.Effect<Http, Config.ConfigError, Scope.Scope> => {
-  const url = options.url === undefined ? Result.succeed(undefined) : Url.parse(options.url)
-  const settings = resolve(options, Result.getOrElse(url, () => undefined))
-  return Result.isFailure(url) ? Effect.fail(url.failure) : Effect.map(Internal.make(settings), toService)
-}
+export const make = (options: Options): Effect.Effect<Http, Config.ConfigError, Scope.Scope> => prepare(options)
 
-const makeRead = (options: Options) =>
-  Effect.flatten(Effect.try({
-    try: () => make(options),
-    catch: (error) => Url.configError(error instanceof RangeError ? error.message : "HTTP: the options are not valid")
-  }))
+const prepareRead = ({ environment, options }: Read) => ConfigOptions.make("HTTP", () => prepare(options, environment))
 
 const clientLayerOf = <Self, E>(
   tag: Context.Key<Self, Http>,
@@ -146,7 +151,7 @@ export type WrappedOptions = Config.Wrap<Options>
  * @category layers
  */
 export const layerConfig = (options: WrappedOptions): Layer.Layer<Http | HttpClient.HttpClient, Config.ConfigError> =>
-  clientLayerOf(Http, Effect.flatMap(readOptions(options, undefined), makeRead))
+  clientLayerOf(Http, Effect.flatMap(readOptions(options, undefined), prepareRead))
 
 /**
  * Options of a `Service`, which has a name already.
@@ -209,7 +214,7 @@ export interface ServiceClass<Self, Name extends string>
 export const Service = <Self>() => <const Name extends string>(name: Name): ServiceClass<Self, Name> => {
   const tag = Context.Service<Self, Http>()(`@breakwater/http/Http/${name}`)
   const named = (options: ServiceOptions) => make({ ...options, name: options.name ?? name })
-  const read = (options: WrappedServiceOptions) => Effect.flatMap(readOptions(options, name), makeRead)
+  const read = (options: WrappedServiceOptions) => Effect.flatMap(readOptions(options, name), prepareRead)
   return Object.assign(tag, {
     layer: (options: ServiceOptions) => Layer.effect(tag, named(options)),
     clientLayer: (options: ServiceOptions) => clientLayerOf(tag, named(options)),
@@ -233,5 +238,5 @@ export const Service = <Self>() => <const Name extends string>(name: Name): Serv
  * @since 0.1.0
  * @category constructors
  */
-export const start = (options: Options, run?: Promises.RunOptions): Promise<Promises.Started> =>
-  Promises.start(make(options), run)
+export const start = (options: Options, run?: Promises.RunOptions): Promise<Started> =>
+  Promises.start(make(options), clientOf, run)

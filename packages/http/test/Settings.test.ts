@@ -9,7 +9,7 @@ const settings = (options: Partial<Http.Options> = {}) => resolve({ name: "payme
 
 const read = (env: Record<string, string>, options: Http.WrappedServiceOptions = {}) =>
   readOptions(options, "payments").pipe(
-    Effect.map((given) => resolve(given, undefined)),
+    Effect.map(({ environment, options: given }) => resolve(given, undefined, environment)),
     Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord(env))),
     Effect.provide(Logger.layer([]))
   )
@@ -48,18 +48,21 @@ describe("Settings", () => {
 
   it("are refused by the call, with the option, the value and what is allowed", () => {
     const refusals: ReadonlyArray<[Partial<Http.Options>, RegExp]> = [
-      [{ name: "" }, /^name is ""/],
-      [{ pool: { size: { max: 0 } } }, /^pool\.size\.max is 0; allowed is a whole number of 1 or more$/],
-      [{ pool: { size: { max: 5, perOrigin: 6 } } }, /^pool\.size\.perOrigin is 6; .* from 1 to 5$/],
-      [{ pool: { wait: { timeout: 0 } } }, /^pool\.wait\.timeout is 0; allowed is a finite duration/],
-      [{ pool: { keepAlive: "0 seconds" } }, /^pool\.keepAlive/],
-      [{ time: { headers: Infinity } }, /^time\.headers/],
-      [{ redirects: -1 }, /^redirects is -1/],
-      [{ decompress: { max: 0 } }, /^decompress\.max is 0/],
-      [{ dns: { ttl: -1 } }, /^dns\.ttl is -1/],
-      [{ userAgent: "a\r\nb: c" }, /^userAgent is/],
-      [{ healthPath: "health" }, /^healthPath is "health"/],
-      [{ policy: { deadline: "1 second", timeout: "1 second" } }, /^policy\.timeout is 1s; allowed is less than/],
+      [{ name: "" }, /^Option "name" is ""/],
+      [{ pool: { size: { max: 0 } } }, /^Option "pool\.size\.max" is 0; allowed is a whole number of 1 or more\.$/],
+      [{ pool: { size: { max: 5, perOrigin: 6 } } }, /^Option "pool\.size\.perOrigin" is 6; .* from 1 to 5\.$/],
+      [{ pool: { wait: { timeout: 0 } } }, /^Option "pool\.wait\.timeout" is 0; allowed is a finite duration/],
+      [{ pool: { keepAlive: "0 seconds" } }, /^Option "pool\.keepAlive"/],
+      [{ time: { headers: Infinity } }, /^Option "time\.headers"/],
+      [{ redirects: -1 }, /^Option "redirects" is -1/],
+      [{ decompress: { max: 0 } }, /^Option "decompress\.max" is 0/],
+      [{ dns: { ttl: -1 } }, /^Option "dns\.ttl" is -1/],
+      [{ userAgent: "a\r\nb: c" }, /^Option "userAgent" is/],
+      [{ healthPath: "health" }, /^Option "healthPath" is "health"/],
+      [
+        { policy: { deadline: "1 second", timeout: "1 second" } },
+        /^Option "policy\.timeout" is 1s; allowed is less than/
+      ],
       [{ policy: { retry: { times: -1 } } }, /times/],
       [{ policy: { breaker: { window: 0 } } }, /window/]
     ]
@@ -85,7 +88,7 @@ describe("Settings", () => {
           Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord(env)))
         )
       const name = Config.succeed("payments")
-      assert.include((yield* build({ AIOHTTP_POOL_LIMIT: "0" }, { name })).message, "pool.size.max is 0")
+      assert.include((yield* build({ AIOHTTP_POOL_LIMIT: "0" }, { name })).message, "\"pool.size.max\" is 0")
       assert.include((yield* build({ AIOHTTP_POOL_LIMIT: "many" }, { name })).message, "AIOHTTP_POOL_LIMIT")
       assert.include((yield* build({}, { name, url: Config.succeed(Redacted.make("ftp://x")) })).message, "protocol")
     }))

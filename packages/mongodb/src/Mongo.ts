@@ -33,8 +33,10 @@
  * @since 0.1.0
  */
 import type { Backend, Health } from "@breakwater/core/Backend"
+import * as ConfigOptions from "@breakwater/core/ConfigOptions"
 import type * as Pool from "@breakwater/core/Pool"
 import type { PoolError } from "@breakwater/core/PoolError"
+import * as Promises from "@breakwater/core/Promises"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -45,14 +47,15 @@ import type * as Scope from "effect/Scope"
 import { MongoClient } from "mongodb"
 import * as Internal from "./internal/backend.ts"
 import type { Work } from "./internal/calls.ts"
-import * as Promises from "./internal/promises.ts"
+import { clientOf, type Started } from "./internal/promises.ts"
 import { readOptions } from "./internal/readOptions.ts"
 import { type FromEnvironment, type Options, resolve, type Settings } from "./internal/settings.ts"
 import * as Url from "./internal/url.ts"
 
+export type { RunOptions } from "@breakwater/core/Promises"
 export type { Failure } from "./internal/backend.ts"
 export type { Limits, Work } from "./internal/calls.ts"
-export type { Client, RunOptions, Started } from "./internal/promises.ts"
+export type { Client, Started } from "./internal/promises.ts"
 export type { DriverOptions, Options, PolicyOptions, PoolOptions } from "./internal/settings.ts"
 
 /**
@@ -97,7 +100,9 @@ const checkUrl = ({ driver, uri }: Settings): Effect.Effect<void, Config.ConfigE
   Effect.try({
     try: () => void new MongoClient(Redacted.value(uri), driver),
     catch: (error) =>
-      Url.configError(`MongoDB URL: the driver refuses it (${error instanceof Error ? error.name : "no reason given"})`)
+      ConfigOptions.error(
+        `MongoDB URL: the driver refuses it (${error instanceof Error ? error.name : "no reason given"})`
+      )
   })
 
 /** Throws for options out of range, by the call; what is wrong with the URL is in the effect. */
@@ -159,12 +164,10 @@ export const layerConfig = (options: WrappedOptions): Layer.Layer<Mongo, PoolErr
   Layer.effect(Mongo, read(options, undefined))
 
 const read = (options: WrappedOptions | WrappedServiceOptions, name: string | undefined) =>
-  Effect.flatMap(readOptions(options, name), (given) =>
-    Effect.flatten(Effect.try({
-      try: () => prepare(given.options, given.environment),
-      catch: (error) =>
-        Url.configError(error instanceof RangeError ? error.message : "MongoDB: the options are not valid")
-    })))
+  Effect.flatMap(
+    readOptions(options, name),
+    (given) => ConfigOptions.make("MongoDB", () => prepare(given.options, given.environment))
+  )
 
 /**
  * Options of a `Service`, which has a name already.
@@ -246,5 +249,5 @@ export const Service = <Self>() => <const Name extends string>(name: Name): Serv
  * @since 0.1.0
  * @category constructors
  */
-export const start = (options: Options, run?: Promises.RunOptions): Promise<Promises.Started> =>
-  Promises.start(make(options), run)
+export const start = (options: Options, run?: Promises.RunOptions): Promise<Started> =>
+  Promises.start(make(options), clientOf, run)

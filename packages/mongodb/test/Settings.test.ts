@@ -65,15 +65,15 @@ describe("Settings", () => {
     const { max, min, warnings } = resolve(given, Result.getOrThrow(Url.parse(url)), { maxPoolSize: 8, minPoolSize: 4 })
     assert.deepStrictEqual([min, max], [4, 9])
     assert.deepStrictEqual(warnings, [
-      "pool.size.max (9) and MONGODB_MAX_POOL_SIZE (8) differ; the first counts",
-      "pool.size.max (9) and the URL's maxPoolSize (7) differ; the first counts",
-      "MONGODB_MIN_POOL_SIZE (4) and the URL's minPoolSize (3) differ; the first counts"
+      "the option pool.size.max (9) and MONGODB_MAX_POOL_SIZE (8) differ; the option pool.size.max counts",
+      "the option pool.size.max (9) and the URL's maxPoolSize (7) differ; the option pool.size.max counts",
+      "MONGODB_MIN_POOL_SIZE (4) and the URL's minPoolSize (3) differ; MONGODB_MIN_POOL_SIZE counts"
     ])
   })
 
   it("let a default minimum follow a smaller maximum, and refuse one that was asked for", () => {
     assert.strictEqual(settings("", { pool: { size: { max: 2 } } }).min, 2)
-    assert.throws(() => settings("", { pool: { size: { min: 3, max: 2 } } }), RangeError, /pool\.size\.min is 3/)
+    assert.throws(() => settings("", { pool: { size: { min: 3, max: 2 } } }), RangeError, /"pool\.size\.min" is 3/)
   })
 
   it("bound those who wait by the URL's waitQueueMultiple, which the driver never sees", () => {
@@ -111,14 +111,14 @@ describe("Settings", () => {
   it("refuse what is out of range by the call, with the name, the value and what is allowed", () => {
     const url = Redacted.make("mongodb://app:s3cret@db")
     const cases: ReadonlyArray<readonly [Partial<Mongo.Options>, string]> = [
-      [{ pool: { size: { max: 0 } } }, "pool.size.max is 0; allowed is a whole number of 1 or more"],
+      [{ pool: { size: { max: 0 } } }, "\"pool.size.max\" is 0; allowed is a whole number of 1 or more"],
       [{ pool: { wait: { timeout: "Infinity" } } }, "pool.wait.timeout"],
-      [{ pool: { wait: { maxWaiting: -1 } } }, "pool.wait.maxWaiting is -1"],
+      [{ pool: { wait: { maxWaiting: -1 } } }, "\"pool.wait.maxWaiting\" is -1"],
       [{ driver: { heartbeat: { every: "1 milli" } } }, "driver.heartbeat.every"],
       [{ driver: { read: { maxStaleness: "1 second" } } }, "driver.read.maxStaleness"],
       [{ driver: { tlsCAFile: "/ca.pem" } }, "driver.tlsCAFile"],
       [{ policy: { timeout: "5 seconds", deadline: "5 seconds" } }, "policy.timeout"],
-      [{ name: "" }, "name is \"\""]
+      [{ name: "" }, "\"name\" is \"\""]
     ]
     for (const [options, message] of cases) {
       assert.throws(() => Mongo.make({ name: "shop", url, ...options }), RangeError, message)

@@ -52,6 +52,13 @@ describe("Url", () => {
     assert.include(failure("postgres://db/shop"), "allowed is mongodb, mongodb+srv")
   })
 
+  it("does not let one word for TLS take back what another says", () => {
+    for (const parameters of ["tls=true&ssl=false", "ssl=false&tls=true", "ssl=true&ssl=false", "SSL=true&ssl=false"]) {
+      assert.include(failure(`mongodb://db/?${parameters}`), "what the URL says of TLS elsewhere")
+    }
+    assert.isTrue(parse("mongodb://db/?tls=true&ssl=true").settings.tls)
+  })
+
   it("never shows a password, also one that is not encoded", () => {
     for (const password of ["s3cret/x", "s3cret?x", "s3cret#x", "s3cret@x", "s3cret%zz", "s3cret[x"]) {
       assert.notInclude(failure(`mongodb://app:${password}@db/shop`), "s3cret")

@@ -33,10 +33,12 @@
  * @since 0.1.0
  */
 import type { Backend, Health } from "@breakwater/core/Backend"
+import * as ConfigOptions from "@breakwater/core/ConfigOptions"
 import * as Pool from "@breakwater/core/Pool"
+import * as Promises from "@breakwater/core/Promises"
 import * as PgClient from "@effect/sql-pg/PgClient"
 import type * as PgConnection from "@effect/sql-pg/PgConnection"
-import * as Config from "effect/Config"
+import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -47,13 +49,14 @@ import type * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Internal from "./internal/backend.ts"
-import * as Promises from "./internal/promises.ts"
+import { type Client, clientOf } from "./internal/promises.ts"
 import { useRaw } from "./internal/raw.ts"
 import { readOptions } from "./internal/readOptions.ts"
 import { type Options, resolve } from "./internal/settings.ts"
 import * as Url from "./internal/url.ts"
 
-export type { Client, Queries, RunOptions, Started } from "./internal/promises.ts"
+export type { RunOptions } from "@breakwater/core/Promises"
+export type { Client, Queries } from "./internal/promises.ts"
 export type { Options, PolicyOptions, PoolOptions } from "./internal/settings.ts"
 
 /**
@@ -172,7 +175,8 @@ export const layer = (options: Options): Layer.Layer<Postgres | Sql, SqlError | 
   sqlLayerOf(Postgres, prepare(options))
 
 /**
- * Options of which each is read from a `ConfigProvider`. Without `url`, `DATABASE_URL` is read.
+ * Options of which each is read from a `ConfigProvider`. Without `url`, `DATABASE_URL` is read, without
+ * `profile` what `Profile.fromConfig` reads.
  *
  * @since 0.1.0
  * @category models
@@ -190,12 +194,7 @@ export const layerConfig = (
 ): Layer.Layer<Postgres | Sql, SqlError | Config.ConfigError> =>
   sqlLayerOf(Postgres, Effect.flatMap(readOptions(options, undefined), prepareRead))
 
-const prepareRead = (options: Options) =>
-  Effect.flatten(Effect.try({
-    try: () => prepare(options),
-    catch: (error) =>
-      Url.configError(error instanceof RangeError ? error.message : "Postgres: the options are not valid")
-  }))
+const prepareRead = (options: Options) => ConfigOptions.make("Postgres", () => prepare(options))
 
 /**
  * Options of a `Service`, which has a name already.
@@ -272,6 +271,14 @@ export const Service = <Self>() => <const Name extends string>(name: Name): Serv
 }
 
 /**
+ * A database that runs until `close`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Started = Promises.Started<Client, Stats>
+
+/**
  * Opens a database for code outside Effect. Throws as `make`, by the call; rejects with what `make` fails with.
  *
  * ```ts no-run
@@ -287,5 +294,5 @@ export const Service = <Self>() => <const Name extends string>(name: Name): Serv
  * @since 0.1.0
  * @category constructors
  */
-export const start = (options: Options, run?: Promises.RunOptions): Promise<Promises.Started<Stats>> =>
-  Promises.start(make(options), run)
+export const start = (options: Options, run?: Promises.RunOptions): Promise<Started> =>
+  Promises.start(make(options), clientOf, run)

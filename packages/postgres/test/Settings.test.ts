@@ -43,8 +43,8 @@ describe("Settings", () => {
     assert.strictEqual(pool.size.max, 5)
     assert.strictEqual(millis(timeout), 2000)
     assert.deepStrictEqual(warnings, [
-      "the option policy.timeout (\"2 seconds\") and the URL's socket_timeout (40s) differ; the option counts",
-      "the option pool.size.max (5) and the URL's connection_limit (50) differ; the option counts"
+      "the option policy.timeout (2s) and the URL's socket_timeout (40s) differ; the option policy.timeout counts",
+      "the option pool.size.max (5) and the URL's connection_limit (50) differ; the option pool.size.max counts"
     ])
   })
 

@@ -58,13 +58,26 @@ describe("A Postgres URL", () => {
   it("names the parameter, its value and what is allowed", () => {
     assert.strictEqual(
       refusal("postgres://db/shop?connection_limit=many"),
-      "SourceError: Postgres URL: parameter \"connection_limit\" is \"many\"; allowed is a whole number >= 1"
+      "SourceError: Postgres URL: parameter \"connection_limit\" is \"many\"; allowed is a whole number of 1 or more"
     )
     assert.include(refusal("postgres://db/shop?pgbouncer=yes"), "allowed is true, false")
     assert.include(refusal("postgres://db/shop?sslmode=maybe"), "verify-full")
     assert.include(refusal("postgres://db/shop?sslmode=toString"), "verify-full")
-    assert.include(refusal("postgres://db/shop?socket_timeout=-1"), ">= 0")
+    assert.include(refusal("postgres://db/shop?socket_timeout=-1"), "of 0 or more")
     assert.include(refusal("postgres://db/shop?pool_timeout="), "above 0")
+  })
+
+  it("means TLS by ssl=true as by sslmode=require, and does not let one take back what the other says", () => {
+    assert.deepStrictEqual(
+      ["ssl=true", "ssl=true&sslmode=verify-full", "ssl=false", "ssl=false&sslmode=disable"].map((parameters) =>
+        read(`postgres://db/shop?${parameters}`).ssl
+      ),
+      [true, true, false, false]
+    )
+    const contradictions = ["ssl=true&sslmode=disable", "sslmode=prefer&ssl=true", "sslmode=require&ssl=false"]
+    for (const parameters of [...contradictions, "ssl=true&ssl=false", "sslmode=require&sslmode=allow"]) {
+      assert.include(refusal(`postgres://db/shop?${parameters}`), "what the URL says of TLS elsewhere")
+    }
   })
 
   it("warns of a parameter that is given twice and different, and of what it does not know", () => {

@@ -31,9 +31,11 @@
  * @since 0.1.0
  */
 import type { Backend, Health } from "@breakwater/core/Backend"
+import * as ConfigOptions from "@breakwater/core/ConfigOptions"
 import type { PolicyError } from "@breakwater/core/PolicyError"
 import type { PoolError } from "@breakwater/core/PoolError"
-import * as Config from "effect/Config"
+import * as Promises from "@breakwater/core/Promises"
+import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -46,16 +48,17 @@ import type { Redis as IoRedis } from "ioredis"
 import * as Internal from "./internal/backend.ts"
 import * as Client from "./internal/client.ts"
 import type { Connection } from "./internal/connection.ts"
-import * as Promises from "./internal/promises.ts"
+import { clientOf, type Started } from "./internal/promises.ts"
 import { type Read, readOptions } from "./internal/readOptions.ts"
 import { type FromEnvironment, type Options, resolve } from "./internal/settings.ts"
 import * as Subscription from "./internal/subscription.ts"
 import * as Url from "./internal/url.ts"
 import type { RedisError } from "./RedisError.ts"
 
+export type { RunOptions } from "@breakwater/core/Promises"
 export type { Stats } from "./internal/backend.ts"
 export type { Argument, Command, Failure } from "./internal/client.ts"
-export type { Client, RunOptions, Started } from "./internal/promises.ts"
+export type { Client, Started } from "./internal/promises.ts"
 export type { ConnectionsOptions, Options, PolicyOptions, PoolOptions } from "./internal/settings.ts"
 export type { Message, SubscribeOptions } from "./internal/subscription.ts"
 
@@ -220,8 +223,8 @@ export const layer = (options: Options): Layer.Layer<Redis | EffectRedis.Redis, 
 
 /**
  * Options of which each is read from a `ConfigProvider`. What is left out is read from `REDIS_URL`,
- * `REDIS_MAX_CONNECTIONS`, and, in seconds, `REDIS_CONNECT_TIMEOUT` and `REDIS_SOCKET_TIMEOUT`; `connections.max` follows
- * the profile where nothing says it.
+ * `REDIS_MAX_CONNECTIONS`, and, in seconds, `REDIS_CONNECT_TIMEOUT` and `REDIS_SOCKET_TIMEOUT`; the profile, as
+ * `Profile.fromConfig` does.
  *
  * @since 0.1.0
  * @category models
@@ -239,11 +242,7 @@ export const layerConfig = (
 ): Layer.Layer<Redis | EffectRedis.Redis, PoolError | Config.ConfigError> =>
   persistenceLayerOf(Redis, Effect.flatMap(readOptions(options, undefined), prepareRead))
 
-const prepareRead = ({ environment, options }: Read) =>
-  Effect.flatten(Effect.try({
-    try: () => prepare(options, environment),
-    catch: (error) => Url.configError(error instanceof RangeError ? error.message : "Redis: the options are not valid")
-  }))
+const prepareRead = ({ environment, options }: Read) => ConfigOptions.make("Redis", () => prepare(options, environment))
 
 /**
  * Options of a `Service`, which has a name already.
@@ -336,5 +335,5 @@ export const Service = <Self>() => <const Name extends string>(name: Name): Serv
  * @since 0.1.0
  * @category constructors
  */
-export const start = (options: Options, run?: Promises.RunOptions): Promise<Promises.Started> =>
-  Promises.start(make(options), run)
+export const start = (options: Options, run?: Promises.RunOptions): Promise<Started> =>
+  Promises.start(make(options), clientOf, run)

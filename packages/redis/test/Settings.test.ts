@@ -24,11 +24,10 @@ describe("Settings", () => {
 
   it("follow the option, then the environment, then the URL, then the profile", () => {
     const url = "?max_connections=20&connect_timeout=3&socket_timeout=4"
-    const environment = { maxConnections: 30, connectTimeout: 2000, socketTimeout: 1000, profile: "staging" } as const
-    assert.strictEqual(settings("", {}, { profile: "production" }).max, 100)
-    assert.strictEqual(settings("", {}, { profile: "development" }).max, 10)
-    assert.strictEqual(settings(url, {}, { profile: "production" }).max, 20)
-    const read = settings(url, {}, environment)
+    const environment = { maxConnections: 30, connectTimeout: 2000, socketTimeout: 1000 }
+    assert.strictEqual(settings("", { profile: "production" }).max, 100)
+    assert.strictEqual(settings(url, { profile: "production" }).max, 20)
+    const read = settings(url, { profile: "production" }, environment)
     assert.deepStrictEqual([read.max, millis(read.dialTimeout), millis(read.timeout)], [30, 2000, 1000])
     const given = settings(url, { connections: { max: 5 }, policy: { timeout: "2 seconds" } }, environment)
     assert.deepStrictEqual([given.max, millis(given.timeout)], [5, 2000])

@@ -11,11 +11,14 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import type { Stats } from "./internal/listener.ts"
 import * as Listener from "./internal/mongo/listener.ts"
 import { failure, Store } from "./internal/mongo/store.ts"
 import type { Document, Request } from "./internal/mongo/wire.ts"
 import * as Ports from "./internal/ports.ts"
 import type { MongoServerError } from "./MongoServerError.ts"
+
+export type { Stats } from "./internal/listener.ts"
 
 /**
  * What befalls the next commands of a name.
@@ -58,7 +61,9 @@ export interface FakeMongo {
   readonly isRunning: Effect.Effect<boolean>
   /** Open connections, those that monitor included; with a name, those of the application of that name. */
   readonly connections: (appName?: string) => Effect.Effect<number>
-  /** The most that were open at once since the responder was made, or since the last call. */
+  /** All connections since the responder was made. */
+  readonly stats: Effect.Effect<Stats>
+  /** `peak` of `stats`. */
   readonly peak: Effect.Effect<number>
   /** Ends them; how many. */
   readonly killClients: (appName?: string) => Effect.Effect<number>
@@ -161,18 +166,18 @@ class Responder {
 export const make: Effect.Effect<FakeMongo, MongoServerError, Scope.Scope> = Effect.gen(function*() {
   const responder = new Responder()
   const listener = yield* Listener.make((connection, request) => responder.respond(connection, request))
-  const open = (appName: string | undefined) => listener.connections(appName)
   return {
     host: Ports.host,
     port: listener.port,
-    kill: listener.stop,
-    start: listener.start,
-    isRunning: Effect.sync(listener.isRunning),
-    connections: (appName) => Effect.sync(() => open(appName).length),
-    peak: Effect.sync(listener.peak),
+    kill: Effect.andThen(listener.close, listener.end("destroy")),
+    start: listener.open,
+    isRunning: Effect.sync(listener.isListening),
+    connections: (appName) => Effect.sync(() => listener.connections(appName).length),
+    stats: listener.stats,
+    peak: Effect.map(listener.stats, ({ peak }) => peak),
     killClients: (appName) =>
       Effect.sync(() => {
-        const found = open(appName)
+        const found = listener.connections(appName)
         for (const connection of found) connection.cut()
         return found.length
       }),

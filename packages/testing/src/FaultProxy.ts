@@ -13,14 +13,15 @@
 import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
+import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Net from "node:net"
 import * as Fault from "./Fault.ts"
-import type { Timer } from "./internal/lane.ts"
+import * as Listener from "./internal/listener.ts"
 import * as Ports from "./internal/ports.ts"
 import { ProxyConnection } from "./internal/proxyConnection.ts"
+import * as Timer from "./internal/timer.ts"
 
 /**
  * The proxy could not listen on its port.
@@ -50,18 +51,12 @@ export interface Address {
 }
 
 /**
- * What passed through a proxy since it was made.
+ * What passed through a proxy since it was made. A connection is open as long as its client holds its end.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Stats {
-  /** Connections that the clients hold open now. */
-  readonly open: number
-  /** The most that were open at once. */
-  readonly peak: number
-  /** Connections accepted in total. */
-  readonly accepted: number
+export interface Stats extends Listener.Stats {
   /** Bytes handed to the target. */
   readonly bytesUp: number
   /** Bytes handed to the clients. */
@@ -79,6 +74,11 @@ export interface FaultProxy extends Address {
   readonly apply: (fault: Fault.Fault) => Effect.Effect<void>
   /** Holds bytes back for a time, in each direction, in order: `Fault.delay`. */
   readonly delay: (duration: Duration.Input) => Effect.Effect<void>
+  /**
+   * Holds each packet back for another time: `Fault.jitter`. Gives its seed, drawn from `Random` where none is given: a
+   * test that prints it can be run again with the same.
+   */
+  readonly jitter: (max: Duration.Input, seed?: number | string) => Effect.Effect<number | string>
   /** Ends every open connection with a FIN: `Fault.cut`. */
   readonly cut: Effect.Effect<void>
   /** Ends every open connection with a RST: `Fault.reset`. */
@@ -107,29 +107,27 @@ export const make = Effect.fnUntraced(function*(options: {
 }): Effect.fn.Return<FaultProxy, FaultProxyError, Scope.Scope> {
   const relay = makeRelay(options.target, yield* Clock.Clock)
   const active = new Map<string, Fault.Fault>()
-  const entrance = makeEntrance((socket) => relay.accept(socket, active.values()))
-  yield* Effect.addFinalizer(() =>
-    Effect.sync(() => {
-      entrance.close()
-      relay.destroy()
-    })
-  )
-  const port = yield* Ports.candidate.pipe(
-    Effect.tap(entrance.open),
-    Effect.retry({ times: Ports.attempts - 1 })
-  )
+  const entrance = yield* Listener.make({
+    createServer: (onSocket) => Net.createServer({ allowHalfOpen: true, noDelay: true }, onSocket),
+    onSocket: (socket) => relay.accept(socket, active.values()),
+    failed: (port, cause) => new FaultProxyError({ host: Ports.host, port, cause })
+  })
+  yield* Effect.addFinalizer(() => Effect.sync(relay.destroy))
 
   const apply = (fault: Fault.Fault) =>
-    Effect.sync(() => {
-      if (fault.refuses === true) entrance.close()
+    Effect.suspend(() => {
       if (fault.refuses === true || fault.passage !== undefined) active.set(fault.name, fault)
       relay.begin(fault)
+      return fault.refuses === true ? entrance.close : Effect.void
     })
+  const jitter = (max: Duration.Input, seed: number | string) => Effect.as(apply(Fault.jitter(max, seed)), seed)
   return {
     host: Ports.host,
-    port,
+    port: entrance.port,
     apply,
     delay: (duration) => apply(Fault.delay(duration)),
+    jitter: (max, seed) =>
+      seed === undefined ? Effect.flatMap(Random.nextInt, (drawn) => jitter(max, drawn)) : jitter(max, seed),
     cut: apply(Fault.cut),
     reset: apply(Fault.reset),
     blackHole: apply(Fault.blackHole),
@@ -137,7 +135,7 @@ export const make = Effect.fnUntraced(function*(options: {
     restore: Effect.suspend(() => {
       active.clear()
       relay.restore()
-      return entrance.open(port)
+      return entrance.open
     }),
     retarget: (target) => Effect.sync(() => relay.retarget(target)),
     stats: Effect.sync(relay.stats)
@@ -150,15 +148,8 @@ const makeRelay = (initial: Address, clock: Clock.Clock) => {
   const counts = { accepted: 0, peak: 0, bytesUp: 0, bytesDown: 0 }
   let target = initial
 
-  const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
-  const timer: Timer = (millis, f) => {
-    const fiber = Effect.runFork(Effect.provideService(
-      Effect.andThen(Effect.sleep(millis), Effect.sync(f)),
-      Clock.Clock,
-      clock
-    ))
-    return () => Effect.runFork(Fiber.interrupt(fiber))
-  }
+  const now = Timer.now(clock)
+  const timer = Timer.make(clock)
   const open = () => {
     let count = 0
     for (const connection of connections) if (connection.isOpen()) count++
@@ -169,6 +160,7 @@ const makeRelay = (initial: Address, clock: Clock.Clock) => {
   return {
     accept: (socket: Net.Socket, faults: Iterable<Fault.Fault>) => {
       const connection = new ProxyConnection(socket, {
+        index: counts.accepted,
         target: () => target,
         faults,
         now,
@@ -191,34 +183,3 @@ const makeRelay = (initial: Address, clock: Clock.Clock) => {
     stats: (): Stats => ({ open: open(), ...counts })
   }
 }
-
-/** The listening socket, which comes and goes while the connections stay. */
-const makeEntrance = (onConnection: (socket: Net.Socket) => void) => {
-  let server: Net.Server | undefined
-  return {
-    open: (port: number) =>
-      Effect.suspend(() =>
-        server === undefined
-          ? Effect.map(listening(port, onConnection), (opened) => {
-            server = opened
-          })
-          : Effect.void
-      ).pipe(Effect.uninterruptible),
-    close: () => {
-      server?.close()
-      server = undefined
-    }
-  }
-}
-
-const listening = (port: number, onConnection: (socket: Net.Socket) => void) =>
-  Effect.callback<Net.Server, FaultProxyError>((resume) => {
-    const server = Net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-      // Accepted by the kernel before the socket was closed.
-      if (server.listening) onConnection(socket)
-      else socket.resetAndDestroy()
-    })
-    server.on("error", (cause) => resume(Effect.fail(new FaultProxyError({ host: Ports.host, port, cause }))))
-    server.listen(port, Ports.host, () => resume(Effect.succeed(server)))
-    return Effect.sync(() => server.close())
-  })

@@ -10,7 +10,6 @@
  *
  * @since 0.1.0
  */
-import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -22,9 +21,12 @@ import * as Controls from "./internal/controls.ts"
 import * as Folder from "./internal/folder.ts"
 import * as Admin from "./internal/mongo/admin.ts"
 import * as Binaries from "./internal/mongo/binaries.ts"
+import { errors } from "./internal/mongo/errors.ts"
+import * as OwnServer from "./internal/ownServer.ts"
 import * as Ports from "./internal/ports.ts"
-import * as ServerProcess from "./internal/serverProcess.ts"
-import { MongoServerError, NotFound, NotOurs, StartFailed } from "./MongoServerError.ts"
+import * as Programs from "./internal/programs.ts"
+import * as Sources from "./internal/sources.ts"
+import type { MongoServerError } from "./MongoServerError.ts"
 
 /**
  * Where a server comes from.
@@ -59,7 +61,7 @@ export interface Options {
  * @since 0.1.0
  * @category services
  */
-export interface MongoServer {
+export interface MongoServer extends Pick<Controls.Controls<MongoServerError>, "given" | "kill" | "start" | "restart"> {
   readonly url: Redacted.Redacted
   readonly source: Source
   /** No MongoDB, but a stand-in for its protocol. */
@@ -68,14 +70,6 @@ export interface MongoServer {
   readonly fake: Option.Option<FakeMongo.FakeMongo>
   /** Such as `7.0.15`; `responder` for the responder. */
   readonly version: string
-  /** Not started here: `kill`, `start` and `restart` fail with `NotOurs`. */
-  readonly given: boolean
-  /** As in a crash. Nothing when it is down already. */
-  readonly kill: Effect.Effect<void, MongoServerError>
-  /** On the same port; done when it accepts connections. Nothing when it runs already. */
-  readonly start: Effect.Effect<void, MongoServerError>
-  /** Down, then up. */
-  readonly restart: Effect.Effect<void, MongoServerError>
   /** Connections of clients as the server counts them, those that monitor included; with a name, of that application. */
   readonly connections: (appName?: string) => Effect.Effect<number, MongoServerError>
 }
@@ -97,15 +91,10 @@ export const MongoServer: Context.Service<MongoServer, MongoServer> = Context.Se
  * @category constructors
  */
 export const make = (options: Options = {}): Effect.Effect<MongoServer, MongoServerError, Scope.Scope> =>
-  Effect.gen(function*() {
-    const tried: Array<{ readonly source: Source; readonly why: string }> = []
-    for (const source of options.sources ?? ["given", ...ownSources]) {
-      const found = yield* finders[source]
-      if (!("why" in found)) return yield* found.server
-      tried.push({ source, why: found.why })
-    }
-    return yield* new MongoServerError({ reason: new NotFound({ tried }) })
-  })
+  Effect.flatMap(
+    Sources.find(options.sources ?? ["given", ...ownSources], finders, errors),
+    (found) => "url" in found ? attach({ url: found.url }) : found.server
+  )
 
 /**
  * `make` as a layer.
@@ -123,17 +112,15 @@ export const layer = (options?: Options): Layer.Layer<MongoServer, MongoServerEr
  * @category constructors
  */
 export const attach = (options: { readonly url: Redacted.Redacted }): Effect.Effect<MongoServer, MongoServerError> =>
-  real("given", options.url, { kill: refused("kill"), start: refused("start"), restart: refused("restart") })
-
-const refused = (operation: string) => Effect.fail(new MongoServerError({ reason: new NotOurs({ operation }) }))
-
-const failed = (step: StartFailed["step"], detail: string) =>
-  new MongoServerError({ reason: new StartFailed({ step, detail }) })
+  // The driver's own complaint might repeat the URL, and with it the password.
+  /^mongodb(\+srv)?:\/\/[^/]/.test(Redacted.value(options.url))
+    ? real("given", options.url, Controls.refused(errors))
+    : Effect.fail(errors.invalidUrl())
 
 const real = (
   source: Source,
   url: Redacted.Redacted,
-  control: Pick<MongoServer, "kill" | "start" | "restart">
+  { given, kill, restart, start }: Controls.Controls<MongoServerError>
 ): Effect.Effect<MongoServer, MongoServerError> =>
   Effect.map(Admin.version(url), (version) => ({
     url,
@@ -141,38 +128,30 @@ const real = (
     responder: false,
     fake: Option.none(),
     version,
-    given: source === "given",
-    kill: control.kill,
-    start: control.start,
-    restart: control.restart,
+    given,
+    kill,
+    start,
+    restart,
     connections: (appName) => Admin.connections(url, appName)
   }))
 
 const own = (source: "mongod" | "ferretdb", program: string) =>
   Effect.gen(function*() {
-    const folder = yield* Folder.make({
-      kind: source,
-      identity: undefined, // runs as root too
-      failed: (detail) => failed("folder", detail)
-    })
-    const data = Folder.dataFolder(folder)
-    yield* Effect.try({ try: () => Binaries.prepare(data), catch: (cause) => failed("folder", String(cause)) })
     const urlOf = (port: number) => Redacted.make(`mongodb://${Ports.host}:${port}/?directConnection=true`)
-    const { controls, port: chosen } = yield* Controls.make({
-      start: (port) =>
-        ServerProcess.start({
-          command: [program, ...Binaries.argumentsOf[source](data, port)],
-          folder,
-          identity: undefined,
-          secret: "\0", // it has none
-          signals: { stop: "SIGTERM", abandon: "SIGKILL" },
-          probe: Admin.version(urlOf(port)),
-          failed: (detail) => failed("start", detail)
+    const { controls, port } = yield* OwnServer.make({
+      kind: source,
+      errors,
+      secret: "\0", // it has none
+      signals: { stop: "SIGTERM", abandon: "SIGKILL" },
+      prepare: (folder) =>
+        Effect.try({
+          try: () => Binaries.prepare(Folder.dataFolder(folder)),
+          catch: (cause) => errors.startFailed("folder", String(cause))
         }),
-      notRunning: () => failed("start", "it is not running"),
-      failed: (detail) => failed("start", detail)
+      command: (folder, chosen) => [program, ...Binaries.argumentsOf[source](Folder.dataFolder(folder), chosen)],
+      probe: (chosen) => Admin.version(urlOf(chosen))
     })
-    return yield* real(source, urlOf(chosen), controls)
+    return yield* real(source, urlOf(port), controls)
   })
 
 const fromFake = Effect.map(FakeMongo.make, (fake): MongoServer => ({
@@ -188,24 +167,18 @@ const fromFake = Effect.map(FakeMongo.make, (fake): MongoServer => ({
   connections: fake.connections
 }))
 
-type Found =
-  | { readonly server: Effect.Effect<MongoServer, MongoServerError, Scope.Scope> }
-  | { readonly why: string }
+interface Found {
+  readonly server: Effect.Effect<MongoServer, MongoServerError, Scope.Scope>
+}
 
-const onPath = (source: "mongod" | "ferretdb"): Effect.Effect<Found> =>
+const onPath = (source: "mongod" | "ferretdb"): Effect.Effect<Found | Sources.Missing> =>
   Effect.sync(() => {
-    const program = Binaries.find(source)
+    const program = Programs.find(source)
     return program === undefined ? { why: `no ${source} on PATH` } : { server: own(source, program) }
   })
 
-const finders: Record<Source, Effect.Effect<Found>> = {
-  given: Config.Redacted("BREAKWATER_TEST_MONGODB_URL").pipe(
-    Config.option,
-    Effect.orDie, // an optional variable of any content can't fail
-    Effect.map((url) =>
-      Option.isSome(url) ? { server: attach({ url: url.value }) } : { why: "BREAKWATER_TEST_MONGODB_URL is not set" }
-    )
-  ),
+const finders: Record<Source, Effect.Effect<Found | Sources.Given | Sources.Missing>> = {
+  given: Sources.fromEnvironment(errors.variable),
   mongod: onPath("mongod"),
   ferretdb: onPath("ferretdb"),
   responder: Effect.succeed({ server: fromFake })

@@ -13,17 +13,18 @@
  *
  * @since 0.1.0
  */
-import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
+import * as Controls from "./internal/controls.ts"
 import * as Admin from "./internal/postgres/admin.ts"
 import * as Binaries from "./internal/postgres/binaries.ts"
 import * as Cluster from "./internal/postgres/cluster.ts"
-import { NotFound, NotOurs, PostgresServerError } from "./PostgresServerError.ts"
+import { errors } from "./internal/postgres/errors.ts"
+import * as Sources from "./internal/sources.ts"
+import type { PostgresServerError } from "./PostgresServerError.ts"
 
 /**
  * Where a server comes from: `BREAKWATER_TEST_POSTGRES_URL`, binaries on this
@@ -79,7 +80,7 @@ export interface Database {
  * @since 0.1.0
  * @category services
  */
-export interface PostgresServer {
+export interface PostgresServer extends Controls.Controls<PostgresServerError> {
   /** The database as a role without superuser's rights, who owns it. */
   readonly url: Redacted.Redacted
   /** As superuser where the server is ours; for a given server as its URL says. */
@@ -91,18 +92,6 @@ export interface PostgresServer {
   readonly password: Redacted.Redacted
   /** Such as `15.18`. */
   readonly version: string
-  /** Not started here: `pid`, `kill`, `stop`, `start` and `restart` fail with `NotOurs`. */
-  readonly given: boolean
-  /** The postmaster's process id; `NotRunning` while the server is down. */
-  readonly pid: Effect.Effect<number, PostgresServerError>
-  /** SIGKILL of the postmaster and its children, as in a crash. Nothing when it is down already. */
-  readonly kill: Effect.Effect<void, PostgresServerError>
-  /** A fast stop: sessions are told and ended. Nothing when it is down already. */
-  readonly stop: Effect.Effect<void, PostgresServerError>
-  /** Same port, same data; done when it accepts connections. Nothing when it runs already. */
-  readonly start: Effect.Effect<void, PostgresServerError>
-  /** `stop`, then `start`. */
-  readonly restart: Effect.Effect<void, PostgresServerError>
   /** A fresh, empty database, dropped with the scope, its sessions ended. */
   readonly createDatabase: Effect.Effect<Database, PostgresServerError, Scope.Scope>
   /** Client sessions in a database as the server counts them. Default: ours. */
@@ -142,7 +131,7 @@ export const make = (options: Options = {}): Effect.Effect<PostgresServer, Postg
       )
     }
   }
-  return Effect.flatMap(find(sources), (found) =>
+  return Effect.flatMap(Sources.find(sources, finders, errors), (found) =>
     "url" in found
       ? givenServer(found.url)
       : ownServer(found.bin, { max_connections: maxConnections, ...settings }))
@@ -170,14 +159,7 @@ export const attach = Effect.fnUntraced(function*(options: {
   /** For counting and ending sessions and creating databases. Default: `url`. */
   readonly adminUrl?: Redacted.Redacted | undefined
 }): Effect.fn.Return<PostgresServer, PostgresServerError> {
-  return yield* fromUrls(options.url, options.adminUrl ?? options.url, {
-    given: true,
-    pid: refused("pid"),
-    kill: refused("kill"),
-    stop: refused("stop"),
-    start: refused("start"),
-    restart: refused("restart")
-  })
+  return yield* fromUrls(options.url, options.adminUrl ?? options.url, Controls.refused(errors))
 })
 
 /**
@@ -202,14 +184,10 @@ export const hasBinaries: Effect.Effect<boolean, PostgresServerError> = Effect.m
   (found) => found.some((one) => "bin" in one)
 )
 
-const refused = (operation: string) => Effect.fail(new PostgresServerError({ reason: new NotOurs({ operation }) }))
-
-type Control = Pick<PostgresServer, "given" | "pid" | "kill" | "stop" | "start" | "restart">
-
 const ownServer = (bin: string, settings: Readonly<Record<string, string | number | boolean>>) =>
   Effect.gen(function*() {
     const cluster = yield* Cluster.make({ bin, settings })
-    return yield* fromUrls(cluster.url, cluster.adminUrl, { ...cluster, given: false })
+    return yield* fromUrls(cluster.url, cluster.adminUrl, cluster)
   })
 
 const givenServer = (url: Redacted.Redacted) => Effect.flatMap(attach({ url }), withFreshDatabase)
@@ -217,13 +195,13 @@ const givenServer = (url: Redacted.Redacted) => Effect.flatMap(attach({ url }), 
 const fromUrls = Effect.fnUntraced(function*(
   url: Redacted.Redacted,
   adminUrl: Redacted.Redacted,
-  control: Control
+  controls: Controls.Controls<PostgresServerError>
 ): Effect.fn.Return<PostgresServer, PostgresServerError> {
   const parsed = yield* Admin.parseUrl(url)
   const rows = yield* Admin.query(adminUrl, "ask the version", "select current_setting('server_version') as version")
   const database = decodeURIComponent(parsed.pathname.slice(1))
   const username = decodeURIComponent(parsed.username)
-  const { given, kill, pid, restart, start, stop } = control
+  const { given, kill, pid, restart, start, stop } = controls
   return {
     url,
     adminUrl,
@@ -272,29 +250,8 @@ const countSessions = (adminUrl: Redacted.Redacted, operation: string, count: st
     (rows) => Number(rows[0]?.["count"])
   )
 
-const find = Effect.fnUntraced(function*(
-  sources: ReadonlyArray<Source>
-): Effect.fn.Return<{ readonly url: Redacted.Redacted } | { readonly bin: string }, PostgresServerError> {
-  const tried: Array<{ readonly source: Source; readonly why: string }> = []
-  for (const source of sources) {
-    const found = yield* finders[source]
-    if (!("why" in found)) return found
-    tried.push({ source, why: found.why })
-  }
-  return yield* new PostgresServerError({ reason: new NotFound({ tried }) })
-})
-
-const fromEnvironment = Config.Redacted("BREAKWATER_TEST_POSTGRES_URL").pipe(
-  Config.option,
-  Effect.orDie, // an optional variable of any content can't fail
-  Effect.map((url) => Option.isSome(url) ? { url: url.value } : { why: "BREAKWATER_TEST_POSTGRES_URL is not set" })
-)
-
-const finders: Record<
-  Source,
-  Effect.Effect<Binaries.Found | { readonly url: Redacted.Redacted }, PostgresServerError>
-> = {
-  given: fromEnvironment,
+const finders: Record<Source, Effect.Effect<Binaries.Found | Sources.Given, PostgresServerError>> = {
+  given: Sources.fromEnvironment(errors.variable),
   machine: Binaries.onMachine,
   package: Binaries.inPackage,
   apt: Binaries.byApt

@@ -12,11 +12,9 @@
  *
  * @since 0.1.0
  */
-import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
@@ -24,11 +22,13 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Controls from "./internal/controls.ts"
 import * as Folder from "./internal/folder.ts"
+import * as OwnServer from "./internal/ownServer.ts"
 import * as Ports from "./internal/ports.ts"
 import * as Binaries from "./internal/redis/binaries.ts"
 import * as Client from "./internal/redis/client.ts"
-import * as ServerProcess from "./internal/serverProcess.ts"
-import { NotFound, NotOurs, NotRunning, RedisServerError, StartFailed } from "./RedisServerError.ts"
+import { errors } from "./internal/redis/errors.ts"
+import * as Sources from "./internal/sources.ts"
+import type { RedisServerError } from "./RedisServerError.ts"
 
 /**
  * Where a server comes from: `BREAKWATER_TEST_REDIS_URL`, a `redis-server` on
@@ -66,25 +66,13 @@ export interface Options {
  * @since 0.1.0
  * @category services
  */
-export interface RedisServer {
+export interface RedisServer extends Controls.Controls<RedisServerError> {
   readonly url: Redacted.Redacted
   readonly host: string
   readonly port: number
   readonly password: Redacted.Redacted
   /** Such as `7.0.15`. */
   readonly version: string
-  /** Not started here: `pid`, `kill`, `stop`, `start` and `restart` fail with `NotOurs`. */
-  readonly given: boolean
-  /** `NotRunning` while the server is down. */
-  readonly pid: Effect.Effect<number, RedisServerError>
-  /** SIGKILL, as in a crash. Nothing when it is down already. */
-  readonly kill: Effect.Effect<void, RedisServerError>
-  /** In order. Nothing when it is down already. */
-  readonly stop: Effect.Effect<void, RedisServerError>
-  /** On the same port; done when it accepts connections. Nothing when it runs already. */
-  readonly start: Effect.Effect<void, RedisServerError>
-  /** `stop`, then `start`. */
-  readonly restart: Effect.Effect<void, RedisServerError>
   /** Runs one command on a connection of its own, as an administrator. */
   readonly command: (...command: ReadonlyArray<string>) => Effect.Effect<Client.Reply, RedisServerError>
   /** Connections of clients as the server counts them; with a name, those that have set it. */
@@ -122,7 +110,7 @@ export const make = (options: Options = {}): Effect.Effect<RedisServer, RedisSer
     }
   }
   return Effect.flatMap(
-    find(sources),
+    Sources.find(sources, finders, errors),
     (found) => "url" in found ? attach({ url: found.url }) : ownServer(found.program, settings)
   )
 }
@@ -143,14 +131,7 @@ export const layer = (options?: Options): Layer.Layer<RedisServer, RedisServerEr
  * @category constructors
  */
 export const attach = (options: { readonly url: Redacted.Redacted }): Effect.Effect<RedisServer, RedisServerError> =>
-  fromUrl(options.url, {
-    given: true,
-    pid: refused("pid"),
-    kill: refused("kill"),
-    stop: refused("stop"),
-    start: refused("start"),
-    restart: refused("restart")
-  })
+  fromUrl(options.url, Controls.refused(errors))
 
 /**
  * Whether a server that may be killed can be had without installing one.
@@ -160,36 +141,23 @@ export const attach = (options: { readonly url: Redacted.Redacted }): Effect.Eff
  */
 export const hasBinaries: Effect.Effect<boolean> = Effect.map(Binaries.onMachine, (found) => "program" in found)
 
-const refused = (operation: string) => Effect.fail(new RedisServerError({ reason: new NotOurs({ operation }) }))
-
-type Control = Pick<RedisServer, "given" | "pid" | "kill" | "stop" | "start" | "restart">
-
-const failed = (step: StartFailed["step"], detail: string) =>
-  new RedisServerError({ reason: new StartFailed({ step, detail }) })
-
 const ownServer = (program: string, settings: Readonly<Record<string, string | number>>) =>
   Effect.gen(function*() {
-    const identity = undefined // Redis runs as root too
-    const folder = yield* Folder.make({ kind: "redis", identity, failed: (detail) => failed("folder", detail) })
     const password = randomBytes(18).toString("hex")
-    const config = yield* configure(folder, password, settings)
     const urlOf = (port: number) => `redis://:${password}@${Ports.host}:${port}`
-    const { controls, port: chosen } = yield* Controls.make({
-      start: (port) =>
-        ServerProcess.start({
-          command: [program, config, "--port", String(port)],
-          folder,
-          identity,
-          secret: password,
-          signals: { stop: "SIGTERM", abandon: "SIGKILL" },
-          probe: Client.run(new URL(urlOf(port)), "probe", "PING"),
-          failed: (detail) => failed("start", detail)
-        }),
-      notRunning: () => new RedisServerError({ reason: new NotRunning() }),
-      failed: (detail) => failed("start", detail)
+    const { controls, port } = yield* OwnServer.make({
+      kind: "redis",
+      errors,
+      secret: password,
+      signals: { stop: "SIGTERM", abandon: "SIGKILL" },
+      prepare: (folder) => configure(folder, password, settings),
+      command: (folder, chosen) => [program, configFile(folder), "--port", String(chosen)],
+      probe: (chosen) => Client.run(new URL(urlOf(chosen)), "probe", "PING")
     })
-    return yield* fromUrl(Redacted.make(urlOf(chosen)), { ...controls, given: false })
+    return yield* fromUrl(Redacted.make(urlOf(port)), controls)
   })
+
+const configFile = (folder: string) => Path.join(Folder.dataFolder(folder), "redis.conf")
 
 /** The password goes into a file: what is on the command line is seen by everybody. */
 const configure = (folder: string, password: string, settings: Readonly<Record<string, string | number>>) =>
@@ -197,7 +165,6 @@ const configure = (folder: string, password: string, settings: Readonly<Record<s
     try: () => {
       const data = Folder.dataFolder(folder)
       Fs.mkdirSync(data, { mode: 0o700 })
-      const file = Path.join(data, "redis.conf")
       const lines = Object.entries({
         bind: Ports.host,
         dir: data,
@@ -208,19 +175,17 @@ const configure = (folder: string, password: string, settings: Readonly<Record<s
         requirepass: password,
         ...settings
       }).map(([name, value]) => `${name} ${value}\n`)
-      Fs.writeFileSync(file, lines.join(""), { mode: 0o600 })
-      return file
+      Fs.writeFileSync(configFile(folder), lines.join(""), { mode: 0o600 })
     },
-    catch: (cause) => failed("folder", String(cause))
+    catch: (cause) => errors.startFailed("folder", String(cause))
   })
 
 const fromUrl = Effect.fnUntraced(function*(
   url: Redacted.Redacted,
-  control: Control
+  controls: Controls.Controls<RedisServerError>
 ): Effect.fn.Return<RedisServer, RedisServerError> {
   const parsed = yield* Client.parseUrl(url)
   const info = String(yield* Client.run(parsed, "ask the version", "INFO", "server"))
-  const { given, kill, pid, restart, start, stop } = control
   const command = (...parts: ReadonlyArray<string>) => Client.run(parsed, parts[0] ?? "", ...parts)
   const clients = (name: string | undefined) =>
     Effect.map(command("CLIENT", "LIST"), (list) => clientsIn(String(list), name))
@@ -230,12 +195,7 @@ const fromUrl = Effect.fnUntraced(function*(
     port: Client.portOf(parsed),
     password: Redacted.make(decodeURIComponent(parsed.password)),
     version: /^redis_version:(.*?)\r?$/m.exec(info)?.[1] ?? "",
-    given,
-    pid,
-    kill,
-    stop,
-    start,
-    restart,
+    ...controls,
     command,
     connections: (name) => Effect.map(clients(name), (ids) => ids.length),
     killClients: (name) =>
@@ -256,26 +216,8 @@ const clientsIn = (list: string, name: string | undefined): ReadonlyArray<string
     return id !== undefined && wanted ? [id] : []
   })
 
-const find = Effect.fnUntraced(function*(
-  sources: ReadonlyArray<Source>
-): Effect.fn.Return<{ readonly url: Redacted.Redacted } | { readonly program: string }, RedisServerError> {
-  const tried: Array<{ readonly source: Source; readonly why: string }> = []
-  for (const source of sources) {
-    const found = yield* finders[source]
-    if (!("why" in found)) return found
-    tried.push({ source, why: found.why })
-  }
-  return yield* new RedisServerError({ reason: new NotFound({ tried }) })
-})
-
-const fromEnvironment = Config.Redacted("BREAKWATER_TEST_REDIS_URL").pipe(
-  Config.option,
-  Effect.orDie, // an optional variable of any content can't fail
-  Effect.map((url) => Option.isSome(url) ? { url: url.value } : { why: "BREAKWATER_TEST_REDIS_URL is not set" })
-)
-
-const finders: Record<Source, Effect.Effect<Binaries.Found | { readonly url: Redacted.Redacted }>> = {
-  given: fromEnvironment,
+const finders: Record<Source, Effect.Effect<Binaries.Found | Sources.Given>> = {
+  given: Sources.fromEnvironment(errors.variable),
   machine: Binaries.onMachine,
   apt: Binaries.byApt
 }

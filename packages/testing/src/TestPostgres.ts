@@ -10,8 +10,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { inject } from "vitest"
+import { errors } from "./internal/postgres/errors.ts"
 import * as PostgresServer from "./PostgresServer.ts"
-import { NotFound, PostgresServerError } from "./PostgresServerError.ts"
+import type { PostgresServerError } from "./PostgresServerError.ts"
 
 /**
  * What the run's set-up hands to the test files.
@@ -65,7 +66,7 @@ export const ownAvailable: boolean = own
 export const layer: Layer.Layer<PostgresServer.PostgresServer, PostgresServerError> = Layer.effect(
   PostgresServer.PostgresServer,
   server === undefined
-    ? Effect.fail(new PostgresServerError({ reason: new NotFound({ tried: [] }) }))
+    ? Effect.fail(errors.notFound([]))
     : Effect.flatMap(
       PostgresServer.attach({ url: Redacted.make(server.url), adminUrl: Redacted.make(server.adminUrl) }),
       PostgresServer.withFreshDatabase

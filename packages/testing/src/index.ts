@@ -30,6 +30,14 @@ export * as FakeHttp from "./FakeHttp.ts"
 export * as FakeMongo from "./FakeMongo.ts"
 
 /**
+ * A TCP server on 127.0.0.1 that treats each connection as its script says, and counts them: for what has no protocol
+ * of its own, such as a pool over plain sockets.
+ *
+ * @since 0.1.0
+ */
+export * as FakeTcp from "./FakeTcp.ts"
+
+/**
  * Faults of a network as values, for `FaultProxy.apply`.
  *
  * @since 0.1.0
@@ -86,3 +94,26 @@ export * as RedisServer from "./RedisServer.ts"
  * @since 0.1.0
  */
 export * as RedisServerError from "./RedisServerError.ts"
+
+/**
+ * A certificate for a server of a test, and the authority that signed it, made on the spot: nobody else trusts it, and
+ * no key of it is ever stored.
+ *
+ * @since 0.1.0
+ */
+export * as TestCertificate from "./TestCertificate.ts"
+
+/**
+ * TLS in front of a server that has none: a listener on 127.0.0.1 that takes it off, and hands the bytes on.
+ *
+ * @since 0.1.0
+ */
+export * as TlsProxy from "./TlsProxy.ts"
+
+/**
+ * Hears all that a program says: its logs of every level, its spans as exporters send them, and whatever else it is
+ * shown, errors and statistics for instance. For tests that a secret shows nowhere.
+ *
+ * @since 0.1.0
+ */
+export * as Witness from "./Witness.ts"

@@ -37,7 +37,9 @@
  * @since 0.1.0
  */
 import type { Backend, Health } from "@breakwater/core/Backend"
+import * as ConfigOptions from "@breakwater/core/ConfigOptions"
 import type * as Pool from "@breakwater/core/Pool"
+import * as Promises from "@breakwater/core/Promises"
 import type * as NodeWS from "@effect/platform-node/NodeWS"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
@@ -48,25 +50,23 @@ import type { HttpServerResponse } from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { readOptions } from "./internal/config.ts"
 import * as Connection from "./internal/connection.ts"
 import * as Handshake from "./internal/handshake.ts"
 import type { Message } from "./internal/inbox.ts"
 import type { AddOptions, BroadcastOptions, BroadcastReport, HealthReport } from "./internal/manager.ts"
 import * as Internal from "./internal/managerBackend.ts"
-import * as Promises from "./internal/managerPromises.ts"
-import type { RunOptions } from "./internal/promises.ts"
+import { type Client, clientOf } from "./internal/managerPromises.ts"
 import { type Options, resolve } from "./internal/settings.ts"
 import * as Upgrading from "./internal/upgrade.ts"
 import type { WebSocketError } from "./WebSocketError.ts"
 
+export type { RunOptions } from "@breakwater/core/Promises"
 export type { CloseInfo } from "./internal/channel.ts"
 export type { CloseOptions, Connection, Registered } from "./internal/connection.ts"
 export type { Upgrade } from "./internal/handshake.ts"
 export type { Message } from "./internal/inbox.ts"
 export type { AddOptions, BroadcastOptions, BroadcastReport, HealthReport } from "./internal/manager.ts"
-export type { Client, PromiseConnection, Started } from "./internal/managerPromises.ts"
-export type { RunOptions } from "./internal/promises.ts"
+export type { Client, PromiseConnection } from "./internal/managerPromises.ts"
 export type { Options } from "./internal/settings.ts"
 
 /**
@@ -272,15 +272,21 @@ export const drainBefore: <A, E, R>(server: Layer.Layer<A, E, R>) => Layer.Layer
   drainBeforeOf(ConnectionManager)
 
 /**
- * As `layer`, with options from a `ConfigProvider`; fails as `ConfigError`, also for those that are not allowed.
+ * As `layer`, with options from a `ConfigProvider`, and the profile as `Profile.fromConfig` reads it; fails as
+ * `ConfigError`, also for those that are not allowed.
  *
  * @since 0.1.0
  * @category layers
  */
 export const layerConfig = (
   options: Config.Wrap<Options>
-): Layer.Layer<ConnectionManager, Config.ConfigError> =>
-  Layer.effect(ConnectionManager, readOptions<Options, ConnectionManager, never, Scope.Scope>(options, make))
+): Layer.Layer<ConnectionManager, Config.ConfigError> => Layer.effect(ConnectionManager, read(options, undefined))
+
+const read = (options: Config.Wrap<ServiceOptions>, name: string | undefined) =>
+  Effect.flatMap(
+    ConfigOptions.read<ServiceOptions>(options, name),
+    (given) => ConfigOptions.make("WebSocket", () => make(given))
+  )
 
 /**
  * Options of a `Service`, which has a name already.
@@ -318,11 +324,18 @@ export const Service = <Self>() => <const Name extends string>(name: Name): Serv
   const named = (options: ServiceOptions) => make({ ...options, name: options.name ?? name })
   return Object.assign(tag, {
     layer: (options: ServiceOptions = {}) => Layer.effect(tag, named(options)),
-    layerConfig: (options: Config.Wrap<ServiceOptions>) =>
-      Layer.effect(tag, readOptions<ServiceOptions, ConnectionManager, never, Scope.Scope>(options, named)),
+    layerConfig: (options: Config.Wrap<ServiceOptions>) => Layer.effect(tag, read(options, name)),
     drainBefore: drainBeforeOf(tag)
   })
 }
+
+/**
+ * A manager that runs until `close`, which closes all connections with 1001, within five seconds.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Started = Promises.Started<Client, Stats>
 
 /**
  * A manager for code outside Effect, that runs until `close`. Throws as `make`, by the call.
@@ -343,5 +356,5 @@ export const Service = <Self>() => <const Name extends string>(name: Name): Serv
  * @since 0.1.0
  * @category constructors
  */
-export const start = (options: Options, run?: RunOptions): Promise<Promises.Started<Stats>> =>
-  Promises.start(make(options), run)
+export const start = (options: Options, run?: Promises.RunOptions): Promise<Started> =>
+  Promises.start(make(options), clientOf, run)

@@ -25,7 +25,10 @@
  * @since 0.1.0
  */
 import type { Backend, Health } from "@breakwater/core/Backend"
+import * as ConfigOptions from "@breakwater/core/ConfigOptions"
 import type * as Pool from "@breakwater/core/Pool"
+import * as Promises from "@breakwater/core/Promises"
+import * as Validate from "@breakwater/core/Validate"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -35,19 +38,16 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import { hostOf, type Options, resolve } from "./internal/clientSettings.ts"
-import { readOptions } from "./internal/config.ts"
 import type { Message } from "./internal/inbox.ts"
-import type { RunOptions } from "./internal/promises.ts"
 import * as Internal from "./internal/socketBackend.ts"
-import * as Promises from "./internal/socketPromises.ts"
+import { type Client, clientOf } from "./internal/socketPromises.ts"
 import type { State } from "./internal/states.ts"
-import * as validate from "./internal/validate.ts"
 import type { WebSocketError } from "./WebSocketError.ts"
 
+export type { RunOptions } from "@breakwater/core/Promises"
 export type { Options, Session } from "./internal/clientSettings.ts"
 export type { Message } from "./internal/inbox.ts"
-export type { RunOptions } from "./internal/promises.ts"
-export type { Client, Started } from "./internal/socketPromises.ts"
+export type { Client } from "./internal/socketPromises.ts"
 export type { Closed, Connecting, Open, State, Waiting } from "./internal/states.ts"
 
 /**
@@ -124,7 +124,7 @@ const toService = ({ backend, reconnector }: Internal.Parts): ReconnectingSocket
   name: reconnector.settings.name,
   messages: reconnector.inbox.stream,
   send: (message) => reconnector.send(message),
-  awaitOpen: (limit) => Internal.awaitOpen(reconnector, validate.millis("limit", limit)),
+  awaitOpen: (limit) => Internal.awaitOpen(reconnector, Validate.boundedMillis("limit", limit)),
   state: Effect.sync(() => reconnector.states.current),
   states: reconnector.states.stream,
   stats: Effect.sync(() => ({
@@ -170,11 +170,12 @@ export const layer = (options: Options): Layer.Layer<ReconnectingSocket, Config.
  */
 export const layerConfig = (
   options: Config.Wrap<Options>
-): Layer.Layer<ReconnectingSocket, Config.ConfigError> =>
-  Layer.effect(
-    ReconnectingSocket,
-    readOptions<Options, ReconnectingSocket, Config.ConfigError, Scope.Scope>(options, make)
-  )
+): Layer.Layer<ReconnectingSocket, Config.ConfigError> => Layer.effect(ReconnectingSocket, read(options, make))
+
+const read = <Given>(
+  options: Config.Wrap<Given>,
+  open: (given: Given) => Effect.Effect<ReconnectingSocket, Config.ConfigError, Scope.Scope>
+) => Effect.flatMap(ConfigOptions.unwrap(options), (given) => ConfigOptions.make("WebSocket", () => open(given)))
 
 /**
  * Options of a `Service`, which has a name already.
@@ -210,13 +211,17 @@ export const Service = <Self>() => <const Name extends string>(name: Name): Serv
   const named = (options: ServiceOptions) => make({ ...options, name: options.name ?? name })
   return Object.assign(tag, {
     layer: (options: ServiceOptions) => Layer.effect(tag, named(options)),
-    layerConfig: (options: Config.Wrap<ServiceOptions>) =>
-      Layer.effect(
-        tag,
-        readOptions<ServiceOptions, ReconnectingSocket, Config.ConfigError, Scope.Scope>(options, named)
-      )
+    layerConfig: (options: Config.Wrap<ServiceOptions>) => Layer.effect(tag, read(options, named))
   })
 }
+
+/**
+ * A socket that runs until `close`, which sends what waits if there is a connection, within five seconds.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Started = Promises.Started<Client, Stats>
 
 /**
  * A socket for code outside Effect, that runs until `close`. Throws as `make`, by the call; rejects with what `make`
@@ -234,5 +239,5 @@ export const Service = <Self>() => <const Name extends string>(name: Name): Serv
  * @since 0.1.0
  * @category constructors
  */
-export const start = (options: Options, run?: RunOptions): Promise<Promises.Started<Stats>> =>
-  Promises.start(make(options), run)
+export const start = (options: Options, run?: Promises.RunOptions): Promise<Started> =>
+  Promises.start(make(options), clientOf, run)

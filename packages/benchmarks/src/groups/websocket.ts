@@ -1,11 +1,16 @@
 /** What a server does with a hundred WebSocket connections, beside a Map of sockets of the ws package. */
 import * as ConnectionManager from "@breakwater/websocket/ConnectionManager"
 import * as NodeWS from "@effect/platform-node/NodeWS"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { type Candidate, type Case, floors, type Group, ofEffect, ofPromises } from "../candidate.ts"
+import { type Batch, Batches } from "../peers/standingSockets.ts"
 
 const COUNT = 100
+
+/** Above what any run adds. */
+const MOST_OF_A_RUN = 1_000_000
 
 const ours = { name: "Breakwater", role: "ours" } as const
 const byHand = { name: "a Map of ws", role: "peer" } as const
@@ -75,6 +80,66 @@ const pair = (
   })
 ]
 
+const addAll = (manager: ConnectionManager.ConnectionManager, batch: Batch) =>
+  Effect.forEach(batch, ([id, socket]) => manager.add(socket, { id }), { discard: true })
+
+const removeAll = (manager: ConnectionManager.ConnectionManager, batch: Batch) =>
+  Effect.forEach(batch, ([id]) => manager.remove(id), { discard: true })
+
+const addAllByHand = (map: ByHand, batch: Batch): void => {
+  for (const [id, socket] of batch) {
+    map.set(id, socket)
+    socket.once("close", () => map.delete(id))
+  }
+}
+
+const removeAllByHand = (map: ByHand, batch: Batch): Promise<unknown> =>
+  Promise.all(batch.map(([id]) =>
+    new Promise<void>((resolve) => {
+      const socket = map.get(id)
+      socket?.once("close", () => resolve())
+      socket?.close()
+    })
+  ))
+
+const registering = (work: "add" | "remove"): Candidate => {
+  const batches = new Batches(COUNT)
+  const managed = Effect.runSync(Deferred.make<ConnectionManager.ConnectionManager>())
+  const op = work === "add" ? addAll : removeAll
+  const manager = ConnectionManager.make({ name: "bench", connections: { max: MOST_OF_A_RUN } })
+  return {
+    ...ofEffect(
+      ours,
+      Effect.map(
+        Effect.tap(manager, (made) => Deferred.succeed(managed, made)),
+        (made) => () => Effect.suspend(() => op(made, batches.next()))
+      )
+    ),
+    prepare: async (times) => {
+      batches.fill(times)
+      if (work === "add") return
+      const made = await Effect.runPromise(Deferred.await(managed))
+      for (const batch of batches.all) Effect.runSync(addAll(made, batch))
+    }
+  }
+}
+
+const registeringByHand = (work: "add" | "remove"): Candidate => {
+  const batches = new Batches(COUNT)
+  const map: ByHand = new Map()
+  return {
+    ...ofPromises(byHand, {
+      open: async () => undefined,
+      op: () => async () => work === "add" ? addAllByHand(map, batches.next()) : removeAllByHand(map, batches.next()),
+      close: async () => batches.fill(0)
+    }),
+    prepare: async (times) => {
+      batches.fill(times)
+      if (work === "remove") { for (const batch of batches.all) addAllByHand(map, batch) }
+    }
+  }
+}
+
 const text = "a message of some length, as a feed of orders would send it"
 
 const send = (socket: NodeWS.WebSocket) => new Promise<void>((resolve) => socket.send(text, () => resolve()))
@@ -86,6 +151,16 @@ const ping = (socket: NodeWS.WebSocket) =>
   })
 
 const cases = (): ReadonlyArray<Case> => [
+  {
+    name: `Add ${COUNT}`,
+    about: "Sockets that are open already, without a network; by hand, with a listener that takes them out again.",
+    candidates: [...floors(), registering("add"), registeringByHand("add")]
+  },
+  {
+    name: `Remove ${COUNT}`,
+    about: "Closes each and waits for its end, which comes at once: there is no network.",
+    candidates: [...floors(), registering("remove"), registeringByHand("remove")]
+  },
   {
     name: `Find each of ${COUNT}`,
     about: "By its id.",

@@ -4,14 +4,16 @@
  *
  * @since 0.1.0
  */
-import type * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 import type * as Policy from "../policy/Policy.ts"
 import type { PolicyEvent } from "../policy/PolicyEvent.ts"
 import type * as Pool from "../pool/Pool.ts"
 import type { PoolError } from "../pool/PoolError.ts"
 import type { PoolEvent } from "../pool/PoolEvent.ts"
+import type { Profile } from "./Profile.ts"
 
 /**
  * The answer of one round trip to the server. `error` is why there was none.
@@ -36,6 +38,8 @@ export interface Backend {
   readonly kind: string
   /** Whether the process is not ready without it. */
   readonly critical: boolean
+  /** Whose values are its defaults; none where no profile was given. */
+  readonly profile?: Profile | undefined
   readonly stats: Effect.Effect<Pool.Stats>
   /** Makes a round trip, bounded in time. Never fails: what went wrong is in the answer. */
   readonly health: Effect.Effect<Health>
@@ -45,4 +49,54 @@ export interface Backend {
   readonly warm: Effect.Effect<void, PoolError>
   readonly clear: (options?: { readonly interrupt?: boolean | undefined }) => Effect.Effect<void>
   readonly drain: (deadline: Duration.Input) => Effect.Effect<Pool.DrainReport>
+}
+
+const ROUND_TRIP_LIMIT = Duration.seconds(1)
+
+/**
+ * The health that a round trip to the server shows, which may take a second. Never fails.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const probe = <R>(roundTrip: Effect.Effect<unknown, unknown, R>): Effect.Effect<Health, never, R> =>
+  Effect.gen(function*() {
+    const clock = yield* Clock.Clock
+    const since = clock.monotonicTimeNanosUnsafe()
+    const failure = yield* roundTrip.pipe(
+      Effect.timeout(ROUND_TRIP_LIMIT),
+      Effect.match({ onFailure: (error) => ({ error }), onSuccess: () => undefined })
+    )
+    const latency = Duration.millis(Number(clock.monotonicTimeNanosUnsafe() - since) / 1e6)
+    return failure === undefined ? { status: "healthy", latency } : { status: "unhealthy", latency, ...failure }
+  })
+
+/**
+ * The numbers of a pool that has done nothing: for backends that count some of them only.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const emptyStats: Pool.Stats = {
+  idle: 0,
+  used: 0,
+  opening: 0,
+  checking: 0,
+  closing: 0,
+  waiting: 0,
+  min: 0,
+  max: 0,
+  keep: 0,
+  opened: 0,
+  closed: 0,
+  acquired: 0,
+  reused: 0,
+  revoked: 0,
+  timedOut: 0,
+  refused: 0,
+  shed: 0,
+  cancelled: 0,
+  unavailable: 0,
+  nested: 0,
+  refusedClosed: 0
 }

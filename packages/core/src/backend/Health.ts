@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import { boundedMillis } from "../internal/validate.ts"
 import type { Backend, Health } from "./Backend.ts"
 import * as Backends from "./Backends.ts"
+import type { Profile } from "./Profile.ts"
 
 /**
  * One backend, in the words of the endpoints that show it.
@@ -22,6 +23,8 @@ export interface BackendReport {
   readonly kind: string
   readonly status: "healthy" | "unhealthy"
   readonly critical: boolean
+  /** Whose values are its defaults. */
+  readonly profile: Profile | undefined
   readonly latency_ms: number
   /** Connections in use. */
   readonly active: number
@@ -92,6 +95,7 @@ const ask = (backend: Backend, timeout: number): Effect.Effect<BackendReport> =>
       kind: backend.kind,
       status: health.status,
       critical: backend.critical,
+      profile: backend.profile,
       latency_ms: Math.round(Duration.toMillis(health.latency) * 10) / 10,
       active: stats.used,
       idle: stats.idle,

@@ -1,6 +1,6 @@
 /**
- * The phases of a process: starting until its backends are warm, ready, draining from the first word of the end,
- * stopped.
+ * The phases of a process: starting until its backends are warm and what it needs is prepared, ready, draining from the
+ * first word of the end, stopped.
  *
  * The order of an end is that of the layers, from the outside in. `layer` stands inside of what serves requests, which
  * asks it for the phase; `layerDraining` stands outside of it, so that readiness goes first, whoever balances load looks
@@ -19,6 +19,7 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { boundedMillis, finiteMillis, refuse } from "../internal/validate.ts"
@@ -68,12 +69,17 @@ export class Lifecycle extends Context.Service<Lifecycle, {
  * @since 0.1.0
  * @category models
  */
-export interface StartOptions {
+export interface StartOptions<E = never, R = never> {
   /**
-   * `background` (the default): ready when the critical backends are warm, tried until they are. `fail-fast`: the layer
-   * fails when one of them fails to get warm.
+   * `background` (the default): ready when the critical backends are warm and all is prepared, tried every 500 ms until
+   * they are. `fail-fast`: the layer fails when one of them fails to get warm, or with what `prepare` fails with.
    */
   readonly start?: "background" | "fail-fast" | undefined
+  /**
+   * What must be done between warm backends and the first request, such as creating tables. It may run more than once,
+   * and in several replicas at a time. Default: nothing.
+   */
+  readonly prepare?: Effect.Effect<unknown, E, R> | undefined
 }
 
 const ORDER: ReadonlyArray<Phase> = ["starting", "ready", "draining", "stopped"]
@@ -144,19 +150,25 @@ const make = Effect.gen(function*() {
 })
 
 /**
- * Warms the backends that are registered by then, so it stands outside of theirs and inside of what serves requests.
+ * Warms the backends that are registered by then, so it stands outside of theirs and inside of what serves requests;
+ * then prepares what the requests need.
  *
- * Fails, with `start: "fail-fast"` only, as what the first cold backend failed with.
+ * Fails, with `start: "fail-fast"` only, as what the first cold backend failed with, or the preparation.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options?: StartOptions): Layer.Layer<Lifecycle, PoolError> =>
+export const layer = <E = never, R = never>(
+  options?: StartOptions<E, R>
+): Layer.Layer<Lifecycle, PoolError | E, Exclude<R, Scope.Scope>> =>
   Layer.effect(
     Lifecycle,
     Effect.gen(function*() {
       const { enter, lifecycle } = yield* make
-      const started = Effect.andThen(warmCritical, enter("ready"))
+      const prepared: Effect.Effect<unknown, PoolError | E, R> = options?.prepare === undefined
+        ? warmCritical
+        : Effect.andThen(warmCritical, options.prepare)
+      const started = Effect.andThen(prepared, enter("ready"))
       if (options?.start === "fail-fast") yield* started
       else yield* Effect.forkScoped(Effect.ignore(Effect.retry(started, Schedule.spaced(RETRY_EVERY))))
       return lifecycle

@@ -4,9 +4,11 @@
  * @since 0.1.0
  */
 import * as Config from "effect/Config"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Validate from "./Validate.ts"
 
 /**
  * Where a program runs: what its defaults are for.
@@ -14,7 +16,7 @@ import * as Schema from "effect/Schema"
  * @since 0.1.0
  * @category models
  */
-export type Profile = "development" | "staging" | "production"
+export type Profile = "development" | "staging" | "production" | "serverless"
 
 /**
  * All of them.
@@ -22,7 +24,22 @@ export type Profile = "development" | "staging" | "production"
  * @since 0.1.0
  * @category models
  */
-export const profiles: ReadonlyArray<Profile> = ["development", "staging", "production"]
+export const profiles: ReadonlyArray<Profile> = ["development", "staging", "production", "serverless"]
+
+/**
+ * What `serverless` means to a pool: many processes, of which each serves little, is frozen between two requests, and
+ * must not keep the server's connections from the others. Ours: the guides know no such environment.
+ *
+ * @since 0.1.0
+ * @category presets
+ */
+export const serverless = {
+  min: 0,
+  max: 2,
+  /** An idle connection is closed after this time. */
+  idle: Duration.seconds(10),
+  start: "lazy"
+} as const
 
 /**
  * Whether a value names a profile.
@@ -31,6 +48,18 @@ export const profiles: ReadonlyArray<Profile> = ["development", "staging", "prod
  * @category guards
  */
 export const isProfile = (u: unknown): u is Profile => profiles.some((profile) => profile === u)
+
+/**
+ * The values of a profile, or those where there is none. Throws a `RangeError` for what is no profile.
+ *
+ * @since 0.1.0
+ * @category presets
+ */
+export const valuesOf = <Values>(
+  presets: Readonly<Record<Profile, Values>>,
+  profile: Profile | undefined,
+  none: Values
+): Values => profile === undefined ? none : presets[Validate.oneOf("profile", profile, profiles)]
 
 /** Others than Breakwater's own variable mean more than a profile: `test`, say. */
 const SHARED_VARIABLES = ["ENVIRONMENT", "NODE_ENV"]

@@ -101,10 +101,8 @@ class Permits {
       permits: this.permits,
       waiting: this.waiters.size
     })
-    return Effect.andThen(
-      call.record("bulkheadRefused", (common) => ({ ...common, _tag: "BulkheadRefused" })),
-      Effect.fail(error)
-    )
+    call.record("bulkheadRefused", (common) => ({ ...common, _tag: "BulkheadRefused" }))
+    return Effect.fail(error)
   }
 }
 

@@ -29,13 +29,13 @@ const exceeded = (call: Call, startedAt: number, granted: Duration.Duration, att
     sent: call.sent,
     ...call.lastFailure && { cause: call.lastFailure.error }
   })
-  const recorded = call.record("deadlinesExceeded", (common) => ({
+  call.record("deadlinesExceeded", (common) => ({
     ...common,
     _tag: "DeadlineExceeded",
     deadline: granted,
     attempts
   }))
-  return Effect.andThen(recorded, Effect.fail(error))
+  return Effect.fail(error)
 }
 
 /**

@@ -28,9 +28,9 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual, identity } from "effect/Function"
 import * as Predicate from "effect/Predicate"
-import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
-import { AmbientDeadline } from "../internal/ambientDeadline.ts"
+import { AmbientDeadline, monotonicMillis } from "../internal/ambientDeadline.ts"
+import { EventHub } from "../internal/eventHub.ts"
 import * as Bulkhead from "./Bulkhead.ts"
 import * as CircuitBreaker from "./CircuitBreaker.ts"
 import * as Deadline from "./Deadline.ts"
@@ -321,9 +321,6 @@ export const snapshot = <E, Op extends Operation, Repeats extends boolean>(
   return Object.assign({ name: policy.name, calls, attempts: calls - unstarted + repeats, ...others }, ...gauges)
 }
 
-// Enough for a listener to miss nothing while it handles one event; a slower one loses the oldest, and slows nobody.
-const bufferSize = 128
-
 /**
  * What the policy does, from the moment of listening on. A listener that is slower than the events loses the oldest of
  * them. The stream does not end by itself.
@@ -334,8 +331,11 @@ const bufferSize = 128
 export const events = <E, Op extends Operation, Repeats extends boolean>(
   policy: Policy<E, Op, Repeats>
 ): Stream.Stream<PolicyEvent> =>
-  Stream.unwrap(Effect.map(PubSub.sliding<PolicyEvent>(bufferSize), (fresh) => {
-    const impl = implOf(policy)
-    impl.hub ??= fresh
-    return Stream.fromPubSub(impl.hub)
-  }))
+  Stream.unwrap(Effect.clockWith((clock) =>
+    Effect.map(EventHub.make<PolicyEvent>(), (fresh) => {
+      const impl = implOf(policy)
+      impl.hub ??= fresh
+      if (impl.hub.publish === undefined) impl.heardSince = monotonicMillis(clock)
+      return impl.hub.stream
+    })
+  ))

@@ -19,12 +19,13 @@ export interface Common {
   readonly policy: string
   /** Name of the operation. */
   readonly operation: string
-  /** Time since the call began. */
+  /** Time since the call began; for one that began before anybody listened, since then. */
   readonly elapsed: Duration.Duration
 }
 
 /**
- * An attempt failed, and the next begins after `delay`.
+ * An attempt failed, and the next begins after `delay`. One that an open circuit refused keeps its number when it comes
+ * back.
  *
  * @category models
  * @since 0.1.0

@@ -25,13 +25,13 @@ const timedOut = (call: Call, timeout: Duration.Duration) =>
       attempt,
       sent: "unknown"
     })
-    const recorded = call.record("attemptTimeouts", (common) => ({
+    call.record("attemptTimeouts", (common) => ({
       ...common,
       _tag: "AttemptTimedOut",
       attempt,
       timeout
     }))
-    return Effect.andThen(recorded, Effect.fail(error))
+    return Effect.fail(error)
   })
 
 const stage = (limit: Duration.Duration): Stage => ({

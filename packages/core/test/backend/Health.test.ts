@@ -14,7 +14,11 @@ describe("health", () => {
     Backends.isolated(Effect.gen(function*() {
       const policy = Policy.make({ breaker: {} })
       yield* Effect.flatMap(
-        fakeBackend("orders", { health: healthy, policy: Effect.sync(() => Policy.snapshot(policy)) }),
+        fakeBackend("orders", {
+          health: healthy,
+          profile: "staging",
+          policy: Effect.sync(() => Policy.snapshot(policy))
+        }),
         Backends.register
       )
       yield* Effect.flatMap(fakeBackend("cache", { health: sick, critical: false }), Backends.register)
@@ -25,6 +29,7 @@ describe("health", () => {
             kind: "fake",
             status: "healthy",
             critical: true,
+            profile: "staging",
             latency_ms: 1.2,
             active: 0,
             idle: 0,
@@ -37,6 +42,7 @@ describe("health", () => {
             kind: "fake",
             status: "unhealthy",
             critical: false,
+            profile: undefined,
             latency_ms: 0,
             active: 0,
             idle: 0,

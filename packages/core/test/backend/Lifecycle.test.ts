@@ -16,7 +16,11 @@ const backendLayer = (parts?: Parameters<typeof fakeBackend>[1]) =>
   Layer.effectDiscard(Effect.flatMap(fakeBackend("orders", parts), Backends.register))
 
 /** Builds the layers in a scope of their own, which the test ends. */
-const process = <E>(backends: Layer.Layer<never, E>, start?: Lifecycles.StartOptions, end?: Lifecycles.DrainOptions) =>
+const process = <E, E2 = never>(
+  backends: Layer.Layer<never, E>,
+  start?: Lifecycles.StartOptions<E2>,
+  end?: Lifecycles.DrainOptions
+) =>
   Effect.gen(function*() {
     const scope = yield* Scope.make()
     const layer = Lifecycles.layerDraining(end).pipe(
@@ -49,6 +53,30 @@ describe("the lifecycle", () => {
     Backends.isolated(Effect.gen(function*() {
       const error = yield* Effect.flip(process(backendLayer({ warm: Effect.fail(cold) }), { start: "fail-fast" }))
       assert.strictEqual(error, cold)
+    })))
+
+  it.effect("prepares once the backends are warm, again until that succeeds, and is ready only then", () =>
+    Backends.isolated(Effect.gen(function*() {
+      const done: Array<string> = []
+      const warm = Effect.sync(() => done.push("warm"))
+      const prepare = Effect.suspend(() =>
+        done.push("prepare") < 4 ? Effect.fail("the database is locked") : Effect.void
+      )
+      const { end, lifecycle } = yield* process(backendLayer({ warm: Effect.asVoid(warm) }), { prepare })
+      yield* TestClock.adjust("499 millis")
+      assert.deepStrictEqual(done, ["warm", "prepare"])
+      assert.strictEqual(yield* lifecycle.phase, "starting")
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(done, ["warm", "prepare", "warm", "prepare"])
+      assert.strictEqual(yield* lifecycle.phase, "ready")
+      yield* Effect.andThen(Effect.forkChild(end), TestClock.adjust("1 second"))
+    })))
+
+  it.effect("fails to start, when told so, with what its preparation failed with", () =>
+    Backends.isolated(Effect.gen(function*() {
+      const prepare = Effect.fail("no such schema" as const)
+      const error = yield* Effect.flip(process(backendLayer(), { start: "fail-fast", prepare }))
+      assert.strictEqual(error, "no such schema")
     })))
 
   it.effect("drains with the grace before anything inside ends, and tells every phase", () =>

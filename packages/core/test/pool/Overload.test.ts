@@ -173,7 +173,7 @@ describe("what CoDel takes for overload", () => {
         waited: Duration.millis(1025),
         target: Duration.millis(100)
       })
-      assert.deepStrictEqual(error.outcome, Outcome.ignored("no"))
+      assert.deepStrictEqual<Outcome.Outcome>(error.outcome, Outcome.ignored("no"))
       assert.match(error.message, /^Pool "p" is overloaded and shed a borrow after 1s 25ms \(target 100ms\)\./)
       yield* Effect.yieldNow
       assert.deepStrictEqual(events.filter((event) => event._tag === "Shed"), [{

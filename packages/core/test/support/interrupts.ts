@@ -12,15 +12,19 @@ export const yieldAt = (at: number): Scheduler.Scheduler & { readonly operations
   }
 }
 
-/** A clock on which backoffs are over at once and timeouts never come, and that knows how many still wait. */
+/**
+ * A clock on which backoffs are over at once and timeouts never come, and that knows how many still wait and how often
+ * it was read.
+ */
 export const countingClock = () => {
   const clock = {
     waiting: 0,
+    reads: 0,
     currentTimeMillisUnsafe: () => 0,
     currentTimeMillis: Effect.succeed(0),
     currentTimeNanosUnsafe: () => 0n,
     currentTimeNanos: Effect.succeed(0n),
-    monotonicTimeNanosUnsafe: () => 0n,
+    monotonicTimeNanosUnsafe: () => (clock.reads++, 0n),
     monotonicTimeNanos: Effect.succeed(0n),
     sleep: (duration: Duration.Duration) =>
       Duration.toMillis(duration) < 1000 ? Effect.void : Effect.callback<void>(() => {

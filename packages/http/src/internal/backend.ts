@@ -3,10 +3,9 @@
  *
  * @internal
  */
-import type { Backend, Health } from "@breakwater/core/Backend"
+import { type Backend, type Health, probe } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import * as Pool from "@breakwater/core/Pool"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { HttpClient } from "effect/http/HttpClient"
@@ -16,7 +15,7 @@ import type { Dispatcher } from "undici/index.js"
 import * as Client from "./client.ts"
 import { PoolDispatcher } from "./dispatcher.ts"
 import { Origins } from "./origins.ts"
-import { probe } from "./send.ts"
+import { probe as ask } from "./send.ts"
 import type { Settings } from "./settings.ts"
 import { type Stats, statsOf } from "./stats.ts"
 import type { Base } from "./url.ts"
@@ -42,7 +41,7 @@ const probeOf = (origins: Origins, base: Base): Effect.Effect<void, unknown> => 
     idempotent: true,
     follow: false
   }
-  return Effect.timeout(probe(origins, outgoing, HEALTH_LIMIT), HEALTH_LIMIT)
+  return ask(origins, outgoing, HEALTH_LIMIT)
 }
 
 /** Without a server to ask, what the last requests met. */
@@ -52,16 +51,10 @@ const openCircuits = (origins: Origins): Effect.Effect<void, unknown> =>
     return open.length === 0 ? Effect.void : Effect.fail(new Error(`the circuit is open: ${open.join(", ")}`))
   })
 
-const health = (origins: Origins): Effect.Effect<Health> =>
-  Effect.gen(function*() {
-    const clock = yield* Clock.Clock
-    const since = clock.monotonicTimeNanosUnsafe()
-    const { base } = origins.settings
-    const asked = base === undefined ? openCircuits(origins) : probeOf(origins, base)
-    const error = yield* Effect.match(asked, { onFailure: (failure) => failure, onSuccess: () => undefined })
-    const latency = Duration.millis(Number(clock.monotonicTimeNanosUnsafe() - since) / 1e6)
-    return error === undefined ? { status: "healthy", latency } : { status: "unhealthy", latency, error }
-  })
+const health = (origins: Origins): Effect.Effect<Health> => {
+  const { base } = origins.settings
+  return probe(base === undefined ? openCircuits(origins) : probeOf(origins, base))
+}
 
 /** Origins first: what holds a connection of theirs also holds a permit. */
 const drain = (origins: Origins, deadline: Duration.Input): Effect.Effect<Pool.DrainReport> => {
@@ -81,6 +74,7 @@ const backendOf = (origins: Origins): Backend => ({
   name: origins.settings.name,
   kind: "http",
   critical: origins.settings.critical,
+  profile: origins.settings.profile,
   stats: Effect.sync(() => statsOf(origins)),
   health: health(origins),
   policy: Effect.sync(() => origins.snapshot()),
@@ -93,7 +87,7 @@ const backendOf = (origins: Origins): Backend => ({
 /** Opens one connection, where it is known to whom. A server that does not answer is for `health` to tell. */
 const warm = (origins: Origins): Effect.Effect<void> => {
   const { base } = origins.settings
-  return base === undefined ? Effect.void : Effect.ignore(probeOf(origins, base))
+  return base === undefined ? Effect.void : Effect.ignore(Effect.timeout(probeOf(origins, base), HEALTH_LIMIT))
 }
 
 const time = (duration: Duration.Duration | undefined): string =>
@@ -108,7 +102,7 @@ const describe = (settings: Settings): string =>
     }`,
     `headers ${time(settings.headersTimeout)}, body ${time(settings.bodyTimeout)}`,
     `deadline ${time(settings.deadline)}, timeout ${time(settings.timeout)}`,
-    `redirects ${settings.redirects}, dns ${time(settings.dnsTtl)}`
+    `redirects ${settings.redirects}, dns ${time(settings.dnsTtl)}, profile ${settings.profile ?? "none"}`
   ].join("; ")
 
 export const make = (settings: Settings): Effect.Effect<Parts, never, Scope.Scope> =>

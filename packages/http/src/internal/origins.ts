@@ -112,16 +112,17 @@ export class Origins {
   }
 
   /** Of all origins that are there, and of those that come. */
-  readonly events = Stream.unwrap(
-    Effect.sync(() =>
-      Stream.merge(Stream.fromIterable(this.list()), Stream.fromPubSub(this.made)).pipe(
+  readonly events = Stream.unwrap(Effect.suspend(() =>
+    // In one step: an origin that is made in between would be in neither.
+    Effect.map(PubSub.subscribe(this.made), (made) =>
+      Stream.concat(Stream.fromIterable(this.list()), Stream.fromSubscription(made)).pipe(
         Stream.flatMap(
-          ({ policy, pool }) => Stream.merge(Pool.events(pool), Policy.events(policy), { haltStrategy: "left" }),
+          ({ policy, pool }) =>
+            Stream.merge(Pool.events(pool), Policy.events(policy), { haltStrategy: "left" }),
           { concurrency: "unbounded" }
         )
-      )
-    )
-  )
+      ))
+  ))
 
   /** Nothing new begins; what runs has until the deadline. */
   readonly drain = (millis: number): Effect.Effect<ReadonlyArray<Pool.DrainReport>> =>

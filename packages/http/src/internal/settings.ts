@@ -1,12 +1,15 @@
 /**
- * The options, checked once and resolved: options beat the profile, the profile beats the defaults.
+ * Options, environment and profile put together: each beats the next, the defaults come last, and what is given twice
+ * and different is a warning that names both.
  *
  * @internal
  */
 import type * as CircuitBreaker from "@breakwater/core/CircuitBreaker"
 import * as Policy from "@breakwater/core/Policy"
-import type * as Profile from "@breakwater/core/Profile"
+import * as Profile from "@breakwater/core/Profile"
 import type * as Retry from "@breakwater/core/Retry"
+import * as Setting from "@breakwater/core/Setting"
+import * as Validate from "@breakwater/core/Validate"
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
@@ -33,7 +36,10 @@ export interface Address {
  */
 export interface PoolOptions {
   readonly size?: {
-    /** Never more than this many connections are open, to all origins together. Default 50, or the profile's. */
+    /**
+     * Never more than this many connections are open, to all origins together. Default: the profile's 20 (development), 50
+     * (staging), 100 (production) or 2 (serverless), else 50.
+     */
     readonly max?: number | undefined
     /** Never more than this many to one origin. Default 30, or `max` where that is less. */
     readonly perOrigin?: number | undefined
@@ -50,7 +56,10 @@ export interface PoolOptions {
     /** Limit of the lookup, the connect and the TLS handshake together. Default 5 seconds. */
     readonly timeout?: Duration.Input | undefined
   } | undefined
-  /** How long an idle connection stays open; `false`: every request has a connection of its own. Default 30 seconds. */
+  /**
+   * How long an idle connection stays open; `false`: every request has a connection of its own. Default 30 seconds, with
+   * the profile serverless 10.
+   */
   readonly keepAlive?: Duration.Input | false | undefined
 }
 
@@ -111,14 +120,21 @@ export interface Options {
   readonly healthPath?: string | undefined
   /** Whether the process is not ready without it. Default true. */
   readonly critical?: boolean | undefined
-  /** Default: none. `layerConfig` reads it from the environment. */
+  /** Whose sizes and times are the defaults. Default: none. `layerConfig` reads it from the environment. */
   readonly profile?: Profile.Profile | undefined
+}
+
+/** What the environment says; times in milliseconds. */
+export interface FromEnvironment {
+  readonly poolLimit?: number | undefined
+  readonly timeoutTotal?: number | undefined
 }
 
 /** Options with every default resolved. Times in milliseconds where undici wants numbers. */
 export interface Settings {
   readonly name: string
   readonly critical: boolean
+  readonly profile: Profile.Profile | undefined
   readonly base: Base | undefined
   readonly max: number
   readonly perOrigin: number
@@ -141,9 +157,20 @@ export interface Settings {
   readonly warnings: ReadonlyArray<string>
 }
 
-const DEFAULT_MAX = 50
+interface Preset {
+  readonly max: number
+  readonly idle?: Duration.Duration
+}
+
+const PRESETS: Record<Profile.Profile, Preset> = {
+  development: { max: 20 },
+  staging: { max: 50 },
+  production: { max: 100 },
+  serverless: Profile.serverless
+}
+
 const DEFAULT_PER_ORIGIN = 30
-const MAX_BY_PROFILE: Record<Profile.Profile, number> = { development: 20, staging: 50, production: 100 }
+const DEFAULT_KEEP_ALIVE = Duration.seconds(30)
 const DEFAULT_DEADLINE = Duration.seconds(60)
 const DEFAULT_DECOMPRESSED = 64 * 1024 * 1024
 
@@ -151,62 +178,42 @@ const DEFAULT_DECOMPRESSED = 64 * 1024 * 1024
 const SUSPICIOUS_MAX = 10_000
 const SUSPICIOUS_DEADLINE = Duration.seconds(300)
 
-const refuse = (option: string, value: unknown, allowed: string): never => {
-  const shown = Duration.isDuration(value) ? Duration.format(value) : JSON.stringify(value) ?? String(value)
-  throw new RangeError(`${option} is ${shown}; allowed is ${allowed}`)
-}
-
-const integer = (option: string, value: number, least: number, most = Number.MAX_SAFE_INTEGER): number => {
-  if (Number.isSafeInteger(value) && value >= least && value <= most) return value
-  const range = most === Number.MAX_SAFE_INTEGER ? `of ${least} or more` : `from ${least} to ${most}`
-  return refuse(option, value, `a whole number ${range}`)
-}
-
-const finite = (option: string, input: Duration.Input): Duration.Duration | undefined => {
-  const decoded = Duration.fromInput(input)
-  return decoded._tag === "Some" && Duration.isFinite(decoded.value) ? decoded.value : undefined
-}
-
-const duration = (option: string, input: Duration.Input): Duration.Duration => {
-  const value = finite(option, input)
-  if (value !== undefined && Duration.toMillis(value) > 0) return value
-  return refuse(option, input, "a finite duration longer than zero")
-}
-
-const durationOrZero = (option: string, input: Duration.Input): Duration.Duration => {
-  const value = finite(option, input)
-  if (value !== undefined && Duration.toMillis(value) >= 0) return value
-  return refuse(option, input, "a finite duration of zero or more")
-}
-
 const text = (option: string, value: string, pattern: RegExp, allowed: string): string =>
-  typeof value === "string" && pattern.test(value) ? value : refuse(option, value, allowed)
+  typeof value === "string" && pattern.test(value) ? value : Validate.refuse(option, value, allowed)
 
-const sizeOf = ({ pool, profile }: Options) => {
+interface Sources {
+  readonly options: Options
+  readonly environment: FromEnvironment
+  readonly preset: Preset
+  readonly warnings: Array<string>
+}
+
+const sizeOf = ({ environment, options: { pool }, preset, warnings }: Sources) => {
   const size = pool?.size ?? {}
-  if (profile !== undefined && !Object.hasOwn(MAX_BY_PROFILE, profile)) {
-    refuse("profile", profile, Object.keys(MAX_BY_PROFILE).map((one) => JSON.stringify(one)).join(", "))
-  }
-  const max = integer(
-    "pool.size.max",
-    size.max ?? (profile === undefined ? DEFAULT_MAX : MAX_BY_PROFILE[profile]),
-    1
-  )
+  const chosen = Setting.choose(warnings, {
+    option: ["pool.size.max", size.max],
+    variable: ["AIOHTTP_POOL_LIMIT", environment.poolLimit]
+  })
+  const max = Validate.integer("pool.size.max", chosen ?? preset.max, 1)
   return {
     max,
-    perOrigin: integer("pool.size.perOrigin", size.perOrigin ?? Math.min(DEFAULT_PER_ORIGIN, max), 1, max),
-    origins: integer("pool.size.origins", size.origins ?? 100, 1)
+    perOrigin: Validate.integer("pool.size.perOrigin", size.perOrigin ?? Math.min(DEFAULT_PER_ORIGIN, max), 1, max),
+    origins: Validate.integer("pool.size.origins", size.origins ?? 100, 1)
   }
 }
 
-const limitsOf = (options: PolicyOptions) => {
-  const deadline = options.deadline === undefined ? DEFAULT_DEADLINE : duration("policy.deadline", options.deadline)
-  const timeout = options.timeout === undefined ? undefined : duration("policy.timeout", options.timeout)
-  if (timeout !== undefined && Duration.isGreaterThanOrEqualTo(timeout, deadline)) {
-    refuse("policy.timeout", timeout, `less than policy.deadline, which is ${Duration.format(deadline)}`)
-  }
-  return { deadline, timeout }
+const limitsOf = ({ environment, options: { policy = {} }, warnings }: Sources): Setting.Limits => {
+  const deadline = Setting.chooseTime(warnings, {
+    option: ["policy.deadline", policy.deadline],
+    variable: ["AIOHTTP_TIMEOUT_TOTAL", environment.timeoutTotal]
+  })
+  return Setting.limits({ deadline, timeout: policy.timeout }, { deadline: DEFAULT_DEADLINE })
 }
+
+const keepAliveOf = ({ options: { pool = {} }, preset }: Sources): Duration.Duration | undefined =>
+  pool.keepAlive === false
+    ? undefined
+    : Validate.duration("pool.keepAlive", pool.keepAlive ?? preset.idle ?? DEFAULT_KEEP_ALIVE)
 
 const warningsOf = (settings: Pick<Settings, "max" | "deadline">): ReadonlyArray<string> => [
   ...(settings.max >= SUSPICIOUS_MAX
@@ -218,40 +225,43 @@ const warningsOf = (settings: Pick<Settings, "max" | "deadline">): ReadonlyArray
 ]
 
 const decompressMaxOf = ({ decompress }: Options): number | undefined =>
-  decompress === false ? undefined : integer("decompress.max", decompress?.max ?? DEFAULT_DECOMPRESSED, 1)
+  decompress === false ? undefined : Validate.integer("decompress.max", decompress?.max ?? DEFAULT_DECOMPRESSED, 1)
 
 /** What is allowed in a header: visible ASCII and spaces. */
 const HEADER = /^[\x20-\x7e]+$/
 
 /** Throws a `RangeError` for what is out of range. The parts of the URL were checked before. */
-export const resolve = (options: Options, base: Base | undefined): Settings => {
-  const { critical = true, dns, policy = {}, pool, time } = options
-  const name = text("name", options.name, /./, "a text that is not empty")
-  const size = sizeOf(options)
-  const limits = limitsOf(policy)
+export const resolve = (options: Options, base: Base | undefined, environment: FromEnvironment = {}): Settings => {
+  const { critical = true, dns, policy = {}, pool, profile, time } = options
+  const name = Validate.text("name", options.name)
+  const warnings: Array<string> = []
+  const sources: Sources = { options, environment, preset: Profile.valuesOf(PRESETS, profile, { max: 50 }), warnings }
+  const size = sizeOf(sources)
+  const limits = limitsOf(sources)
   const settings: Settings = {
     name,
     critical,
+    profile,
     base,
     ...size,
     ...limits,
     policy,
     wait: {
-      timeout: duration("pool.wait.timeout", pool?.wait?.timeout ?? "5 seconds"),
-      maxWaiting: integer("pool.wait.maxWaiting", pool?.wait?.maxWaiting ?? 1000, 1)
+      timeout: Validate.duration("pool.wait.timeout", pool?.wait?.timeout ?? "5 seconds"),
+      maxWaiting: Validate.integer("pool.wait.maxWaiting", pool?.wait?.maxWaiting ?? 1000, 1)
     },
-    connectTimeout: duration("pool.dial.timeout", pool?.dial?.timeout ?? "5 seconds"),
-    keepAlive: pool?.keepAlive === false ? undefined : duration("pool.keepAlive", pool?.keepAlive ?? "30 seconds"),
-    headersTimeout: duration("time.headers", time?.headers ?? "10 seconds"),
-    bodyTimeout: duration("time.body", time?.body ?? "10 seconds"),
-    redirects: integer("redirects", options.redirects ?? 5, 0),
+    connectTimeout: Validate.duration("pool.dial.timeout", pool?.dial?.timeout ?? "5 seconds"),
+    keepAlive: keepAliveOf(sources),
+    headersTimeout: Validate.duration("time.headers", time?.headers ?? "10 seconds"),
+    bodyTimeout: Validate.duration("time.body", time?.body ?? "10 seconds"),
+    redirects: Validate.integer("redirects", options.redirects ?? 5, 0),
     decompressMax: decompressMaxOf(options),
-    dnsTtl: durationOrZero("dns.ttl", dns?.ttl ?? "300 seconds"),
+    dnsTtl: Duration.millis(Validate.finiteMillis("dns.ttl", dns?.ttl ?? "300 seconds")),
     resolve: dns?.resolve,
     userAgent: text("userAgent", options.userAgent ?? "breakwater", HEADER, "a text of visible ASCII"),
     tls: options.tls,
     healthPath: text("healthPath", options.healthPath ?? "/", /^\/[\x21-\x7e]*$/, "a path that begins with /"),
-    warnings: warningsOf({ max: size.max, deadline: limits.deadline })
+    warnings: [...warnings, ...warningsOf({ max: size.max, deadline: limits.deadline })]
   }
   // Its own checks are those of core; by the call, not by the first request.
   policyOf(settings, name)

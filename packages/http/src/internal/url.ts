@@ -3,10 +3,10 @@
  *
  * @internal
  */
-import * as Config from "effect/Config"
-import * as ConfigProvider from "effect/ConfigProvider"
+import * as ConnectionUrl from "@breakwater/core/ConnectionUrl"
+import type * as Config from "effect/Config"
 import * as Redacted from "effect/Redacted"
-import * as Result from "effect/Result"
+import type * as Result from "effect/Result"
 
 export interface Base {
   readonly origin: string
@@ -16,8 +16,7 @@ export interface Base {
   readonly authorization: Redacted.Redacted | undefined
 }
 
-export const configError = (message: string): Config.ConfigError =>
-  new Config.ConfigError(new ConfigProvider.SourceError({ message }))
+const reader: ConnectionUrl.Reader = new ConnectionUrl.Reader("HTTP")
 
 const decoded = (part: string): string => {
   try {
@@ -37,20 +36,19 @@ export const takeCredentials = (url: URL): string | undefined => {
 
 const FORM = "http://host:port/path or https://…, with everything else percent-encoded"
 
-/** Fails with what is wrong, without showing the URL: its text may hold a password. */
-export const parse = (url: Redacted.Redacted): Result.Result<Base, Config.ConfigError> => {
-  const text = Redacted.value(url)
-  const wrong = (part: string) => Result.fail(configError(`HTTP URL: ${part} is not allowed; allowed is ${FORM}`))
-  if (!URL.canParse(text)) return wrong("its text")
-  const parsed = new URL(text)
-  if (parsed.protocol !== "http:" && parsed.protocol !== "https:") return wrong("its protocol")
-  if (parsed.search !== "" || parsed.hash !== "") return wrong("a query or a fragment")
+const read = (text: string): Base => {
+  if (!URL.canParse(text)) reader.refuse("its text", FORM)
+  const url = new URL(text)
+  if (url.protocol !== "http:" && url.protocol !== "https:") reader.refuse("its protocol", FORM)
+  if (url.search !== "" || url.hash !== "") reader.refuse("a query or a fragment", FORM)
   // The rest of a password with a slash in it would show as a host or a path.
-  if (parsed.pathname.includes("@")) return wrong("an @ in the path")
-  const authorization = takeCredentials(parsed)
-  return Result.succeed({
-    origin: parsed.origin,
-    href: parsed.href.endsWith("/") ? parsed.href : `${parsed.href}/`,
+  if (url.pathname.includes("@")) reader.refuse("an @ in the path", FORM)
+  const authorization = takeCredentials(url)
+  return {
+    origin: url.origin,
+    href: url.href.endsWith("/") ? url.href : `${url.href}/`,
     authorization: authorization === undefined ? undefined : Redacted.make(authorization)
-  })
+  }
 }
+
+export const parse = (url: Redacted.Redacted): Result.Result<Base, Config.ConfigError> => reader.read(url, read)

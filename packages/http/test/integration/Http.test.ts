@@ -311,8 +311,6 @@ describe("Http", () => {
       const http = yield* open({ url: Redacted.make(server.url), policy: { retry: { times: 1 } } })
       const first = Stream.filter(http.backend.events, ({ _tag }) => _tag === "RetryScheduled")
       const fiber = yield* Effect.forkChild(Stream.runHead(first), { startImmediately: true })
-      yield* Effect.sleep("20 millis")
-      yield* http.client.get("/")
       yield* http.client.get("/")
       assert.isTrue(Option.isSome(yield* Fiber.join(fiber)))
     }))

@@ -85,7 +85,7 @@ describe("Http limits", () => {
       const http = yield* open({
         url: Redacted.make(server.url),
         pool: { size: { perOrigin: 1 } },
-        policy: { breaker: { window: 200, minimumCalls: 200 } }
+        policy: { breaker: { window: 200, minimumCalls: 200, openFor: "1 minute" } }
       })
       const crowd = yield* Effect.forkChild(many(200, http.client.get("/")))
       yield* eventually(Effect.map(http.stats, ({ waiting }) => waiting > 100))

@@ -6,9 +6,10 @@
  *
  * @internal
  */
-import type { Backend, Health } from "@breakwater/core/Backend"
+import { type Backend, type Health, probe } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import * as Deadline from "@breakwater/core/Deadline"
+import { EventHub } from "@breakwater/core/EventHub"
 import * as Operation from "@breakwater/core/Operation"
 import * as Policy from "@breakwater/core/Policy"
 import type * as Pool from "@breakwater/core/Pool"
@@ -25,7 +26,6 @@ import { type Db, MongoClient } from "mongodb"
 import type { MongoError } from "../MongoError.ts"
 import { type Call, Calls, currentCall, type Slot, type Work } from "./calls.ts"
 import { classify } from "./classify.ts"
-import { Events } from "./events.ts"
 import { Monitor } from "./monitor.ts"
 import type { Failures, Settings } from "./settings.ts"
 
@@ -53,7 +53,7 @@ class Server {
   readonly settings: Settings
   readonly monitor: Monitor
   readonly calls: Calls
-  readonly events: Events<PoolEvent>
+  readonly events: EventHub<PoolEvent>
   private slot: Slot | undefined
   private slots = 0
   /** Clients that are not closed yet. */
@@ -61,7 +61,7 @@ class Server {
   private cutByDrain: ReadonlyArray<Holder> = []
   private drained = false
 
-  constructor(settings: Settings, clock: Clock.Clock, events: Events<PoolEvent>) {
+  constructor(settings: Settings, clock: Clock.Clock, events: EventHub<PoolEvent>) {
     this.settings = settings
     this.events = events
     this.monitor = new Monitor(settings, clock, events, currentCall)
@@ -78,18 +78,11 @@ class Server {
   }
 
   get health(): Effect.Effect<Health> {
-    return Effect.suspend(() => {
-      const since = this.monitor.now()
-      const label = `${this.settings.name}.health`
-      const work: Work<unknown> = (db, _, limits) => ping(db, limits)
-      return this.calls.runBeyondLimit(this.current, label, Duration.toMillis(HEALTH_LIMIT), work).pipe(
-        Effect.timeout(HEALTH_LIMIT),
-        Effect.match({
-          onFailure: (error): Health => ({ status: "unhealthy", latency: this.since(since), error }),
-          onSuccess: (): Health => ({ status: "healthy", latency: this.since(since) })
-        })
-      )
-    })
+    const limit = Duration.toMillis(HEALTH_LIMIT)
+    const work: Work<unknown> = (db, _, limits) => ping(db, limits)
+    return probe(
+      Effect.suspend(() => this.calls.runBeyondLimit(this.current, `${this.settings.name}.health`, limit, work))
+    )
   }
 
   /** Waits until `min` connections, at least one, are open. */
@@ -196,7 +189,8 @@ class Server {
 }
 
 const describe = (settings: Settings): string => {
-  const { deadline, driver, hosts, max, maxWaiting, min, missing, name, readPreference, start, timeout } = settings
+  const { deadline, driver, hosts, max, maxWaiting, min, missing, name, start, timeout } = settings
+  const { profile = "none", readPreference } = settings
   return [
     `mongodb "${name}" at ${hosts}`,
     `connections ${min} to ${max} a server, start ${start}`,
@@ -206,7 +200,7 @@ const describe = (settings: Settings): string => {
     `compressors ${driver.compressors?.toString() || "none"}${
       missing.length === 0 ? "" : ` (${missing.join(", ")} cannot be loaded here)`
     }`,
-    `tls ${driver.tls === true ? "on" : "off"}, read preference ${readPreference}`
+    `tls ${driver.tls === true ? "on" : "off"}, read preference ${readPreference}, profile ${profile}`
   ].join("; ")
 }
 
@@ -216,6 +210,7 @@ const backendOf = (server: Server): Backend => {
     name: settings.name,
     kind: "mongodb",
     critical: settings.critical,
+    profile: settings.profile,
     stats: Effect.sync(() => monitor.stats()),
     health: server.health,
     policy: Effect.sync(() => Policy.snapshot(settings.policy)),
@@ -248,7 +243,7 @@ const startOf = (server: Server): Effect.Effect<void, PoolError, Scope.Scope> =>
 export const make = (settings: Settings): Effect.Effect<Parts, PoolError, Scope.Scope> =>
   Effect.gen(function*() {
     for (const warning of settings.warnings) yield* Effect.logWarning(`mongodb "${settings.name}": ${warning}`)
-    const events = yield* Events.make<PoolEvent>()
+    const events = yield* EventHub.make<PoolEvent>()
     const server = new Server(settings, yield* Clock.Clock, events)
     yield* Effect.addFinalizer(() => Effect.andThen(server.drain(CLOSE_GRACE), events.end))
     // The scope may go on for long after, and `make` may be tried again in it.

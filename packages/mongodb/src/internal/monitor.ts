@@ -8,6 +8,8 @@
  *
  * @internal
  */
+import { emptyStats } from "@breakwater/core/Backend"
+import type { EventHub } from "@breakwater/core/EventHub"
 import type * as Pool from "@breakwater/core/Pool"
 import { type Holder, PoolError } from "@breakwater/core/PoolError"
 import type { CloseReason, PoolEvent } from "@breakwater/core/PoolEvent"
@@ -21,7 +23,6 @@ import type {
   ConnectionReadyEvent,
   MongoClient
 } from "mongodb"
-import type { Events } from "./events.ts"
 
 export interface Limits {
   readonly name: string
@@ -81,10 +82,10 @@ export class Monitor {
   private readonly pools = new Map<PoolKey, Map<number | string, Connection>>()
   private readonly watchers = new Set<() => void>()
   private readonly clock: Clock.Clock
-  private readonly events: Events<PoolEvent>
+  private readonly events: EventHub<PoolEvent>
   private readonly caller: CurrentCaller
 
-  constructor(limits: Limits, clock: Clock.Clock, events: Events<PoolEvent>, caller: CurrentCaller) {
+  constructor(limits: Limits, clock: Clock.Clock, events: EventHub<PoolEvent>, caller: CurrentCaller) {
     this.limits = limits
     this.clock = clock
     this.events = events
@@ -135,9 +136,8 @@ export class Monitor {
     const pools = Math.max(1, this.pools.size)
     const max = this.limits.max * pools
     return {
+      ...emptyStats,
       ...this.standing,
-      checking: 0,
-      closing: 0,
       waiting: this.waiting,
       min: this.limits.min * pools,
       max,

@@ -8,8 +8,10 @@ import type * as CircuitBreaker from "@breakwater/core/CircuitBreaker"
 import * as Policy from "@breakwater/core/Policy"
 import type { PolicyError, Reason } from "@breakwater/core/PolicyError"
 import type { Start } from "@breakwater/core/Pool"
-import type * as Profile from "@breakwater/core/Profile"
+import * as Profile from "@breakwater/core/Profile"
 import type * as Retry from "@breakwater/core/Retry"
+import * as Setting from "@breakwater/core/Setting"
+import * as Validate from "@breakwater/core/Validate"
 import * as Duration from "effect/Duration"
 import type * as Redacted from "effect/Redacted"
 import type { MongoClientOptions, ReadPreferenceMode } from "mongodb"
@@ -25,12 +27,12 @@ import type { FromUrl, Parsed } from "./url.ts"
  */
 export interface PoolOptions {
   readonly size?: {
-    /** `minPoolSize`: connections kept open. Default 5; development 2, production 10. */
+    /** `minPoolSize`: connections kept open. Default 5; development 2, production 10, serverless 0. */
     readonly min?: number | undefined
-    /** `maxPoolSize`: never more than this many are open. Default 50; development 20, production 100. */
+    /** `maxPoolSize`: never more than this many are open. Default 50; development 20, production 100, serverless 2. */
     readonly max?: number | undefined
   } | undefined
-  /** When the first connections are opened. Default `background`. */
+  /** When the first connections are opened. Default `background`, with the profile serverless `lazy`. */
   readonly start?: Start | undefined
   readonly wait?: {
     /** `waitQueueTimeoutMS`: how long an operation waits for a connection. Default 10 seconds. */
@@ -45,7 +47,7 @@ export interface PoolOptions {
     readonly concurrency?: number | undefined
   } | undefined
   readonly lifetime?: {
-    /** `maxIdleTimeMS`: an unused connection is closed after it; 0: never. Default 2 minutes. */
+    /** `maxIdleTimeMS`: an unused connection is closed after it; 0: never. Default 2 minutes, serverless 10 seconds. */
     readonly idle?: Duration.Input | undefined
   } | undefined
 }
@@ -122,7 +124,7 @@ export interface Options {
   readonly driver?: DriverOptions | undefined
   /** Whether the process is not ready without it. Default true. */
   readonly critical?: boolean | undefined
-  /** Whose sizes are the defaults. Default: none, which is `staging`. `layerConfig` reads it from the environment. */
+  /** Whose sizes and times are the defaults. Default: none, as `staging`. `layerConfig` reads it from the environment. */
   readonly profile?: Profile.Profile | undefined
 }
 
@@ -141,6 +143,7 @@ export type Failures = Reason extends infer R extends Reason ? R extends { _tag:
 export interface Settings {
   readonly name: string
   readonly critical: boolean
+  readonly profile: Profile.Profile | undefined
   readonly uri: Redacted.Redacted
   readonly hosts: string
   readonly database: string | undefined
@@ -160,15 +163,21 @@ export interface Settings {
   readonly warnings: ReadonlyArray<string>
 }
 
-const SIZES: Record<Profile.Profile, { readonly min: number; readonly max: number }> = {
+interface Preset {
+  readonly min: number
+  readonly max: number
+  readonly start?: Start
+  readonly idle?: Duration.Duration
+}
+
+const PRESETS: Record<Profile.Profile, Preset> = {
   development: { min: 2, max: 20 },
   staging: { min: 5, max: 50 },
-  production: { min: 10, max: 100 }
+  production: { min: 10, max: 100 },
+  serverless: Profile.serverless
 }
 
 const WAIT_QUEUE_MULTIPLE = 5
-const DEFAULT_TIMEOUT = Duration.seconds(30)
-const DEFAULT_DEADLINE = Duration.seconds(60)
 const COMPRESSORS: ReadonlyArray<string> = ["zstd", "snappy", "zlib"]
 const PREFERENCES: ReadonlyArray<ReadPreferenceMode> = [
   "primary",
@@ -178,48 +187,15 @@ const PREFERENCES: ReadonlyArray<ReadPreferenceMode> = [
   "nearest"
 ]
 
-const show = (value: unknown): string => Duration.isDuration(value) ? Duration.format(value) : JSON.stringify(value)
-
-const refuse = (option: string, value: unknown, allowed: string): never => {
-  throw new RangeError(`${option} is ${show(value)}; allowed is ${allowed}`)
-}
-
-const integer = (option: string, value: number, least: number, most = Number.MAX_SAFE_INTEGER): number =>
-  Number.isSafeInteger(value) && value >= least && value <= most ? value : refuse(
-    option,
-    value,
-    most === Number.MAX_SAFE_INTEGER ? `a whole number of ${least} or more` : `a whole number from ${least} to ${most}`
-  )
-
-const duration = (option: string, input: Duration.Input, least = 1): Duration.Duration => {
-  const decoded = Duration.fromInput(input)
-  if (decoded._tag === "Some" && Duration.isFinite(decoded.value) && Duration.toMillis(decoded.value) >= least) {
-    return decoded.value
-  }
-  return refuse(option, input, `a finite duration of ${least} ms or more`)
-}
-
-const millis = (option: string, input: Duration.Input, least?: number): number =>
-  Math.round(Duration.toMillis(duration(option, input, least)))
-
-const oneOf = <A extends string>(option: string, value: string, allowed: ReadonlyArray<A>): A =>
-  allowed.find((one) => one === value) ?? refuse(option, value, allowed.join(", "))
-
-/** What one setting is called by those who may give it, and what they gave. The first that spoke counts. */
-const choose = <A extends string | number | boolean>(
-  warnings: Array<string>,
-  given: ReadonlyArray<readonly [source: string, value: A | undefined]>
-): A | undefined => {
-  const [first, ...others] = given.filter(([, value]) => value !== undefined)
-  for (const [source, value] of others) {
-    if (value === first?.[1]) continue
-    warnings.push(`${first?.[0]} (${show(first?.[1])}) and ${source} (${show(value)}) differ; the first counts`)
-  }
-  return first?.[1]
+/** Whole milliseconds, as the driver wants them. */
+const millis = (option: string, input: Duration.Input, least = 1): number => {
+  const time = Math.round(Validate.finiteMillis(option, input))
+  return time >= least ? time : Validate.refuse(option, input, `a finite duration of ${least} ms or more`)
 }
 
 interface Sources {
   readonly options: Options
+  readonly preset: Preset
   readonly environment: FromEnvironment
   readonly url: Parsed
   readonly warnings: Array<string>
@@ -227,51 +203,48 @@ interface Sources {
 
 type TimeName = { [K in keyof FromUrl]-?: K extends `${string}MS` ? K : never }[keyof FromUrl]
 
-const sizeOf = ({ environment, options, url, warnings }: Sources) => {
-  const { profile = "staging" } = options
-  const preset = SIZES[oneOf("profile", profile, ["development", "staging", "production"])]
-  const { max: givenMax, min: givenMin } = options.pool?.size ?? {}
-  const max = choose(warnings, [
-    ["pool.size.max", givenMax === undefined ? undefined : integer("pool.size.max", givenMax, 1)],
-    ["MONGODB_MAX_POOL_SIZE", environment.maxPoolSize],
-    ["the URL's maxPoolSize", url.settings.maxPoolSize]
-  ]) ?? preset.max
-  const min = choose(warnings, [
-    ["pool.size.min", givenMin === undefined ? undefined : integer("pool.size.min", givenMin, 0)],
-    ["MONGODB_MIN_POOL_SIZE", environment.minPoolSize],
-    ["the URL's minPoolSize", url.settings.minPoolSize]
-  ]) ?? Math.min(preset.min, max)
-  if (min > max) refuse("pool.size.min", min, `at most pool.size.max, which is ${max}`)
+const sizeOf = ({ environment, options: { pool = {} }, preset, url, warnings }: Sources) => {
+  const { max: givenMax, min: givenMin } = pool.size ?? {}
+  const max = Setting.choose(warnings, {
+    option: ["pool.size.max", givenMax === undefined ? undefined : Validate.integer("pool.size.max", givenMax, 1)],
+    variable: ["MONGODB_MAX_POOL_SIZE", environment.maxPoolSize],
+    url: ["maxPoolSize", url.settings.maxPoolSize]
+  }) ?? preset.max
+  const min = Setting.choose(warnings, {
+    option: ["pool.size.min", givenMin],
+    variable: ["MONGODB_MIN_POOL_SIZE", environment.minPoolSize],
+    url: ["minPoolSize", url.settings.minPoolSize]
+  }) ?? Math.min(preset.min, max)
   const multiple = url.settings.waitQueueMultiple ?? WAIT_QUEUE_MULTIPLE
-  const maxWaiting = options.pool?.wait?.maxWaiting
   return {
-    min,
+    min: Validate.integer("pool.size.min", min, 0, max),
     max,
-    maxWaiting: maxWaiting === undefined ? multiple * max : integer("pool.wait.maxWaiting", maxWaiting, 0)
+    maxWaiting: Validate.integer("pool.wait.maxWaiting", pool.wait?.maxWaiting ?? multiple * max, 0)
   }
 }
 
-const timesOf = ({ options: { driver = {}, pool = {} }, url, warnings }: Sources) => {
-  const time = (option: string, given: Duration.Input | undefined, name: TimeName, none: number, least?: number) =>
-    choose(warnings, [
-      [option, given === undefined ? undefined : millis(option, given, least)],
-      [`the URL's ${name}`, url.settings[name]]
-    ]) ?? none
-  const every = time("driver.heartbeat.every", driver.heartbeat?.every, "heartbeatFrequencyMS", 10_000, 500)
-  const atMost = driver.heartbeat?.atMost
+const timesOf = ({ options: { driver = {}, pool = {} }, preset, url, warnings }: Sources) => {
+  const time = (option: string, given: Duration.Input | undefined, name: TimeName, none: Duration.Input, least = 1) =>
+    Setting.choose(warnings, {
+      option: [option, given === undefined ? undefined : millis(option, given, least)],
+      url: [name, url.settings[name]]
+    }) ?? millis(option, none, least)
+  const { atMost, every } = driver.heartbeat ?? {}
+  const heartbeat = time("driver.heartbeat.every", every, "heartbeatFrequencyMS", 10_000, 500)
+  const { serverSelectionTimeout, socketTimeout } = driver
   return {
     waitQueueTimeoutMS: time("pool.wait.timeout", pool.wait?.timeout, "waitQueueTimeoutMS", 10_000),
     connectTimeoutMS: time("pool.dial.timeout", pool.dial?.timeout, "connectTimeoutMS", 10_000),
-    maxIdleTimeMS: time("pool.lifetime.idle", pool.lifetime?.idle, "maxIdleTimeMS", 120_000, 0),
-    socketTimeoutMS: time("driver.socketTimeout", driver.socketTimeout, "socketTimeoutMS", 30_000),
+    maxIdleTimeMS: time("pool.lifetime.idle", pool.lifetime?.idle, "maxIdleTimeMS", preset.idle ?? 120_000, 0),
+    socketTimeoutMS: time("driver.socketTimeout", socketTimeout, "socketTimeoutMS", 30_000),
     serverSelectionTimeoutMS: time(
       "driver.serverSelectionTimeout",
-      driver.serverSelectionTimeout,
+      serverSelectionTimeout,
       "serverSelectionTimeoutMS",
       5000
     ),
-    heartbeatFrequencyMS: every,
-    minHeartbeatFrequencyMS: atMost === undefined ? Math.min(500, every) : millis("driver.heartbeat.atMost", atMost)
+    heartbeatFrequencyMS: heartbeat,
+    minHeartbeatFrequencyMS: millis("driver.heartbeat.atMost", atMost ?? Math.min(500, heartbeat))
   }
 }
 
@@ -285,32 +258,32 @@ const compressionOf = ({ options: { driver }, url, warnings }: Sources) => {
   if (asked !== undefined && missing.length > 0) {
     warnings.push(`compressors ${missing.join(", ")} cannot be loaded here and are left out`)
   }
-  const level = choose(warnings, [
-    ["driver.compression.zlibLevel", zlibLevel === undefined ? undefined : integer("zlibLevel", zlibLevel, -1, 9)],
-    ["the URL's zlibCompressionLevel", url.settings.zlibCompressionLevel]
-  ])
+  const level = Setting.choose(warnings, {
+    option: ["driver.compression.zlibLevel", zlibLevel],
+    url: ["zlibCompressionLevel", url.settings.zlibCompressionLevel]
+  })
   return {
     missing: asked === undefined ? missing : [],
     // The driver has types for the levels, and reads any number.
-    zlibCompressionLevel: (level ?? 6) as NonNullable<MongoClientOptions["zlibCompressionLevel"]>,
+    zlibCompressionLevel: Validate.integer("driver.compression.zlibLevel", level ?? 6, -1, 9) as NonNullable<
+      MongoClientOptions["zlibCompressionLevel"]
+    >,
     compressors: compressors.filter((name) => name === "zstd" || name === "snappy" || name === "zlib")
   }
 }
 
 const readOf = ({ options: { driver }, url, warnings }: Sources) => {
   const { maxStaleness, preference } = driver?.read ?? {}
-  const chosen = choose(warnings, [["driver.read.preference", preference], [
-    "the URL's readPreference",
-    url.settings.readPreference
-  ]])
-  const readPreference = oneOf("driver.read.preference", chosen ?? "primary", PREFERENCES)
-  const seconds = choose(warnings, [
-    [
-      "driver.read.maxStaleness",
-      maxStaleness === undefined ? undefined : millis("driver.read.maxStaleness", maxStaleness, 90_000) / 1000
-    ],
-    ["the URL's maxStalenessSeconds", url.settings.maxStalenessSeconds]
-  ])
+  const chosen = Setting.choose(warnings, {
+    option: ["driver.read.preference", preference],
+    url: ["readPreference", url.settings.readPreference]
+  })
+  const readPreference = Validate.oneOf("driver.read.preference", chosen ?? "primary", PREFERENCES)
+  const staleness = "driver.read.maxStaleness"
+  const seconds = Setting.choose(warnings, {
+    option: [staleness, maxStaleness === undefined ? undefined : millis(staleness, maxStaleness, 90_000) / 1000],
+    url: ["maxStalenessSeconds", url.settings.maxStalenessSeconds]
+  })
   if (readPreference !== "primary") return { readPreference, maxStalenessSeconds: Math.ceil(seconds ?? 120) }
   if (seconds !== undefined) {
     warnings.push("maxStalenessSeconds has no meaning with the read preference primary, and is taken out")
@@ -319,47 +292,39 @@ const readOf = ({ options: { driver }, url, warnings }: Sources) => {
 }
 
 const tlsOf = ({ options: { driver = {} }, url, warnings }: Sources) => {
-  const tls = choose(warnings, [["driver.tls", driver.tls], ["the URL's tls", url.settings.tls]]) ?? url.srv
-  if (driver.tlsCAFile === undefined) return { tls }
-  if (!tls) refuse("driver.tlsCAFile", driver.tlsCAFile, "a file where TLS is on")
-  return { tls, tlsCAFile: driver.tlsCAFile }
+  const { tlsCAFile } = driver
+  const tls = Setting.choose(warnings, {
+    option: ["driver.tls", driver.tls],
+    url: ["tls", url.settings.tls]
+  }) ?? url.srv
+  if (tlsCAFile === undefined) return { tls }
+  return tls ? { tls, tlsCAFile } : Validate.refuse("driver.tlsCAFile", tlsCAFile, "a file where TLS is on")
 }
 
 const retriesOf = ({ options: { driver }, url, warnings }: Sources) => {
   const { reads, writes } = driver?.retry ?? {}
-  const retryReads = choose(warnings, [["driver.retry.reads", reads], [
-    "the URL's retryReads",
-    url.settings.retryReads
-  ]])
-  const retryWrites = choose(warnings, [["driver.retry.writes", writes], [
-    "the URL's retryWrites",
-    url.settings.retryWrites
-  ]])
+  const retryReads = Setting.choose(warnings, {
+    option: ["driver.retry.reads", reads],
+    url: ["retryReads", url.settings.retryReads]
+  })
+  const retryWrites = Setting.choose(warnings, {
+    option: ["driver.retry.writes", writes],
+    url: ["retryWrites", url.settings.retryWrites]
+  })
   if (retryReads === true || retryWrites === true) {
     warnings.push("the driver repeats by itself, beside policy.retry and outside of its limits")
   }
   return { retryReads: retryReads ?? false, retryWrites: retryWrites ?? false }
 }
 
-const limitsOf = ({ deadline, timeout }: PolicyOptions) => {
-  const given = deadline === undefined ? undefined : duration("policy.deadline", deadline)
-  if (timeout === undefined) {
-    const whole = given ?? DEFAULT_DEADLINE
-    return { deadline: whole, timeout: Duration.isLessThan(DEFAULT_TIMEOUT, whole) ? DEFAULT_TIMEOUT : undefined }
-  }
-  const one = duration("policy.timeout", timeout)
-  const whole = given ?? Duration.max(DEFAULT_DEADLINE, Duration.times(one, 2))
-  if (Duration.isGreaterThanOrEqualTo(one, whole)) {
-    refuse("policy.timeout", one, `less than policy.deadline, which is ${Duration.format(whole)}`)
-  }
-  return { deadline: whole, timeout: one }
-}
-
 const driverOf = (sources: Sources, size: { readonly min: number; readonly max: number }) => {
   const { options: { driver = {}, name, pool = {} }, url, warnings } = sources
   const { missing, ...compression } = compressionOf(sources)
   const read = readOf(sources)
-  const concurrency = pool.dial?.concurrency
+  const maxConnecting = Setting.choose(warnings, {
+    option: ["pool.dial.concurrency", pool.dial?.concurrency],
+    url: ["maxConnecting", url.settings.maxConnecting]
+  })
   const settings: MongoClientOptions = {
     ...timesOf(sources),
     ...compression,
@@ -368,36 +333,34 @@ const driverOf = (sources: Sources, size: { readonly min: number; readonly max: 
     ...retriesOf(sources),
     minPoolSize: size.min,
     maxPoolSize: size.max,
-    maxConnecting: choose(warnings, [
-      [
-        "pool.dial.concurrency",
-        concurrency === undefined ? undefined : integer("pool.dial.concurrency", concurrency, 1)
-      ],
-      ["the URL's maxConnecting", url.settings.maxConnecting]
-    ]) ?? 2,
-    appName: choose(warnings, [["driver.appName", driver.appName], ["the URL's appName", url.settings.appName]]) ?? name
+    maxConnecting: Validate.integer("pool.dial.concurrency", maxConnecting ?? 2, 1),
+    appName: Setting.choose(warnings, {
+      option: ["driver.appName", driver.appName],
+      url: ["appName", url.settings.appName]
+    }) ?? name
   }
   return { missing, readPreference: read.readPreference, settings }
 }
 
 /** Throws a `RangeError` for what is out of range; the parts of the URL were checked before. */
 export const resolve = (options: Options, url: Parsed, environment: FromEnvironment = {}): Settings => {
-  const { critical = true, name, policy = {} } = options
-  if (typeof name !== "string" || name === "") refuse("name", name, "a text that is not empty")
-  const start = oneOf("pool.start", options.pool?.start ?? "background", ["lazy", "background", "fail-fast"])
+  const { critical = true, policy: { breaker, retry, ...bounds } = {}, profile } = options
+  const name = Validate.text("name", options.name)
+  const preset = Profile.valuesOf(PRESETS, profile, PRESETS.staging)
+  const start = options.pool?.start ?? preset.start ?? "background"
   const warnings = [...url.warnings]
-  const sources: Sources = { options, environment, url, warnings }
+  const sources: Sources = { options, preset, environment, url, warnings }
   const size = sizeOf(sources)
   const { missing, readPreference, settings: driver } = driverOf(sources, size)
-  const limits = limitsOf(policy)
-  const { breaker, retry } = policy
+  const limits = Setting.limits(bounds, { deadline: "60 seconds", timeout: "30 seconds", attempts: 2 })
   return {
     name,
     critical,
+    profile,
     uri: url.uri,
     hosts: url.hosts,
     database: url.database,
-    start,
+    start: Validate.oneOf("pool.start", start, ["lazy", "background", "fail-fast"]),
     ...size,
     waitTimeout: driver.waitQueueTimeoutMS ?? 0,
     ...limits,

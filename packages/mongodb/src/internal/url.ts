@@ -5,10 +5,10 @@
  *
  * @internal
  */
-import * as Config from "effect/Config"
-import * as ConfigProvider from "effect/ConfigProvider"
+import * as ConnectionUrl from "@breakwater/core/ConnectionUrl"
+import type * as Config from "effect/Config"
 import * as Redacted from "effect/Redacted"
-import * as Result from "effect/Result"
+import type * as Result from "effect/Result"
 
 /** Times in milliseconds. */
 export interface FromUrl {
@@ -52,29 +52,12 @@ export const none: Parsed = {
   warnings: []
 }
 
-export const configError = (message: string): Config.ConfigError =>
-  new Config.ConfigError(new ConfigProvider.SourceError({ message }))
+const reader: ConnectionUrl.Reader = new ConnectionUrl.Reader("MongoDB")
 
-/** Thrown inside, caught by `parse`: most parts can be wrong. */
-class Refused extends Error {}
+const whole = (least: number, most?: number) => (name: string, value: string): number =>
+  reader.whole(`parameter "${name}"`, value, least, most)
 
-const refuse = (part: string, allowed: string, value?: string): never => {
-  throw new Refused(
-    `MongoDB URL: ${part}${
-      value === undefined ? " is not valid" : ` is ${JSON.stringify(value)}`
-    }; allowed is ${allowed}`
-  )
-}
-
-const whole = (least: number) => (name: string, value: string): number => {
-  const number = value.trim() === "" ? NaN : Number(value)
-  return Number.isSafeInteger(number) && number >= least
-    ? number
-    : refuse(`parameter "${name}"`, `a whole number of ${least} or more`, value)
-}
-
-const flag = (name: string, value: string): boolean =>
-  value === "true" || (value !== "false" && refuse(`parameter "${name}"`, "true, false", value))
+const flag = (name: string, value: string): boolean => reader.flag(name, value)
 
 const count = whole(0)
 const positive = whole(1)
@@ -91,12 +74,7 @@ const readers: { readonly [K in keyof FromUrl]-?: (name: string, value: string) 
   connectTimeoutMS: positive,
   socketTimeoutMS: positive,
   heartbeatFrequencyMS: whole(500),
-  zlibCompressionLevel: (name, value) => {
-    const level = Number(value)
-    return Number.isInteger(level) && level >= -1 && level <= 9
-      ? level
-      : refuse(`parameter "${name}"`, "a whole number from -1 to 9", value)
-  },
+  zlibCompressionLevel: whole(-1, 9),
   maxStalenessSeconds: whole(90),
   appName: (_, value) => value,
   compressors: (_, value) => value.split(","),
@@ -167,7 +145,12 @@ const readParameter = (into: Reading, given: string, values: ReadonlyArray<strin
     )
   }
   if (name !== undefined && isSetting(name)) {
-    Object.assign(into.settings, { [name]: readers[name](name, last) })
+    const read = readers[name](name, last)
+    // `ssl` and `tls` say the same: where one asks for TLS, the other must not give it up.
+    if (name === "tls" && (new Set(values).size > 1 || (into.settings.tls ?? read) !== read)) {
+      reader.refuse(`parameter "${lower}"`, "what the URL says of TLS elsewhere", last)
+    }
+    Object.assign(into.settings, { [name]: read })
     if (name === "waitQueueMultiple") {
       into.warnings.push("waitQueueMultiple of the URL is done by this package: the driver does not know it")
     }
@@ -186,31 +169,23 @@ const readParameter = (into: Reading, given: string, values: ReadonlyArray<strin
 
 const FORM = "mongodb://user:password@host:port/database?parameters with everything else percent-encoded"
 
-const decode = (part: string, text: string): string => {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return refuse(part, "percent-encoded UTF-8")
-  }
-}
-
 const read = (text: string): Parsed => {
   const [, scheme = "", rest = ""] = /^(mongodb(?:\+srv)?:\/\/)(.+)$/s.exec(text) ?? []
-  if (scheme === "") refuse("its protocol", "mongodb, mongodb+srv")
+  if (scheme === "") reader.refuse("its protocol", "mongodb, mongodb+srv")
   const question = rest.indexOf("?")
   const before = question < 0 ? rest : rest.slice(0, question)
   const query = question < 0 ? "" : rest.slice(question + 1)
   const at = before.lastIndexOf("@")
   const user = before.slice(0, Math.max(at, 0))
   // A password that is not encoded ends the user's part early, and its rest would show as a name of something else.
-  if (/[@/#[\]]/.test(user) || query.includes("@") || text.includes("#")) refuse("its text", FORM)
+  if (/[@/#[\]]/.test(user) || query.includes("@") || text.includes("#")) reader.refuse("its text", FORM)
   const address = before.slice(at + 1)
   const slash = address.indexOf("/")
   const hosts = slash < 0 ? address : address.slice(0, slash)
-  if (hosts === "") refuse("its host", FORM)
-  const database = slash < 0 ? "" : decode("database", address.slice(slash + 1))
-  if (/[/\\ "$]/.test(database)) refuse("its database", "a name without / \\ \" $ and blanks")
-  decode("user or password", user)
+  if (hosts === "") reader.refuse("its host", FORM)
+  const database = slash < 0 ? "" : reader.decode("database", address.slice(slash + 1))
+  if (/[/\\ "$]/.test(database)) reader.refuse("its database", "a name without / \\ \" $ and blanks")
+  reader.decode("user or password", user)
   const reading: Reading = { settings: {}, kept: [], warnings: [] }
   const search = new URLSearchParams(query)
   for (const name of new Set(search.keys())) readParameter(reading, name, search.getAll(name))
@@ -224,10 +199,4 @@ const read = (text: string): Parsed => {
   }
 }
 
-export const parse = (url: Redacted.Redacted): Result.Result<Parsed, Config.ConfigError> => {
-  try {
-    return Result.succeed(read(Redacted.value(url)))
-  } catch (error) {
-    return Result.fail(configError(error instanceof Refused ? error.message : "MongoDB URL: it is not valid"))
-  }
-}
+export const parse = (url: Redacted.Redacted): Result.Result<Parsed, Config.ConfigError> => reader.read(url, read)

@@ -185,7 +185,9 @@ describe("Errors", () => {
 
   it.live("an open circuit keeps calls away from a server that fails", () =>
     Effect.gen(function*() {
-      const { fake, mongo } = yield* faulty({ policy: { breaker: { window: 4, minimumCalls: 4 } } })
+      const { fake, mongo } = yield* faulty({
+        policy: { breaker: { window: 4, minimumCalls: 4, openFor: "1 minute" } }
+      })
       yield* fake.fail({ command: "find", error: { code: 189, codeName: "PrimarySteppedDown" } })
       for (let n = 0; n < 4; n++) yield* Effect.flip(mongo.use(find))
       const error = yield* Effect.flip(mongo.use(find))

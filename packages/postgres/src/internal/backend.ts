@@ -3,12 +3,11 @@
  *
  * @internal
  */
-import type { Backend, Health } from "@breakwater/core/Backend"
+import { type Backend, type Health, probe } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
 import type * as PgClient from "@effect/sql-pg/PgClient"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Reactivity from "effect/reactivity/Reactivity"
@@ -27,9 +26,7 @@ export interface Parts extends Client.Parts {
   readonly cancels: Session.Cancels
 }
 
-const HEALTH_LIMIT = Duration.seconds(1)
-
-/** A little less, so that a pool that has run dry can say who holds it. */
+/** A little less than health may take, so that a pool that has run dry can say who holds it. */
 const HEALTH_WAIT = Duration.millis(900)
 
 const ROOM_LIMIT = Duration.seconds(1)
@@ -40,26 +37,17 @@ const HEALTH_PRIORITY = Number.MAX_SAFE_INTEGER
 const ping = (session: Session.Session) => session.run(session.pg.query("select 1", [], false))
 
 const health = ({ pool, settings }: Client.Parts): Effect.Effect<Health> =>
-  Effect.gen(function*() {
-    const clock = yield* Clock.Clock
-    const since = clock.monotonicTimeNanosUnsafe()
-    const error = yield* Session.onLive(
-      settings,
-      Pool.use(pool, ping, {
-        priority: HEALTH_PRIORITY,
-        timeout: HEALTH_WAIT,
-        label: `${settings.name}.health`
-      })
-    ).pipe(
-      Effect.timeout(HEALTH_LIMIT),
-      Effect.match({
-        onFailure: (failure) => failure._tag === "TimeoutError" ? failure : toSqlError(failure, true),
-        onSuccess: () => undefined
-      })
-    )
-    const latency = Duration.millis(Number(clock.monotonicTimeNanosUnsafe() - since) / 1e6)
-    return error === undefined ? { status: "healthy", latency } : { status: "unhealthy", latency, error }
-  })
+  Session.onLive(
+    settings,
+    Pool.use(pool, ping, {
+      priority: HEALTH_PRIORITY,
+      timeout: HEALTH_WAIT,
+      label: `${settings.name}.health`
+    })
+  ).pipe(
+    Effect.mapError((failure) => toSqlError(failure, true)),
+    probe
+  )
 
 /** Warns once, with the first session that opens anyway, when the pool may grow beyond what the server has room for. */
 const warnOfRoom = (settings: Settings) => {
@@ -108,21 +96,18 @@ const poolOf = (settings: Settings, cancels: Session.Cancels) => {
     }))
 }
 
-const time = (input: Duration.Input | undefined, none: string) =>
-  input === undefined ? none : Duration.format(Duration.fromInputUnsafe(input))
-
-const describe = ({ deadline, name, pool, prepare, server, ssl, startupParameters, timeout }: Settings): string => {
+const describe = (settings: Settings): string => {
+  const { deadline, dialTimeout, name, pool, prepare, profile = "none", server, ssl, timeout, waitTimeout } = settings
   const { keep, max, min = 0 } = pool.size
+  const time = Duration.format
+  const statementTimeout = settings.startupParameters["statement_timeout"]
   return [
     `postgres "${name}" at ${server.path ?? `${server.host}:${server.port}`}/${server.database ?? ""}`,
     `sessions ${min} to ${max}, keep ${keep ?? max}, start ${pool.start ?? "background"}`,
-    `wait ${time(pool.wait?.timeout, "10s")}, dial ${time(pool.dial?.timeout, "5s")}`,
-    `deadline ${Duration.format(deadline)}, timeout ${time(timeout, "none")}`,
-    `statement_timeout ${
-      startupParameters["statement_timeout"] === undefined
-        ? "as the server has it"
-        : `${startupParameters["statement_timeout"]} ms`
-    }`,
+    `wait ${time(waitTimeout)}, dial ${time(dialTimeout)}`,
+    `deadline ${time(deadline)}, timeout ${timeout === undefined ? "none" : time(timeout)}`,
+    `statement_timeout ${statementTimeout === undefined ? "as the server has it" : `${statementTimeout} ms`}`,
+    `profile ${profile}`,
     `prepare ${prepare ? "on" : "off"}, tls ${ssl === false ? "off" : ssl === "prefer" ? "preferred" : "on"}`
   ].join("; ")
 }
@@ -149,6 +134,7 @@ const backendOf = (parts: Client.Parts): Backend => {
     name: settings.name,
     kind: "postgres",
     critical: settings.critical,
+    profile: settings.profile,
     stats: Pool.stats(pool),
     health: health(parts),
     policy: Effect.sync(() => snapshot(settings)),

@@ -1,6 +1,6 @@
 /**
- * The options and the URL, put together: options beat the URL, the URL beats the defaults, and what is given twice and
- * different is a warning that names both.
+ * The options, the URL and the profile, put together: each beats those after it, the defaults come last, and what is
+ * given twice and different is a warning that names both.
  *
  * @internal
  */
@@ -8,7 +8,10 @@ import type * as CircuitBreaker from "@breakwater/core/CircuitBreaker"
 import * as Policy from "@breakwater/core/Policy"
 import type { PolicyError } from "@breakwater/core/PolicyError"
 import type * as Pool from "@breakwater/core/Pool"
+import * as Profile from "@breakwater/core/Profile"
 import type * as Retry from "@breakwater/core/Retry"
+import * as Setting from "@breakwater/core/Setting"
+import * as Validate from "@breakwater/core/Validate"
 import type * as PgTypes from "@effect/sql-pg/PgTypes"
 import * as Duration from "effect/Duration"
 import type * as Redacted from "effect/Redacted"
@@ -26,16 +29,25 @@ export interface PoolOptions {
   readonly size?: {
     /** Sessions kept open. Default 0. */
     readonly min?: number | undefined
-    /** Never more than this many are open. Default: `connection_limit` of the URL, else 10. */
+    /**
+     * Never more than this many are open. Default: `connection_limit` of the URL, else the profile's 10 (development), 30
+     * (staging), 50 (production) or 2 (serverless), else 10.
+     */
     readonly max?: number | undefined
     /** Beyond this many a session closes on return when nobody waits. Default `max`. */
     readonly keep?: number | undefined
   } | undefined
-  /** When the first sessions are opened. Default `background`. */
+  /** When the first sessions are opened. Default `background`, with the profile serverless `lazy`. */
   readonly start?: Pool.Start | undefined
-  /** `timeout`: default `pool_timeout` of the URL, else 10 seconds. */
+  /**
+   * `timeout`: default `pool_timeout` of the URL, else the profile's 10 (development), 15 (staging) or 20 seconds
+   * (production), else 10 seconds.
+   */
   readonly wait?: Pool.Options<never, never, never>["wait"]
-  /** `timeout`: default `connect_timeout` of the URL, else 5 seconds. `concurrency` also bounds CancelRequests. */
+  /**
+   * `timeout`: default `connect_timeout` of the URL, else the profile's 10 seconds (staging, production), else 5 seconds.
+   * `concurrency` also bounds CancelRequests.
+   */
   readonly dial?: Pool.Options<never, never, never>["dial"]
   readonly check?: {
     /** Sessions used this recently are lent without a round trip first. Default 500 ms. */
@@ -82,14 +94,16 @@ export interface Options {
   /**
    * `postgres://user:password@host:port/database`, percent-encoded. A host that begins with `/` is the folder of a
    * unix socket. Its parameters, times in seconds: `connection_limit`, `pool_timeout`, `connect_timeout`,
-   * `socket_timeout` (0: an attempt has no bound of its own, the deadline stays), `pgbouncer`, `sslmode`, and libpq's
-   * `host port user password dbname application_name options`.
+   * `socket_timeout` (0: an attempt has no bound of its own, the deadline stays), `pgbouncer`, `sslmode`, `ssl` (true
+   * is `sslmode=require`), and libpq's `host port user password dbname application_name options`.
    */
   readonly url: Redacted.Redacted
   readonly pool?: PoolOptions | undefined
   readonly policy?: PolicyOptions | undefined
   /** Whether the process is not ready without it. Default true. */
   readonly critical?: boolean | undefined
+  /** Whose sizes and times are the defaults. Default: none. `layerConfig` reads it from the environment. */
+  readonly profile?: Profile.Profile | undefined
   /** Prepared statements. Default true, false with `pgbouncer=true`. */
   readonly prepare?: boolean | undefined
   /** TLS; certificates are checked unless `rejectUnauthorized` is false. Default: `sslmode` of the URL, else none. */
@@ -114,6 +128,7 @@ export type StatementPolicy = ReturnType<typeof makePolicy>
 export interface Settings {
   readonly name: string
   readonly critical: boolean
+  readonly profile: Profile.Profile | undefined
   readonly server: {
     readonly host: string
     readonly port: number
@@ -134,7 +149,8 @@ export interface Settings {
   readonly pool: Omit<Pool.Options<never, never, never>, "name" | "acquire" | "check"> & {
     readonly check: PoolOptions["check"]
   }
-  readonly dialTimeout: Duration.Input
+  readonly dialTimeout: Duration.Duration
+  readonly waitTimeout: Duration.Duration
   readonly readsAreIdempotent: boolean
   readonly retry: PolicyOptions["retry"]
   readonly deadline: Duration.Duration
@@ -146,130 +162,85 @@ export interface Settings {
   readonly warnings: ReadonlyArray<string>
 }
 
-const DEFAULT_MAX = 10
-const DEFAULT_TIMEOUT = Duration.seconds(30)
-const DEFAULT_DEADLINE = Duration.seconds(60)
-
-const makePolicy = (name: string, limits: {
-  readonly deadline: Duration.Duration
-  readonly timeout: Duration.Duration | undefined
-  readonly retry: PolicyOptions["retry"]
-  readonly breaker: PolicyOptions["breaker"]
-}): Policy.Policy<PolicyError> => Policy.make({ name, ...limits, classify: PostgresOutcome.fromExit })
-
-/** For warnings. What is an object may hold a private key. */
-const show = (value: unknown): string => {
-  if (Duration.isDuration(value)) return Duration.format(value)
-  return typeof value === "object" ? "given" : JSON.stringify(value)
+/** Times in seconds, as in the guides' URLs. They have none for staging: it has those of their medium service. */
+interface Preset {
+  readonly max: number
+  readonly wait?: number
+  readonly dial?: number
+  readonly start?: Pool.Start
 }
 
-/** Takes what the options say, or else the URL; complains where both speak and differ. */
-const choose = <A>(
-  warnings: Array<string>,
-  option: string,
-  given: A | undefined,
-  parameter: string,
-  fromUrl: A | undefined,
-  same: (a: A, b: A) => boolean = Object.is
-): A | undefined => {
-  if (given !== undefined && fromUrl !== undefined && !same(given, fromUrl)) {
-    warnings.push(
-      `the option ${option} (${show(given)}) and the URL's ${parameter} (${show(fromUrl)}) differ; the option counts`
-    )
+const PRESETS: Record<Profile.Profile, Preset> = {
+  development: { max: 10, wait: 10 },
+  staging: { max: 30, wait: 15, dial: 10 },
+  production: { max: 50, wait: 20, dial: 10 },
+  serverless: Profile.serverless
+}
+
+const makePolicy = (
+  name: string,
+  limits: Setting.Limits & {
+    readonly retry: PolicyOptions["retry"]
+    readonly breaker: PolicyOptions["breaker"]
   }
-  return given ?? fromUrl
+): Policy.Policy<PolicyError> => Policy.make({ name, ...limits, classify: PostgresOutcome.fromExit })
+
+interface Sources {
+  readonly options: Options
+  readonly url: FromUrl
+  readonly preset: Preset
+  readonly warnings: Array<string>
 }
 
-const millisOf = (input: Duration.Input): number => {
-  const decoded = Duration.fromInput(input)
-  return decoded._tag === "Some" ? Duration.toMillis(decoded.value) : NaN
-}
-
-const sameTime = (a: Duration.Input, b: Duration.Input): boolean => millisOf(a) === millisOf(b)
-
-const sameTls = (a: Settings["ssl"], b: Settings["ssl"]): boolean => (a === false) === (b === false)
-
-const timeOf = (millis: number | undefined): Duration.Duration | undefined =>
-  millis === undefined ? undefined : Duration.millis(millis)
-
-const poolOf = (options: PoolOptions, url: FromUrl, warnings: Array<string>) => {
-  const dialTimeout = choose(
-    warnings,
-    "pool.dial.timeout",
-    options.dial?.timeout,
-    "connect_timeout",
-    timeOf(url.connectTimeout),
-    sameTime
-  ) ??
-    Duration.seconds(5)
+const poolOf = ({ options: { pool = {} }, preset, url, warnings }: Sources) => {
+  const dialTimeout = Setting.chooseTime(warnings, {
+    option: ["pool.dial.timeout", pool.dial?.timeout],
+    url: ["connect_timeout", url.connectTimeout]
+  }) ?? Duration.seconds(preset.dial ?? 5)
+  const waitTimeout = Setting.chooseTime(warnings, {
+    option: ["pool.wait.timeout", pool.wait?.timeout],
+    url: ["pool_timeout", url.poolTimeout]
+  }) ?? Duration.seconds(preset.wait ?? 10)
+  const max = Setting.choose(warnings, {
+    option: ["pool.size.max", pool.size?.max],
+    url: ["connection_limit", url.connectionLimit]
+  }) ?? preset.max
   return {
     dialTimeout,
+    waitTimeout,
     pool: {
-      size: {
-        min: options.size?.min,
-        max: choose(warnings, "pool.size.max", options.size?.max, "connection_limit", url.connectionLimit) ??
-          DEFAULT_MAX,
-        keep: options.size?.keep
-      },
-      start: options.start,
-      wait: {
-        ...options.wait,
-        timeout: choose(
-          warnings,
-          "pool.wait.timeout",
-          options.wait?.timeout,
-          "pool_timeout",
-          timeOf(url.poolTimeout),
-          sameTime
-        )
-      },
-      dial: { ...options.dial, timeout: dialTimeout },
-      check: options.check
+      size: { ...pool.size, max },
+      start: pool.start ?? preset.start,
+      wait: { ...pool.wait, timeout: waitTimeout },
+      dial: { ...pool.dial, timeout: dialTimeout },
+      check: pool.check
     }
   }
 }
 
-const requireDuration = (option: string, input: Duration.Input): Duration.Duration => {
-  const decoded = Duration.fromInput(input)
-  if (decoded._tag === "Some" && Duration.isFinite(decoded.value) && Duration.toMillis(decoded.value) > 0) {
-    return decoded.value
+const limitsOf = ({ options: { policy = {} }, url, warnings }: Sources): Setting.Limits => {
+  const { deadline } = policy
+  const defaults = { deadline: "60 seconds", timeout: "30 seconds", attempts: 2 } as const
+  if (policy.timeout === undefined && url.socketTimeout === 0) {
+    const limits = Setting.limits({ deadline }, { ...defaults, timeout: undefined })
+    warnings.push(
+      `socket_timeout=0 lifts the bound of an attempt only: the deadline of ${Setting.show(limits.deadline)} stays`
+    )
+    return limits
   }
-  throw new RangeError(`${option} is ${show(input)}; allowed is a finite duration longer than zero`)
+  const timeout = Setting.chooseTime(warnings, {
+    option: ["policy.timeout", policy.timeout],
+    url: ["socket_timeout", url.socketTimeout]
+  })
+  return Setting.limits({ deadline, timeout }, defaults)
 }
 
-const limitsOf = (options: PolicyOptions, url: FromUrl, warnings: Array<string>) => {
-  const given = options.deadline === undefined ? undefined : requireDuration("policy.deadline", options.deadline)
-  const chosen = choose(
+const tlsOf = ({ options, url, warnings }: Sources): Settings["ssl"] =>
+  Setting.choose<Settings["ssl"]>(
     warnings,
-    "policy.timeout",
-    options.timeout,
-    "socket_timeout",
-    timeOf(url.socketTimeout),
-    sameTime
-  )
-  if (options.timeout === undefined && url.socketTimeout === 0) {
-    const deadline = given ?? DEFAULT_DEADLINE
-    warnings.push(
-      `socket_timeout=0 lifts the bound of an attempt only: the deadline of ${Duration.format(deadline)} stays`
-    )
-    return { deadline, timeout: undefined }
-  }
-  if (chosen === undefined) {
-    const deadline = given ?? DEFAULT_DEADLINE
-    return { deadline, timeout: Duration.isLessThan(DEFAULT_TIMEOUT, deadline) ? DEFAULT_TIMEOUT : undefined }
-  }
-  const timeout = requireDuration("policy.timeout", chosen)
-  const deadline = given ?? Duration.max(DEFAULT_DEADLINE, Duration.times(timeout, 2))
-  if (Duration.isGreaterThanOrEqualTo(timeout, deadline)) {
-    const source = options.timeout === undefined ? "socket_timeout of the URL" : "policy.timeout"
-    throw new RangeError(
-      `${source} is ${Duration.format(timeout)}; allowed is less than policy.deadline, which is ${
-        Duration.format(deadline)
-      }`
-    )
-  }
-  return { deadline, timeout }
-}
+    { option: ["ssl", options.ssl], url: ["sslmode or ssl", url.ssl] },
+    (value) => value === false ? "plain text" : "TLS"
+  ) ?? false
 
 const startupParametersOf = (options: Options, bouncer: boolean, bound: Duration.Duration) => {
   const given = Object.fromEntries(
@@ -294,38 +265,38 @@ const serverOf = (url: FromUrl): Settings["server"] => {
 
 /** Throws a `RangeError` for what is out of range; the parts of the URL were checked before. */
 export const resolve = (options: Options, url: FromUrl): Settings => {
-  if (typeof options.name !== "string" || options.name === "") {
-    throw new RangeError(`name is ${JSON.stringify(options.name)}; allowed is a text that is not empty`)
-  }
-  const { critical = true, name, policy: { breaker, reads, retry } = {} } = options
-  if (reads !== undefined && reads !== "idempotent") {
-    throw new RangeError(`policy.reads is ${JSON.stringify(reads)}; allowed is "idempotent"`)
-  }
+  const { critical = true, policy: { breaker, reads, retry } = {}, profile } = options
+  const name = Validate.text("name", options.name)
+  if (reads !== undefined) Validate.oneOf("policy.reads", reads, ["idempotent"])
   const warnings = [...url.warnings]
-  const { deadline, timeout } = limitsOf(options.policy ?? {}, url, warnings)
+  const sources: Sources = { options, url, preset: Profile.valuesOf(PRESETS, profile, { max: 10 }), warnings }
+  const limits = limitsOf(sources)
   const bouncer = url.pgbouncer === true
-  const ssl = choose<Settings["ssl"]>(warnings, "ssl", options.ssl, "sslmode", url.ssl, sameTls)
   return {
     name,
     critical,
+    profile,
     server: serverOf(url),
-    ssl: ssl ?? false,
+    ssl: tlsOf(sources),
     bouncer,
-    prepare: choose(warnings, "prepare", options.prepare, "pgbouncer", bouncer ? false : undefined) ?? true,
-    applicationName:
-      choose(warnings, "applicationName", options.applicationName, "application_name", url.applicationName) ??
-        name,
-    startupParameters: startupParametersOf(options, bouncer, timeout ?? deadline),
+    prepare: Setting.choose(warnings, {
+      option: ["prepare", options.prepare],
+      url: ["pgbouncer", bouncer ? false : undefined]
+    }) ?? true,
+    applicationName: Setting.choose(warnings, {
+      option: ["applicationName", options.applicationName],
+      url: ["application_name", url.applicationName]
+    }) ?? name,
+    startupParameters: startupParametersOf(options, bouncer, limits.timeout ?? limits.deadline),
     startupOptions: url.options,
     types: options.transform?.types,
     transform: options.transform ?? {},
-    ...poolOf(options.pool ?? {}, url, warnings),
+    ...poolOf(sources),
     readsAreIdempotent: reads === "idempotent",
     retry,
-    deadline,
-    timeout,
-    policy: makePolicy(name, { deadline, timeout, retry, breaker }),
-    inTransaction: makePolicy(name, { deadline, timeout, retry: undefined, breaker: undefined }),
+    ...limits,
+    policy: makePolicy(name, { ...limits, retry, breaker }),
+    inTransaction: makePolicy(name, { ...limits, retry: undefined, breaker: undefined }),
     warnings
   }
 }

@@ -5,10 +5,10 @@
  *
  * @internal
  */
-import * as ConfigError from "effect/Config"
-import * as ConfigProvider from "effect/ConfigProvider"
+import * as ConnectionUrl from "@breakwater/core/ConnectionUrl"
+import type * as Config from "effect/Config"
 import * as Redacted from "effect/Redacted"
-import * as Result from "effect/Result"
+import type * as Result from "effect/Result"
 
 export interface FromUrl {
   host?: string
@@ -29,45 +29,7 @@ export interface FromUrl {
   readonly warnings: Array<string>
 }
 
-export const configError = (message: string): ConfigError.ConfigError =>
-  new ConfigError.ConfigError(new ConfigProvider.SourceError({ message }))
-
-/** Thrown inside, caught by `parse`: most parts can be wrong. */
-class Refused extends Error {}
-
-const refuse = (part: string, allowed: string, value?: string): never => {
-  throw new Refused(
-    `Postgres URL: ${part}${
-      value === undefined ? " is not valid" : ` is ${JSON.stringify(value)}`
-    }; allowed is ${allowed}`
-  )
-}
-
-const decode = (part: string, value: string): string => {
-  try {
-    return decodeURIComponent(value)
-  } catch {
-    return refuse(part, "percent-encoded UTF-8")
-  }
-}
-
-const portOf = (value: string): number => {
-  const port = Number(value)
-  return Number.isInteger(port) && port >= 1 && port <= 65_535
-    ? port
-    : refuse("port", "a whole number from 1 to 65535", value)
-}
-
-const seconds = (name: string, value: string, zero: boolean): number => {
-  const number = value.trim() === "" ? NaN : Number(value)
-  return Number.isFinite(number) && (zero ? number >= 0 : number > 0)
-    ? number * 1000
-    : refuse(
-      `parameter "${name}"`,
-      `a number of seconds ${zero ? ">= 0" : "above 0, since nothing waits without a bound"}`,
-      value
-    )
-}
+const reader: ConnectionUrl.Reader = new ConnectionUrl.Reader("Postgres")
 
 const SSL_MODES: Record<string, boolean | "prefer"> = {
   disable: false,
@@ -78,34 +40,41 @@ const SSL_MODES: Record<string, boolean | "prefer"> = {
   "verify-full": true
 }
 
-const parameters: Record<string, (into: FromUrl, value: string) => void> = {
+/** `sslmode` and `ssl` say the same: where one asks for TLS, the other must not give it up. */
+const setTls = (into: FromUrl, name: string, value: string, wanted: boolean | "prefer"): void => {
+  if (into.ssl !== undefined && (into.ssl === true) !== (wanted === true)) {
+    reader.refuse(`parameter "${name}"`, "what the URL says of TLS elsewhere", value)
+  }
+  into.ssl = wanted
+}
+
+const parameters: ConnectionUrl.Parameters<FromUrl> = {
   connection_limit: (into, value) => {
-    const limit = Number(value)
-    into.connectionLimit = Number.isSafeInteger(limit) && limit >= 1
-      ? limit
-      : refuse("parameter \"connection_limit\"", "a whole number >= 1", value)
+    into.connectionLimit = reader.whole("parameter \"connection_limit\"", value, 1)
   },
   pool_timeout: (into, value) => {
-    into.poolTimeout = seconds("pool_timeout", value, false)
+    into.poolTimeout = reader.seconds("pool_timeout", value)
   },
   connect_timeout: (into, value) => {
-    into.connectTimeout = seconds("connect_timeout", value, false)
+    into.connectTimeout = reader.seconds("connect_timeout", value)
   },
   socket_timeout: (into, value) => {
-    into.socketTimeout = seconds("socket_timeout", value, true)
+    into.socketTimeout = reader.seconds("socket_timeout", value, "zero")
   },
   pgbouncer: (into, value) => {
-    into.pgbouncer = value === "true" || (value !== "false" && refuse("parameter \"pgbouncer\"", "true, false", value))
+    into.pgbouncer = reader.flag("pgbouncer", value)
   },
   sslmode: (into, value) => {
     const mode = Object.hasOwn(SSL_MODES, value) ? SSL_MODES[value] : undefined
-    into.ssl = mode ?? refuse("parameter \"sslmode\"", Object.keys(SSL_MODES).join(", "), value)
+    if (mode === undefined) reader.refuse("parameter \"sslmode\"", Object.keys(SSL_MODES).join(", "), value)
+    else setTls(into, "sslmode", value, mode)
   },
+  ssl: (into, value) => setTls(into, "ssl", value, reader.flag("ssl", value)),
   host: (into, value) => {
     into.host = value
   },
   port: (into, value) => {
-    into.port = portOf(value)
+    into.port = reader.whole("port", value, 1, 65_535)
   },
   user: (into, value) => {
     into.username = value
@@ -146,51 +115,13 @@ const FOREIGN = new Set([
   "fallback_application_name"
 ])
 
-const readParameters = (into: FromUrl, search: URLSearchParams): void => {
-  for (const name of new Set(search.keys())) {
-    const values = search.getAll(name)
-    if (!Object.hasOwn(parameters, name)) {
-      // A name that nobody knows may be the rest of a password with a question mark in it.
-      const shown = FOREIGN.has(name) ? `the URL's parameter "${name}"` : "a parameter of the URL that is not known"
-      into.warnings.push(`${shown} has no effect`)
-      continue
-    }
-    if (new Set(values).size > 1) {
-      into.warnings.push(`the URL gives "${name}" ${values.length} times; the last one counts`)
-    }
-    for (const value of values) parameters[name]?.(into, value)
-  }
-}
-
-const FORM = "postgres://user:password@host:port/database?parameters with everything else percent-encoded"
-
-/** A password that is not encoded ends the user's part early, and its rest would show as a name of something else. */
-const refuseStrayed = (url: URL): void => {
-  if (/[@/]/.test(url.pathname.slice(1)) || url.search.includes("@") || url.hash !== "") refuse("its text", FORM)
-}
-
 const read = (text: string): FromUrl => {
-  if (!URL.canParse(text)) refuse("its text", FORM)
-  const url = new URL(text)
-  if (url.protocol !== "postgres:" && url.protocol !== "postgresql:") refuse("its protocol", "postgres, postgresql")
-  refuseStrayed(url)
-  const into: FromUrl = { warnings: [] }
-  const host = decode("host", url.hostname).replace(/^\[(.*)\]$/, "$1")
-  if (host !== "") into.host = host
-  if (url.port !== "") into.port = portOf(url.port)
-  if (url.username !== "") into.username = decode("user", url.username)
-  if (url.password !== "") into.password = Redacted.make(decode("password", url.password))
-  const database = decode("database", url.pathname.replace(/^\//, ""))
+  const { path, protocol: _protocol, search, ...server } = reader.address(text, ["postgres", "postgresql"])
+  const into: FromUrl = { ...server, warnings: [] }
+  const database = reader.decode("database", path)
   if (database !== "") into.database = database
-  readParameters(into, url.searchParams)
+  reader.parameters(into, search, parameters, FOREIGN)
   return into
 }
 
-export const parse = (url: Redacted.Redacted): Result.Result<FromUrl, ConfigError.ConfigError> => {
-  try {
-    return Result.succeed(read(Redacted.value(url)))
-  } catch (error) {
-    // The constructor of URL puts the whole text into its error, so no other message may pass.
-    return Result.fail(configError(error instanceof Refused ? error.message : "Postgres URL: it is not valid"))
-  }
-}
+export const parse = (url: Redacted.Redacted): Result.Result<FromUrl, Config.ConfigError> => reader.read(url, read)

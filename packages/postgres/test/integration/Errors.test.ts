@@ -51,7 +51,11 @@ describe.skipIf(!TestPostgres.available)("Errors", () => {
     it.effect("CircuitOpen: ConnectionError, one instance for all who are told", () =>
       Effect.gen(function*() {
         const { backend, sql } = yield* open({
-          policy: { timeout: "50 millis", deadline: "5 seconds", breaker: { window: 4, minimumCalls: 2 } }
+          policy: {
+            timeout: "50 millis",
+            deadline: "5 seconds",
+            breaker: { window: 4, minimumCalls: 2, openFor: "1 minute" }
+          }
         })
         const stuck = Effect.ignore(sql`select pg_sleep(5)`)
         yield* Effect.andThen(stuck, stuck)

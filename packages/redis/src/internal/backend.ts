@@ -3,12 +3,11 @@
  *
  * @internal
  */
-import type { Backend, Health } from "@breakwater/core/Backend"
+import { type Backend, type Health, probe } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
 import type { PoolError } from "@breakwater/core/PoolError"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as EffectRedis from "effect/persistence/Redis"
@@ -42,7 +41,7 @@ export interface Parts extends Client.Parts {
   readonly stats: Effect.Effect<Stats>
 }
 
-const HEALTH_LIMIT = Duration.seconds(1)
+const ROOM_LIMIT = Duration.seconds(1)
 
 const CLOSE_GRACE = Duration.seconds(5)
 
@@ -53,21 +52,12 @@ const ping = (settings: Settings, connection: Connection.Connection) =>
   })
 
 const healthOf = ({ settings, shared }: Client.Parts): Effect.Effect<Health> =>
-  Effect.gen(function*() {
-    const clock = yield* Clock.Clock
-    const since = clock.monotonicTimeNanosUnsafe()
-    const error = yield* shared.use((connection) => ping(settings, connection)).pipe(
-      Effect.timeout(HEALTH_LIMIT),
-      Effect.match({ onFailure: (failure) => failure, onSuccess: () => undefined })
-    )
-    const latency = Duration.millis(Number(clock.monotonicTimeNanosUnsafe() - since) / 1e6)
-    return error === undefined ? { status: "healthy", latency } : { status: "unhealthy", latency, error }
-  })
+  probe(shared.use((connection) => ping(settings, connection)))
 
 /** Warns once when the pool may grow beyond what the server has room for; a server that does not say has its reasons. */
 const warnOfRoom = ({ max, name }: Settings, { driver }: Connection.Connection): Effect.Effect<void> =>
   Effect.tryPromise(() => driver.info("clients")).pipe(
-    Effect.timeout(HEALTH_LIMIT),
+    Effect.timeout(ROOM_LIMIT),
     Effect.flatMap((info) => {
       const room = Number(/^maxclients:(\d+)/m.exec(info)?.[1])
       return max > room
@@ -101,7 +91,8 @@ const poolOf = (settings: Settings) => {
 const time = Duration.format
 
 const describe = (settings: Settings): string => {
-  const { deadline, dialTimeout, max, name, pool, server, shared, timeout, tls, waitTimeout } = settings
+  const { deadline, dialTimeout, max, name, pool, profile = "none", server, shared, timeout, tls, waitTimeout } =
+    settings
   return [
     `redis "${name}" at ${server.host}:${server.port}/${server.database}`,
     `connections up to ${max}, ${shared} of them shared, keep ${pool.size.keep ?? max}, start ${
@@ -109,7 +100,9 @@ const describe = (settings: Settings): string => {
     }`,
     `wait ${time(waitTimeout)}, dial ${time(dialTimeout)}`,
     `deadline ${time(deadline)}, timeout ${time(timeout)}`,
-    `tls ${tls === undefined ? "off" : tls.rejectUnauthorized === false ? "on, certificate not checked" : "on"}`
+    `profile ${profile}, tls ${
+      tls === undefined ? "off" : tls.rejectUnauthorized === false ? "on, certificate not checked" : "on"
+    }`
   ].join("; ")
 }
 
@@ -131,6 +124,7 @@ const backendOf = (parts: Client.Parts): Backend => {
     name: settings.name,
     kind: "redis",
     critical: settings.critical,
+    profile: settings.profile,
     stats: statsOf(parts),
     health: healthOf(parts),
     policy: Effect.sync(() => Policy.snapshot(settings.policy)),

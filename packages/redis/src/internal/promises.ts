@@ -4,26 +4,12 @@
  *
  * @internal
  */
-import type { Health } from "@breakwater/core/Backend"
-import * as Cause from "effect/Cause"
+import { run, type RunOptions, type Started as Running } from "@breakwater/core/Promises"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Scope from "effect/Scope"
 import type { Redis as IoRedis } from "ioredis"
 import { isRedisError } from "../RedisError.ts"
 import type { Stats } from "./backend.ts"
 import type { Command, Failure } from "./client.ts"
-
-/**
- * Settings of one call.
- *
- * @since 0.1.0
- * @category models
- */
-export interface RunOptions {
-  /** Ends the call; the promise then rejects with its reason. */
-  readonly signal?: AbortSignal | undefined
-}
 
 /**
  * Commands as promises.
@@ -49,13 +35,7 @@ export interface Client {
  * @since 0.1.0
  * @category models
  */
-export interface Started extends AsyncDisposable {
-  readonly client: Client
-  readonly stats: (options?: RunOptions) => Promise<Stats>
-  readonly health: (options?: RunOptions) => Promise<Health>
-  /** Lets running work finish for five seconds. Closing twice is closing once. */
-  readonly close: (options?: RunOptions) => Promise<void>
-}
+export type Started = Running<Client, Stats>
 
 interface Service {
   readonly send: <A>(...command: Command) => Effect.Effect<A, Failure>
@@ -64,41 +44,17 @@ interface Service {
     options?: { readonly atomic?: boolean | undefined }
   ) => Effect.Effect<ReadonlyArray<unknown>, Failure>
   readonly use: <A>(f: (client: IoRedis, signal: AbortSignal) => Promise<A>) => Effect.Effect<A, Failure>
-  readonly stats: Effect.Effect<Stats>
-  readonly health: Effect.Effect<Health>
-}
-
-const runPromise = async <A, E>(effect: Effect.Effect<A, E>, options: RunOptions | undefined): Promise<A> => {
-  const signal = options?.signal
-  signal?.throwIfAborted()
-  const exit = await Effect.runPromiseExit(effect, signal === undefined ? {} : { signal })
-  if (Exit.isSuccess(exit)) return exit.value
-  if (signal?.aborted === true && Cause.hasInterrupts(exit.cause)) throw signal.reason
-  throw unwrapped(Cause.squash(exit.cause))
 }
 
 /** The program's own rejection, as it was. */
-const unwrapped = (error: unknown): unknown =>
+const unwrapped = (error: Failure): unknown =>
   isRedisError(error) && error.reason._tag === "Rejected" ? error.reason.cause : error
 
-export const start = async <E>(
-  make: Effect.Effect<Service, E, Scope.Scope>,
-  options: RunOptions | undefined
-): Promise<Started> => {
-  const scope = Scope.makeUnsafe()
-  const opened = Effect.onError(Scope.provide(make, scope), (cause) => Scope.close(scope, Exit.failCause(cause)))
-  const service = await runPromise(opened, options)
-  let closing: Promise<void> | undefined
-  const close = () => closing ??= Effect.runPromise(Scope.close(scope, Exit.void))
-  return {
-    client: {
-      send: <A>(command: Command, given?: RunOptions) => runPromise(service.send<A>(...command), given),
-      pipeline: (commands, given) => runPromise(service.pipeline(commands, given), given),
-      use: (f, given) => runPromise(service.use(f), given)
-    },
-    stats: (given) => runPromise(service.stats, given),
-    health: (given) => runPromise(service.health, given),
-    close: (given) => runPromise(Effect.promise(close), given),
-    [Symbol.asyncDispose]: close
-  }
-}
+const runUnwrapped = <A>(effect: Effect.Effect<A, Failure>, options: RunOptions | undefined): Promise<A> =>
+  run(Effect.mapError(effect, unwrapped), options)
+
+export const clientOf = (service: Service): Client => ({
+  send: <A>(command: Command, given?: RunOptions) => runUnwrapped(service.send<A>(...command), given),
+  pipeline: (commands, given) => runUnwrapped(service.pipeline(commands, given), given),
+  use: (f, given) => runUnwrapped(service.use(f), given)
+})

@@ -8,8 +8,10 @@ import type * as CircuitBreaker from "@breakwater/core/CircuitBreaker"
 import * as Policy from "@breakwater/core/Policy"
 import type { PolicyError } from "@breakwater/core/PolicyError"
 import type * as Pool from "@breakwater/core/Pool"
-import type { Profile } from "@breakwater/core/Profile"
+import * as Profile from "@breakwater/core/Profile"
 import type * as Retry from "@breakwater/core/Retry"
+import * as Setting from "@breakwater/core/Setting"
+import * as Validate from "@breakwater/core/Validate"
 import * as Duration from "effect/Duration"
 import type * as Redacted from "effect/Redacted"
 import * as Net from "node:net"
@@ -26,7 +28,7 @@ import type { FromUrl } from "./url.ts"
 export interface ConnectionsOptions {
   /**
    * Never more than this many are open, of both kinds. At least 2. Default: `max_connections` of the URL, else the
-   * profile's 10 (development), 30 (staging) or 100 (production), else 50, as in the guides.
+   * profile's 10 (development), 30 (staging), 100 (production) or 2 (serverless, ours), else 50, as in the guides.
    */
   readonly max?: number | undefined
   /** Opened at start, kept, and used by all callers at once. From 1 to `max - 1`. Default 2. */
@@ -42,7 +44,7 @@ export interface ConnectionsOptions {
  * @category models
  */
 export interface PoolOptions {
-  /** When the shared connections are opened. Default `background`. */
+  /** When the shared connections are opened. Default `background`, with the profile serverless `lazy`. */
   readonly start?: Pool.Start | undefined
   /** `timeout`: default 10 seconds. */
   readonly wait?: Pool.Options<never, never, never>["wait"]
@@ -94,6 +96,8 @@ export interface Options {
   readonly policy?: PolicyOptions | undefined
   /** Whether the process is not ready without it. Default true. */
   readonly critical?: boolean | undefined
+  /** Whose sizes and times are the defaults. Default: none. `layerConfig` reads it from the environment. */
+  readonly profile?: Profile.Profile | undefined
   /**
    * TLS; certificates are checked unless `rejectUnauthorized` is false, against `ca` where it is given. Default: on with
    * `rediss` or `ssl=true`, else off.
@@ -106,7 +110,6 @@ export interface FromEnvironment {
   readonly maxConnections?: number | undefined
   readonly connectTimeout?: number | undefined
   readonly socketTimeout?: number | undefined
-  readonly profile?: Profile | undefined
 }
 
 /** Options with every default resolved. */
@@ -114,6 +117,7 @@ export interface Settings {
   readonly name: string
   readonly clientName: string
   readonly critical: boolean
+  readonly profile: Profile.Profile | undefined
   readonly server: {
     readonly host: string
     readonly port: number
@@ -144,109 +148,57 @@ export interface Settings {
   readonly warnings: ReadonlyArray<string>
 }
 
-const PROFILE_MAX: Record<Profile, number> = { development: 10, staging: 30, production: 100 }
-
-const refuse = (option: string, value: string, allowed: string): never => {
-  throw new RangeError(`Option "${option}" is ${value}; allowed is ${allowed}.`)
+interface Preset {
+  readonly max: number
+  readonly start?: Pool.Start
 }
 
-const integer = (option: string, value: number, least: number, most: number): number =>
-  Number.isSafeInteger(value) && value >= least && value <= most
-    ? value
-    : refuse(
-      option,
-      String(value),
-      `a whole number ${most === Number.MAX_SAFE_INTEGER ? `of ${least} or more` : `from ${least} to ${most}`}`
-    )
-
-const show = (value: unknown): string => {
-  if (Duration.isDuration(value)) return Duration.format(value)
-  // What is an object may hold a private key.
-  return typeof value === "object" ? "given" : JSON.stringify(value)
+const PRESETS: Record<Profile.Profile, Preset> = {
+  development: { max: 10 },
+  staging: { max: 30 },
+  production: { max: 100 },
+  serverless: Profile.serverless
 }
 
-const duration = (option: string, input: Duration.Input): Duration.Duration => {
-  const decoded = Duration.fromInput(input)
-  return decoded._tag === "Some" && Duration.isFinite(decoded.value) && Duration.toMillis(decoded.value) > 0
-    ? decoded.value
-    : refuse(option, show(input), "a finite duration longer than zero")
+interface Sources {
+  readonly options: Options
+  readonly url: FromUrl
+  readonly environment: FromEnvironment
+  readonly preset: Preset
+  readonly warnings: Array<string>
 }
 
-interface Source<A> {
-  readonly from: string
-  readonly value: A | undefined
+const limitsOf = ({ environment, options: { policy = {} }, url, warnings }: Sources) => {
+  const timeout = Setting.chooseTime(warnings, {
+    option: ["policy.timeout", policy.timeout],
+    variable: ["REDIS_SOCKET_TIMEOUT", environment.socketTimeout],
+    url: ["socket_timeout", url.socketTimeout]
+  })
+  const limits = Setting.limits({ deadline: policy.deadline, timeout }, {
+    deadline: "15 seconds",
+    timeout: "5 seconds",
+    attempts: 3
+  })
+  return { ...limits, timeout: limits.timeout ?? Duration.times(limits.deadline, 0.9) }
 }
 
-/** The first that says something; complains of the next that says something else. */
-const choose = <A>(
-  warnings: Array<string>,
-  sources: ReadonlyArray<Source<A>>,
-  text: (value: A) => string = show
-): A | undefined => {
-  const said = sources.filter(({ value }) => value !== undefined)
-  const [first, ...others] = said
-  if (first?.value === undefined) return undefined
-  for (const { from, value } of others) {
-    if (value === undefined || text(value) === text(first.value)) continue
-    const [one, two] = [text(first.value), text(value)]
-    warnings.push(`${first.from} (${one}) and ${from} (${two}) differ; ${first.from} counts`)
-  }
-  return first.value
-}
-
-const timeOf = (millis: number | undefined): Duration.Duration | undefined =>
-  millis === undefined ? undefined : Duration.millis(millis)
-
-const given = (option: string, input: Duration.Input | undefined): Duration.Duration | undefined =>
-  input === undefined ? undefined : duration(option, input)
-
-const limitsOf = (options: PolicyOptions, url: FromUrl, environment: FromEnvironment, warnings: Array<string>) => {
-  const wanted = given("policy.deadline", options.deadline)
-  const chosen = choose(warnings, [
-    { from: "the option policy.timeout", value: given("policy.timeout", options.timeout) },
-    { from: "REDIS_SOCKET_TIMEOUT", value: timeOf(environment.socketTimeout) },
-    { from: "the URL's socket_timeout", value: timeOf(url.socketTimeout) }
-  ])
-  const fallback = Duration.min(
-    Duration.seconds(5),
-    wanted === undefined ? Duration.infinity : Duration.times(wanted, 0.9)
-  )
-  const timeout = chosen ?? fallback
-  const deadline = wanted ?? Duration.max(Duration.seconds(15), Duration.times(timeout, 3))
-  if (Duration.isGreaterThanOrEqualTo(timeout, deadline)) {
-    return refuse("policy.timeout", show(timeout), `less than policy.deadline, which is ${show(deadline)}`)
-  }
-  return { deadline, timeout }
-}
-
-const connectionsOf = (
-  options: ConnectionsOptions,
-  url: FromUrl,
-  environment: FromEnvironment,
-  warnings: Array<string>
-) => {
-  const chosen = choose(warnings, [
-    { from: "the option connections.max", value: options.max },
-    { from: "REDIS_MAX_CONNECTIONS", value: environment.maxConnections },
-    { from: "the URL's max_connections", value: url.maxConnections }
-  ])
-  const fallback = environment.profile === undefined ? 50 : PROFILE_MAX[environment.profile]
+const connectionsOf = ({ environment, options: { connections = {} }, preset, url, warnings }: Sources) => {
+  const chosen = Setting.choose(warnings, {
+    option: ["connections.max", connections.max],
+    variable: ["REDIS_MAX_CONNECTIONS", environment.maxConnections],
+    url: ["max_connections", url.maxConnections]
+  })
   // One that is shared and one that is not: a transaction or a subscription could never begin.
-  const max = integer("connections.max", chosen ?? fallback, 2, Number.MAX_SAFE_INTEGER)
-  const shared = integer("connections.shared", options.shared ?? Math.min(2, max - 1), 1, max - 1)
-  const keep = integer("connections.keep", options.keep ?? max, shared, max)
+  const max = Validate.integer("connections.max", chosen ?? preset.max, 2)
+  const shared = Validate.integer("connections.shared", connections.shared ?? Math.min(2, max - 1), 1, max - 1)
+  const keep = Validate.integer("connections.keep", connections.keep ?? max, shared, max)
   return { max, shared, keep }
 }
 
-const tlsOf = (
-  options: Options,
-  url: FromUrl,
-  host: string,
-  warnings: Array<string>
-): ConnectionOptions | undefined => {
-  const chosen = choose<boolean | ConnectionOptions>(
+const tlsOf = ({ options, url, warnings }: Sources, host: string): ConnectionOptions | undefined => {
+  const chosen = Setting.choose<boolean | ConnectionOptions>(
     warnings,
-    [{ from: "the option tls", value: options.tls }, { from: "the URL", value: url.tls }],
+    { option: ["tls", options.tls], url: ["tls", url.tls] },
     (value) => value === false ? "plain text" : "TLS"
   ) ?? false
   if (chosen === false) return undefined
@@ -254,18 +206,18 @@ const tlsOf = (
   return { rejectUnauthorized: true, ...name, ...(chosen === true ? {} : chosen) }
 }
 
-const poolOf = (options: PoolOptions, url: FromUrl, environment: FromEnvironment, warnings: Array<string>) => {
-  const dialTimeout = choose(warnings, [
-    { from: "the option pool.dial.timeout", value: given("pool.dial.timeout", options.dial?.timeout) },
-    { from: "REDIS_CONNECT_TIMEOUT", value: timeOf(environment.connectTimeout) },
-    { from: "the URL's connect_timeout", value: timeOf(url.connectTimeout) }
-  ]) ?? Duration.seconds(5)
+const timesOf = ({ environment, options: { pool = {} }, url, warnings }: Sources) => {
+  const dialTimeout = Setting.chooseTime(warnings, {
+    option: ["pool.dial.timeout", pool.dial?.timeout],
+    variable: ["REDIS_CONNECT_TIMEOUT", environment.connectTimeout],
+    url: ["connect_timeout", url.connectTimeout]
+  }) ?? Duration.seconds(5)
   return {
     dialTimeout,
-    waitTimeout: duration("pool.wait.timeout", options.wait?.timeout ?? "10 seconds"),
-    maxWaiting: integer("pool.wait.maxWaiting", options.wait?.maxWaiting ?? 1000, 1, Number.MAX_SAFE_INTEGER),
-    checkTimeout: duration("pool.check.timeout", options.check?.timeout ?? "1 second"),
-    interval: duration("pool.check.interval", options.check?.interval ?? "30 seconds")
+    waitTimeout: Validate.duration("pool.wait.timeout", pool.wait?.timeout ?? "10 seconds"),
+    maxWaiting: Validate.integer("pool.wait.maxWaiting", pool.wait?.maxWaiting ?? 1000, 1),
+    checkTimeout: Validate.duration("pool.check.timeout", pool.check?.timeout ?? "1 second"),
+    interval: Validate.duration("pool.check.interval", pool.check?.interval ?? "30 seconds")
   }
 }
 
@@ -283,20 +235,21 @@ const policiesOf = (
 
 /** Throws a `RangeError` for what is out of range; the parts of the URL were checked before. */
 export const resolve = (options: Options, url: FromUrl, environment: FromEnvironment = {}): Settings => {
-  if (typeof options.name !== "string" || options.name === "") {
-    refuse("name", show(options.name), "a text that is not empty")
-  }
-  const { critical = true, name, policy: policyOptions = {}, pool = {} } = options
+  const { critical = true, policy = {}, pool = {}, profile } = options
+  const name = Validate.text("name", options.name)
+  const preset = Profile.valuesOf(PRESETS, profile, { max: 50 })
   const warnings = [...url.warnings]
-  const limits = limitsOf(policyOptions, url, environment, warnings)
-  const { keep, max, shared } = connectionsOf(options.connections ?? {}, url, environment, warnings)
-  const times = poolOf(pool, url, environment, warnings)
+  const sources: Sources = { options, url, environment, preset, warnings }
+  const limits = limitsOf(sources)
+  const { keep, max, shared } = connectionsOf(sources)
+  const times = timesOf(sources)
   const host = url.host ?? "localhost"
   return {
     name,
     // What the server does not allow in a name.
     clientName: name.replaceAll(/[^!-~]/g, "-"),
     critical,
+    profile,
     server: {
       host,
       port: url.port ?? 6379,
@@ -304,13 +257,13 @@ export const resolve = (options: Options, url: FromUrl, environment: FromEnviron
       username: url.username,
       password: url.password
     },
-    tls: tlsOf(options, url, host, warnings),
+    tls: tlsOf(sources, host),
     max,
     shared,
     ...times,
     pool: {
       size: { max, keep },
-      start: pool.start,
+      start: pool.start ?? preset.start,
       // The shared connections have places of their own in the queue: a full one must not keep them from being replaced.
       wait: { ...pool.wait, maxWaiting: times.maxWaiting + shared },
       dial: { ...pool.dial, timeout: times.dialTimeout },
@@ -318,7 +271,7 @@ export const resolve = (options: Options, url: FromUrl, environment: FromEnviron
     },
     ...limits,
     suspectAfter: Duration.toMillis(limits.timeout),
-    ...policiesOf(name, policyOptions, limits),
+    ...policiesOf(name, policy, limits),
     warnings
   }
 }

@@ -8,15 +8,39 @@ import * as Semaphore from "effect/Semaphore"
 import * as Net from "node:net"
 import * as Ports from "./ports.ts"
 import { inRealTime } from "./realTime.ts"
+import type { Errors } from "./serverErrors.ts"
 import type { ServerProcess } from "./serverProcess.ts"
 
+/**
+ * What a test can do to a server.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Controls<E> {
+  /** Not started here: `pid`, `kill`, `stop`, `start` and `restart` fail with `NotOurs`. */
+  readonly given: boolean
+  /** The process id; `NotRunning` while the server is down. */
   readonly pid: Effect.Effect<number, E>
-  readonly kill: Effect.Effect<void>
-  readonly stop: Effect.Effect<void>
+  /** SIGKILL, of its children too, as in a crash. Nothing when it is down already. */
+  readonly kill: Effect.Effect<void, E>
+  /** In order: sessions are told and ended. Nothing when it is down already. */
+  readonly stop: Effect.Effect<void, E>
+  /** On the same port; done when it accepts connections. Nothing when it runs already. */
   readonly start: Effect.Effect<void, E>
+  /** `stop`, then `start`. */
   readonly restart: Effect.Effect<void, E>
 }
+
+/** Of a server that others have started. */
+export const refused = <E>({ notOurs }: Errors<E>): Controls<E> => ({
+  given: true,
+  pid: Effect.fail(notOurs("pid")),
+  kill: Effect.fail(notOurs("kill")),
+  stop: Effect.fail(notOurs("stop")),
+  start: Effect.fail(notOurs("start")),
+  restart: Effect.fail(notOurs("restart"))
+})
 
 export interface Options<E extends Error> {
   readonly start: (port: number) => Effect.Effect<ServerProcess, E>
@@ -67,6 +91,7 @@ const controlsOf = <E>({ launch, running }: Server<E>, port: number, notRunning:
     inRealTime
   )
   return {
+    given: false,
     pid: Effect.suspend(() => {
       const pid = running()?.pid
       return pid === undefined ? Effect.fail(notRunning()) : Effect.succeed(pid)

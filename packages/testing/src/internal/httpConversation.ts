@@ -1,27 +1,40 @@
 /**
  * One connection to a fake HTTP server: requests as they come, one answer after the other.
  */
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import type * as Net from "node:net"
+import * as Timer from "./timer.ts"
 
-/** Runs `f` after a time, at once for zero; returns how to call it off. */
-export type Timer = (after: Duration.Input, f: () => void) => () => void
-
-interface Request {
+export interface Received {
   readonly method: string
+  /** With its query. */
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
 }
 
-interface Reply {
+/**
+ * What to answer. Infinite times mean never.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Reply {
+  /** Default 200. */
   readonly status?: number | undefined
+  /** Beside `content-length`, which is always sent. */
   readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Default: empty. */
   readonly body?: string | Uint8Array | undefined
+  /** How long to wait before the headers. Default 0. */
   readonly headersAfter?: Duration.Input | undefined
+  /** How long to wait before each piece of the body. Default 0. */
   readonly pieceAfter?: Duration.Input | undefined
+  /** Into how many pieces the body is cut. Default 1. */
   readonly pieces?: number | undefined
+  /** Ends the connection with a RST after this many bytes of the body; 0: after the headers. */
   readonly resetAfter?: number | undefined
+  /** Ends the connection with a RST instead of any answer. */
   readonly reset?: boolean | undefined
 }
 
@@ -31,7 +44,7 @@ const HEAD_END = "\r\n\r\n"
 const bodyAt = (
   bytes: Buffer,
   start: number,
-  headers: Request["headers"]
+  headers: Received["headers"]
 ): { readonly body: Buffer; readonly end: number } | undefined => {
   if (headers["transfer-encoding"] === undefined) {
     const end = start + Number(headers["content-length"] ?? 0)
@@ -51,7 +64,7 @@ const bodyAt = (
 }
 
 /** The first request in `bytes`, and what follows it. */
-const parse = (bytes: Buffer): { readonly request: Request; readonly rest: Buffer } | undefined => {
+const parse = (bytes: Buffer): { readonly request: Received; readonly rest: Buffer } | undefined => {
   const headEnd = bytes.indexOf(HEAD_END)
   if (headEnd < 0) return undefined
   const [first = "", ...lines] = bytes.toString("latin1", 0, headEnd).split("\r\n")
@@ -71,27 +84,22 @@ const parse = (bytes: Buffer): { readonly request: Request; readonly rest: Buffe
 export class HttpConversation {
   private received: Buffer = Buffer.alloc(0)
   private answering = false
-  private cancelTimer = () => {}
   private readonly socket: Net.Socket
-  private readonly timer: Timer
-  private readonly answer: (request: Request) => Reply
+  private readonly timer: (millis: number, f: () => void) => void
+  private readonly answer: (request: Received) => Reply
 
-  constructor(socket: Net.Socket, timer: Timer, answer: (request: Request) => Reply) {
+  constructor(socket: Net.Socket, timer: Timer.Timer, answer: (request: Received) => Reply) {
     this.socket = socket
-    this.timer = timer
+    this.timer = Timer.ofSocket(socket, timer)
     this.answer = answer
     socket.on("data", (chunk: Buffer) => {
       this.received = Buffer.concat([this.received, chunk])
       this.next()
     })
-    // Clients of fault tests come and go as they like.
-    socket.on("error", () => {})
-    socket.once("close", () => this.cancelTimer())
   }
 
-  reset(): void {
-    this.cancelTimer()
-    this.socket.resetAndDestroy()
+  private after(time: Duration.Input | undefined, f: () => void): void {
+    this.timer(Duration.toMillis(Duration.fromInputUnsafe(time ?? 0)), f)
   }
 
   private next(): void {
@@ -101,11 +109,11 @@ export class HttpConversation {
     this.received = parsed.rest
     this.answering = true
     const reply = this.answer(parsed.request)
-    if (reply.reset === true) return this.reset()
-    this.cancelTimer = this.timer(reply.headersAfter ?? 0, () => this.writeHead(parsed.request, reply))
+    if (reply.reset === true) return void this.socket.resetAndDestroy()
+    this.after(reply.headersAfter, () => this.writeHead(parsed.request, reply))
   }
 
-  private writeHead(request: Request, reply: Reply): void {
+  private writeHead(request: Received, reply: Reply): void {
     const body = Buffer.from(reply.body ?? "")
     const headers = { "content-length": String(body.length), ...reply.headers }
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
@@ -120,9 +128,9 @@ export class HttpConversation {
 
   private writeBody(body: Buffer, at: number, size: number, reply: Reply): void {
     const { resetAfter = Infinity } = reply
-    if (at >= resetAfter) return this.reset()
+    if (at >= resetAfter) return void this.socket.resetAndDestroy()
     if (at >= body.length) return this.done()
-    this.cancelTimer = this.timer(reply.pieceAfter ?? 0, () => {
+    this.after(reply.pieceAfter, () => {
       const end = Math.min(at + size, body.length, resetAfter)
       this.socket.write(body.subarray(at, end), () => this.writeBody(body, end, size, reply))
     })

@@ -1,14 +1,12 @@
 /**
  * One direction of a proxied connection: steps in the order they came, each not before its time.
  */
-import type { Passage } from "../Fault.ts"
-
-/** Runs `f` after a time in milliseconds; returns how to call it off. */
-export type Timer = (millis: number, f: () => void) => () => void
+import type { Packet } from "./faults/model.ts"
+import type { Timer } from "./timer.ts"
 
 export interface Lane {
-  /** Takes a step that moves this many bytes; runs it now when nothing holds it back. */
-  readonly push: (bytes: number, run: () => void) => void
+  /** Takes the step of a packet; runs it now when nothing holds it back. */
+  readonly push: (packet: Packet, run: () => void) => void
   /** Runs everything held back, in order. */
   readonly release: () => void
   /** Forgets everything held back. */
@@ -24,7 +22,8 @@ interface Step {
 }
 
 export const make = (options: {
-  readonly hold: (bytes: number) => ReturnType<Passage>
+  /** In milliseconds. */
+  readonly hold: (packet: Packet) => number
   readonly now: () => number
   readonly timer: Timer
   /** Called when the bytes held back have become fewer. */
@@ -49,7 +48,8 @@ export const make = (options: {
       step = steps[0]
     }
     if (step !== undefined && step.due !== Infinity) {
-      cancel = options.timer(step.due - now, () => {
+      // A timer of less than a millisecond would be over before the step is due.
+      cancel = options.timer(Math.ceil(step.due - now), () => {
         cancel = undefined
         advance()
       })
@@ -58,14 +58,14 @@ export const make = (options: {
   }
 
   return {
-    push: (bytes, run) => {
-      const wait = options.hold(bytes)
+    push: (packet, run) => {
+      const wait = options.hold(packet)
       if (wait <= 0 && steps.length === 0) {
         run()
         return
       }
-      steps.push({ bytes, due: options.now() + wait, run })
-      held += bytes
+      steps.push({ bytes: packet.bytes, due: options.now() + wait, run })
+      held += packet.bytes
       if (steps.length === 1) {
         advance()
       }

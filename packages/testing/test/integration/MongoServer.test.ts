@@ -2,6 +2,7 @@ import { FakeMongo, MongoServer } from "@breakwater/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Redacted } from "effect"
 import { MongoClient } from "mongodb"
+import { inspect } from "node:util"
 
 /** A client of the bare driver, until the scope closes. */
 const connect = (url: string) =>
@@ -56,6 +57,9 @@ describe("FakeMongo", () => {
       assert.strictEqual(yield* fake.connections("other"), 0)
       assert.isAtLeast(yield* fake.killClients("bare"), 2)
       yield* fake.kill
+      const { accepted, open, peak } = yield* fake.stats
+      assert.strictEqual(open, 0)
+      assert.isTrue(peak >= 2 && accepted >= peak)
       assert.isFalse(yield* fake.isRunning)
       yield* Effect.flip(Effect.tryPromise(() => books.findOne({ n: 1 })))
       yield* fake.start
@@ -87,6 +91,17 @@ describe("MongoServer", () => {
       assert.strictEqual((yield* Effect.promise(() => client.db().command({ ping: 1 })))["ok"], 1)
       assert.isAtLeast(yield* server.connections("bare"), 1)
     }))
+
+  it.live.each(["redis://u:hunter2@h/d", "u:hunter2@nowhere", "mongodb://"])(
+    "refuses the given URL %s without repeating it",
+    (url) =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(MongoServer.attach({ url: Redacted.make(url) }))
+        assert.strictEqual(error.reason._tag, "InvalidUrl")
+        assert.match(error.message, /mongodb:\/\/user:password@host/)
+        assert.notMatch(inspect(error, { depth: 10, showHidden: true }), /hunter2/)
+      })
+  )
 
   it.live("is the given server where one is given, and never kills it", () =>
     Effect.gen(function*() {

@@ -24,9 +24,16 @@ export const eventually = <E, R>(condition: Effect.Effect<boolean, E, R>): Effec
 type Ending = "FIN" | "RST"
 
 const watch = (socket: Net.Socket) => {
-  const seen: { text: string; ending: Ending | undefined } = { text: "", ending: undefined }
+  const seen: { text: string; ended: boolean; ending: Ending | undefined } = {
+    text: "",
+    ended: false,
+    ending: undefined
+  }
   socket.on("data", (chunk: Buffer) => {
     seen.text += chunk.toString("latin1")
+  })
+  socket.on("end", () => {
+    seen.ended = true
   })
   socket.on("error", () => {})
   socket.on("close", (failed: boolean) => {
@@ -35,11 +42,15 @@ const watch = (socket: Net.Socket) => {
   return seen
 }
 
-export const connect = (address: { readonly host: string; readonly port: number }) =>
+/** With `allowHalfOpen` the end that it reads is not the end of what it sends. */
+export const connect = (
+  address: { readonly host: string; readonly port: number },
+  { allowHalfOpen = false }: { readonly allowHalfOpen?: boolean } = {}
+) =>
   Effect.map(
     Effect.acquireRelease(
       Effect.callback<Net.Socket, ConnectFailed>((resume) => {
-        const socket = Net.connect({ host: address.host, port: address.port, noDelay: true })
+        const socket = Net.connect({ host: address.host, port: address.port, noDelay: true, allowHalfOpen })
         socket.once("connect", () => resume(Effect.succeed(socket)))
         socket.once("error", (error: NodeJS.ErrnoException) =>
           resume(Effect.fail(new ConnectFailed({ code: error.code }))))
@@ -56,6 +67,8 @@ export const connect = (address: { readonly host: string; readonly port: number 
           Effect.map(eventually(Effect.sync(() => seen.text.length >= length)), () => seen.text.slice(0, length)),
         end: Effect.sync(() => void socket.end()),
         destroy: Effect.sync(() => void socket.destroy()),
+        /** The other side has sent a FIN. */
+        ended: eventually(Effect.sync(() => seen.ended)),
         closed: Effect.map(untilClosed, () => seen.ending),
         isClosed: () => seen.ending !== undefined,
         received: () => seen.text,

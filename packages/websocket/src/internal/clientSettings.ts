@@ -3,18 +3,19 @@
  *
  * @internal
  */
+import * as ConnectionUrl from "@breakwater/core/ConnectionUrl"
 import * as Retry from "@breakwater/core/Retry"
+import * as Validate from "@breakwater/core/Validate"
 import type * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import * as Result from "effect/Result"
+import type * as Result from "effect/Result"
 import type * as Schedule from "effect/Schedule"
+import type { ConnectionOptions } from "node:tls"
 import type { WebSocketError } from "../WebSocketError.ts"
-import { configError } from "./config.ts"
 import type { Message } from "./inbox.ts"
 import { heartbeatOf, MIB, type Options as ManagerOptions, receiveOf } from "./settings.ts"
-import * as validate from "./validate.ts"
 
 /**
  * A new connection, before it is used for anything else.
@@ -38,8 +39,10 @@ export interface Session {
 export interface Options {
   /** Appears in errors, statistics and logs. */
   readonly name: string
-  /** `ws://host:port/path` or `wss://…`. */
+  /** `ws://host:port/path` or `wss://…`, which means TLS. */
   readonly url: Redacted.Redacted
+  /** Of `wss`: certificates are checked unless `rejectUnauthorized` is false, against `ca` where it is given. */
+  readonly tls?: ConnectionOptions | undefined
   /** Whether the process is not ready without it. Default true. */
   readonly critical?: boolean | undefined
   readonly handshake?: {
@@ -90,6 +93,7 @@ export interface Settings {
   readonly url: Redacted.Redacted
   /** Without what may be secret. */
   readonly host: string
+  readonly tls: ConnectionOptions | undefined
   readonly critical: boolean
   readonly handshake: number
   readonly protocols: ReadonlyArray<string>
@@ -113,43 +117,48 @@ type Policies = Pick<Settings, "schedule" | "dials" | "per" | "stableAfter" | "t
 
 const reconnectOf = (options: NonNullable<Options["reconnect"]>): Policies => ({
   schedule: options.schedule ?? Retry.fullJitter({ base: "500 millis", cap: "30 seconds" }),
-  dials: validate.count("reconnect.budget.dials", options.budget?.dials ?? 10),
-  per: validate.millis("reconnect.budget.per", options.budget?.per ?? "1 minute"),
-  stableAfter: validate.millis("reconnect.stableAfter", options.stableAfter ?? "10 seconds"),
-  tryAgainAfter: validate.millis("reconnect.tryAgainAfter", options.tryAgainAfter ?? "5 seconds")
+  dials: Validate.integer("reconnect.budget.dials", options.budget?.dials ?? 10, 1),
+  per: Validate.boundedMillis("reconnect.budget.per", options.budget?.per ?? "1 minute"),
+  stableAfter: Validate.boundedMillis("reconnect.stableAfter", options.stableAfter ?? "10 seconds"),
+  tryAgainAfter: Validate.boundedMillis("reconnect.tryAgainAfter", options.tryAgainAfter ?? "5 seconds")
 })
 
 const outboxOf = (options: NonNullable<Options["outbox"]>) => {
-  const whenFull = options.whenFull ?? "fail"
-  if (whenFull !== "fail" && whenFull !== "drop-oldest") {
-    validate.refuse("outbox.whenFull", whenFull, `"fail", "drop-oldest"`)
-  }
+  const whenFull = Validate.oneOf("outbox.whenFull", options.whenFull ?? "fail", ["fail", "drop-oldest"])
   return {
-    outboxMessages: validate.count("outbox.messages", options.messages ?? 1000),
-    outboxBytes: validate.count("outbox.bytes", options.bytes ?? MIB),
+    outboxMessages: Validate.integer("outbox.messages", options.messages ?? 1000, 1),
+    outboxBytes: Validate.integer("outbox.bytes", options.bytes ?? MIB, 1),
     dropOldest: whenFull === "drop-oldest"
   }
 }
 
-/** Shows nothing of the URL: the constructor of URL would put the whole text into its error. */
-export const hostOf = (url: Redacted.Redacted): Result.Result<string, Config.ConfigError> => {
-  const text = Redacted.value(url)
-  const parsed = URL.canParse(text) ? new URL(text) : undefined
-  if (parsed === undefined) return Result.fail(configError("WebSocket URL: its text is not valid"))
-  if (parsed.protocol !== "ws:" && parsed.protocol !== "wss:") {
-    return Result.fail(configError("WebSocket URL: its protocol is not allowed; allowed is ws, wss"))
+const reader: ConnectionUrl.Reader = new ConnectionUrl.Reader("WebSocket")
+
+/** What the program sends along stays as it is, but for what means TLS elsewhere: it must not end in plain text here. */
+const hostIn = (text: string): string => {
+  if (!URL.canParse(text)) reader.refuse("its text", "ws://host:port/path or wss://…")
+  const { hash, host, protocol, searchParams } = new URL(text)
+  if (protocol !== "ws:" && protocol !== "wss:") reader.refuse("its protocol", "ws, wss")
+  if (hash !== "") reader.refuse("a fragment", "none")
+  for (const name of ["ssl", "tls"]) {
+    if (protocol === "ws:" && searchParams.get(name) === "true") {
+      reader.refuse(`parameter "${name}"`, "false with ws, which is plain text; wss means TLS", "true")
+    }
   }
-  if (parsed.hash !== "") return Result.fail(configError("WebSocket URL: it has a fragment; allowed is none"))
-  return Result.succeed(`${parsed.protocol}//${parsed.host}`)
+  return `${protocol}//${host}`
 }
+
+/** Protocol and host of the URL, which may be shown. */
+export const hostOf = (url: Redacted.Redacted): Result.Result<string, Config.ConfigError> => reader.read(url, hostIn)
 
 /** Throws a `RangeError` for what is out of range; the URL was checked before. */
 export const resolve = (options: Options, host: string): Settings => ({
-  name: validate.name(options.name),
+  name: Validate.text("name", options.name),
   url: options.url,
   host,
+  tls: options.tls,
   critical: options.critical ?? true,
-  handshake: validate.millis("handshake.timeout", options.handshake?.timeout ?? "5 seconds"),
+  handshake: Validate.boundedMillis("handshake.timeout", options.handshake?.timeout ?? "5 seconds"),
   protocols: options.handshake?.protocols ?? [],
   headers: options.handshake?.headers ?? {},
   ...reconnectOf(options.reconnect ?? {}),

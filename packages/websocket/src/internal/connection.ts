@@ -9,9 +9,9 @@ import type * as Stream from "effect/Stream"
 import * as CloseCode from "../CloseCode.ts"
 import type { WebSocketError } from "../WebSocketError.ts"
 import type { Channel, CloseInfo } from "./channel.ts"
+import * as CloseFrame from "./closeFrame.ts"
 import type { Inbox, Message } from "./inbox.ts"
 import type { Entry } from "./registry.ts"
-import * as validate from "./validate.ts"
 
 /**
  * @since 0.1.0
@@ -78,6 +78,6 @@ export const make = (entry: Entry & { readonly inbox: Inbox }): Connection => ({
 /** Throws by the call for what cannot be sent. */
 export const closeWith = (options: CloseOptions = {}): (channel: Channel) => Effect.Effect<CloseInfo> => {
   const { code = CloseCode.normal, reason = "" } = options
-  validate.close(code, reason)
+  CloseFrame.check(code, reason)
   return (channel) => channel.close(code, reason, "Local")
 }

@@ -26,6 +26,7 @@ const headersOf = (settings: Settings): Record<string, string> =>
 
 const open = (settings: Settings): NodeWS.WebSocket =>
   new NodeWS.WebSocket(Redacted.value(settings.url), [...settings.protocols], {
+    ...settings.tls,
     headers: headersOf(settings),
     autoPong: false,
     perMessageDeflate: false,

@@ -3,7 +3,9 @@
  *
  * @internal
  */
+import type { EventHub } from "@breakwater/core/EventHub"
 import type * as Pool from "@breakwater/core/Pool"
+import type { PoolEvent } from "@breakwater/core/PoolEvent"
 import type * as NodeWS from "@effect/platform-node/NodeWS"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -11,7 +13,7 @@ import * as Effect from "effect/Effect"
 import * as CloseCode from "../CloseCode.ts"
 import { type CloseWhy, WebSocketError } from "../WebSocketError.ts"
 import { Channel } from "./channel.ts"
-import { closeReasonOf, type Events } from "./events.ts"
+import { closeReasonOf } from "./closeReason.ts"
 import { Inbox, type Message, sizeOf } from "./inbox.ts"
 import { type Entry, Registry } from "./registry.ts"
 import type { Settings } from "./settings.ts"
@@ -81,11 +83,11 @@ const REFUSED_LIMIT = 1000
 export class Manager {
   readonly settings: Settings
   readonly registry = new Registry()
-  readonly events: Events
+  readonly events: EventHub<PoolEvent>
   readonly clock: Clock.Clock
   draining = false
 
-  constructor(settings: Settings, events: Events, clock: Clock.Clock) {
+  constructor(settings: Settings, events: EventHub<PoolEvent>, clock: Clock.Clock) {
     this.settings = settings
     this.events = events
     this.clock = clock
@@ -112,7 +114,7 @@ export class Manager {
         return Effect.andThen(this.turnAway(entry.channel, refusal), Effect.fail(refusal.error))
       }
       this.registry.add(entry)
-      this.events.publish(() => ({ _tag: "Dialed", took: Duration.zero }))
+      this.events.publish?.({ _tag: "Dialed", took: Duration.zero })
       return Effect.succeed({ ...entry, inbox })
     }))
   }
@@ -188,7 +190,7 @@ export class Manager {
   drain(deadline: number): Effect.Effect<Pool.DrainReport> {
     return Effect.suspend(() => {
       const since = this.now()
-      if (!this.draining) this.events.publish(() => ({ _tag: "Draining" }))
+      if (!this.draining) this.events.publish?.({ _tag: "Draining" })
       this.draining = true
       const cut: Array<Channel> = []
       const closes = Effect.forEach(this.registry.channels, (channel) => {
@@ -199,7 +201,7 @@ export class Manager {
           }))
       }, { concurrency: "unbounded", discard: true })
       return Effect.map(closes, () => {
-        this.events.publish(() => ({ _tag: "Drained", cut: cut.length }))
+        this.events.publish?.({ _tag: "Drained", cut: cut.length })
         const now = this.now()
         return {
           took: Duration.millis(now - since),
@@ -253,7 +255,7 @@ export class Manager {
       const why = channel.info?.why ?? "Peer"
       const counter = COUNTER[why]
       if (counter !== undefined) counts[counter]++
-      this.events.publish(() => ({ _tag: "Closed", reason: closeReasonOf(why) }))
+      this.events.publish?.({ _tag: "Closed", reason: closeReasonOf(why) })
     }
     if (isClean(channel)) inbox.end()
     else inbox.fail(channel.error("unknown"))
@@ -282,7 +284,7 @@ export class Manager {
     const { channels, counts, entries } = this.registry
     if (error.reason._tag === "Draining") counts.refusedDraining++
     else counts.refused++
-    this.events.publish(() => error.reason._tag === "Draining" ? { _tag: "ClosedRefused" } : { _tag: "Refused" })
+    this.events.publish?.(error.reason._tag === "Draining" ? { _tag: "ClosedRefused" } : { _tag: "Refused" })
     // A flood of peers that do not answer close frames must not hold more sockets than are allowed to be open.
     if (channels.size - entries.size > this.settings.max) return channel.terminate("Local")
     return channel.close(code, text, "Local", REFUSED_LIMIT)

@@ -3,20 +3,21 @@
  *
  * @internal
  */
-import type { Backend, Health } from "@breakwater/core/Backend"
+import { type Backend, emptyStats, type Health } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
+import { EventHub } from "@breakwater/core/EventHub"
 import * as Policy from "@breakwater/core/Policy"
 import type * as Pool from "@breakwater/core/Pool"
+import type { PoolEvent } from "@breakwater/core/PoolEvent"
+import * as Validate from "@breakwater/core/Validate"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { WebSocketError } from "../WebSocketError.ts"
-import { Events } from "./events.ts"
 import { Manager } from "./manager.ts"
 import type { Settings } from "./settings.ts"
-import * as validate from "./validate.ts"
 
 export interface Parts {
   readonly manager: Manager
@@ -30,26 +31,14 @@ const CLOSE_GRACE = 5000
 const poolStats = ({ registry, settings }: Manager): Pool.Stats => {
   const { counts, entries } = registry
   return {
-    idle: 0,
+    ...emptyStats,
     used: entries.size,
-    opening: 0,
-    checking: 0,
-    closing: 0,
     waiting: counts.waiting,
-    min: 0,
     max: settings.max,
     keep: settings.max,
     opened: counts.opened,
     closed: counts.closed,
-    acquired: 0,
-    reused: 0,
-    revoked: 0,
-    timedOut: 0,
     refused: counts.refused,
-    shed: 0,
-    cancelled: 0,
-    unavailable: 0,
-    nested: 0,
     refusedClosed: counts.refusedDraining
   }
 }
@@ -65,19 +54,20 @@ const healthOf = (manager: Manager): Health =>
     : { status: "healthy", latency: Duration.zero }
 
 const backendOf = (manager: Manager): Backend => {
-  const { critical, name } = manager.settings
+  const { critical, name, profile } = manager.settings
   const policy = Policy.make({ name })
   return {
     name,
     kind: "websocket",
     critical,
+    profile,
     stats: Effect.sync(() => poolStats(manager)),
     health: Effect.sync(() => healthOf(manager)),
     policy: Effect.sync(() => Policy.snapshot(policy)),
     events: Stream.unwrap(Effect.sync(() => manager.events.stream)),
     warm: Effect.void,
     clear: (options) => manager.clear(options?.interrupt ?? false),
-    drain: (deadline) => manager.drain(validate.deadline(deadline))
+    drain: (deadline) => manager.drain(Validate.finiteMillis("deadline", deadline))
   }
 }
 
@@ -90,21 +80,23 @@ const watch = (manager: Manager): Effect.Effect<void, never, Scope.Scope> => {
   })
 }
 
-const describe = ({ answer, idle, interval, max, maxMessage, maxPerKey, name, receiveBuffer, send }: Settings) => {
+const describe = (settings: Settings): string => {
+  const { answer, idle, interval, max, maxMessage, maxPerKey, name, profile = "none", receiveBuffer, send } = settings
   const time = (millis: number) => Duration.format(Duration.millis(millis))
   return [
     `websocket "${name}" ready`,
     `connections at most ${max}, per key ${maxPerKey}`,
     `ping every ${time(interval)}, answer within ${time(answer)}, idle ${time(idle)}`,
     `send buffer ${send.buffer} bytes for ${time(send.timeout)}`,
-    `receive buffer ${receiveBuffer} bytes, messages up to ${maxMessage} bytes`
+    `receive buffer ${receiveBuffer} bytes, messages up to ${maxMessage} bytes`,
+    `profile ${profile}`
   ].join("; ")
 }
 
 export const make = (settings: Settings): Effect.Effect<Parts, never, Scope.Scope> =>
   Effect.gen(function*() {
     for (const warning of settings.warnings) yield* Effect.logWarning(`websocket "${settings.name}": ${warning}`)
-    const events = yield* Events.make
+    const events = yield* EventHub.make<PoolEvent>()
     const manager = new Manager(settings, events, yield* Clock.Clock)
     yield* Effect.addFinalizer(() => Effect.andThen(manager.drain(CLOSE_GRACE), events.end))
     yield* watch(manager)

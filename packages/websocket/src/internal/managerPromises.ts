@@ -3,9 +3,8 @@
  *
  * @internal
  */
-import type { Health } from "@breakwater/core/Backend"
-import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
+import { run, type RunOptions } from "@breakwater/core/Promises"
+import type * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { WebSocketError } from "../WebSocketError.ts"
 import type { CloseInfo } from "./channel.ts"
@@ -13,7 +12,6 @@ import type { CloseOptions, Connection } from "./connection.ts"
 import type { Upgrade } from "./handshake.ts"
 import type { Message } from "./inbox.ts"
 import type { AddOptions, BroadcastOptions, BroadcastReport, HealthReport } from "./manager.ts"
-import { open, type RunOptions, runPromise } from "./promises.ts"
 
 /**
  * An open connection; its methods do and reject as those of `Connection` do and fail.
@@ -45,21 +43,7 @@ export interface Client {
   readonly healthCheck: (options?: RunOptions) => Promise<HealthReport>
 }
 
-/**
- * A manager that runs until `close`.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Started<Stats> extends AsyncDisposable {
-  readonly client: Client
-  readonly stats: (options?: RunOptions) => Promise<Stats>
-  readonly health: (options?: RunOptions) => Promise<Health>
-  /** Closes all connections with 1001, within five seconds. Closing twice is closing once. */
-  readonly close: (options?: RunOptions) => Promise<void>
-}
-
-interface Service<Stats> {
+interface Service {
   readonly accept: (upgrade: Upgrade, options?: AddOptions) => Effect.Effect<Connection, WebSocketError>
   readonly send: (id: string, message: Message) => Effect.Effect<void, WebSocketError>
   readonly broadcast: (
@@ -69,38 +53,22 @@ interface Service<Stats> {
   readonly remove: (id: string, options?: CloseOptions) => Effect.Effect<boolean>
   readonly ids: Effect.Effect<ReadonlyArray<string>>
   readonly healthCheck: Effect.Effect<HealthReport>
-  readonly stats: Effect.Effect<Stats>
-  readonly health: Effect.Effect<Health>
 }
 
 const connectionOf = (connection: Connection): PromiseConnection => ({
   id: connection.id,
   key: connection.key,
   messages: Stream.toAsyncIterable(connection.messages),
-  send: (message, options) => runPromise(connection.send(message), options),
-  close: (options) => runPromise(connection.close(options), options),
-  closed: (options) => runPromise(connection.closed, options)
+  send: (message, options) => run(connection.send(message), options),
+  close: (options) => run(connection.close(options), options),
+  closed: (options) => run(connection.closed, options)
 })
 
-const clientOf = <Stats>(service: Service<Stats>): Client => ({
-  accept: async (upgrade, options) => connectionOf(await runPromise(service.accept(upgrade, options), options)),
-  send: (id, message, options) => runPromise(service.send(id, message), options),
-  broadcast: (message, options) => runPromise(service.broadcast(message, options), options),
-  remove: (id, options) => runPromise(service.remove(id, options), options),
-  ids: (options) => runPromise(service.ids, options),
-  healthCheck: (options) => runPromise(service.healthCheck, options)
+export const clientOf = (service: Service): Client => ({
+  accept: async (upgrade, options) => connectionOf(await run(service.accept(upgrade, options), options)),
+  send: (id, message, options) => run(service.send(id, message), options),
+  broadcast: (message, options) => run(service.broadcast(message, options), options),
+  remove: (id, options) => run(service.remove(id, options), options),
+  ids: (options) => run(service.ids, options),
+  healthCheck: (options) => run(service.healthCheck, options)
 })
-
-export const start = async <Stats, E>(
-  make: Effect.Effect<Service<Stats>, E, Scope.Scope>,
-  options: RunOptions | undefined
-): Promise<Started<Stats>> => {
-  const { close, service } = await open(make, options)
-  return {
-    client: clientOf(service),
-    stats: (given) => runPromise(service.stats, given),
-    health: (given) => runPromise(service.health, given),
-    close: (given) => runPromise(Effect.promise(close), given),
-    [Symbol.asyncDispose]: close
-  }
-}

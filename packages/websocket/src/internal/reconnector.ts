@@ -3,6 +3,8 @@
  *
  * @internal
  */
+import type { EventHub } from "@breakwater/core/EventHub"
+import type { PoolEvent } from "@breakwater/core/PoolEvent"
 import type * as NodeWS from "@effect/platform-node/NodeWS"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
@@ -16,8 +18,8 @@ import { WebSocketError } from "../WebSocketError.ts"
 import { Budget } from "./budget.ts"
 import { Channel } from "./channel.ts"
 import type { Settings } from "./clientSettings.ts"
+import { closeReasonOf } from "./closeReason.ts"
 import { connectFailed, dial } from "./dial.ts"
-import { closeReasonOf, type Events } from "./events.ts"
 import { type Inbox, type Message, sizeOf } from "./inbox.ts"
 import { Outbox } from "./outbox.ts"
 import type { States } from "./states.ts"
@@ -38,7 +40,7 @@ export class Reconnector {
   readonly outbox: Outbox
   readonly inbox: Inbox
   readonly states: States
-  readonly events: Events
+  readonly events: EventHub<PoolEvent>
   readonly clock: Clock.Clock
   readonly counts = { dials: 0, opened: 0, closed: 0, failedInARow: 0, sent: 0, received: 0 }
   /** The connection that takes what is sent. */
@@ -53,7 +55,7 @@ export class Reconnector {
   constructor(settings: Settings, parts: {
     readonly inbox: Inbox
     readonly states: States
-    readonly events: Events
+    readonly events: EventHub<PoolEvent>
     readonly clock: Clock.Clock
   }) {
     this.settings = settings
@@ -136,7 +138,7 @@ export class Reconnector {
       })
       this.counts.failedInARow = 0
       this.counts.opened++
-      this.events.publish(() => ({ _tag: "Dialed", took: Duration.millis(this.now() - since) }))
+      this.events.publish?.({ _tag: "Dialed", took: Duration.millis(this.now() - since) })
       yield* Effect.forkScoped(this.heartbeat(channel))
       this.channel = channel
       this.states.set({
@@ -186,7 +188,7 @@ export class Reconnector {
         onClosed: ({ why }) => {
           this.counts.closed++
           this.live = undefined
-          this.events.publish(() => ({ _tag: "Closed", reason: closeReasonOf(why) }))
+          this.events.publish?.({ _tag: "Closed", reason: closeReasonOf(why) })
         },
         onRoom: () => this.pump(),
         onMessage: (direction) => {
@@ -201,12 +203,12 @@ export class Reconnector {
 
   private failedToOpen(error: WebSocketError): Ended {
     this.counts.failedInARow++
-    this.events.publish(() => ({
+    this.events.publish?.({
       _tag: "DialFailed",
       cause: error,
       failedDials: this.counts.failedInARow,
       retryIn: Duration.zero
-    }))
+    })
     return { error, reaction: reactionTo(error) }
   }
 

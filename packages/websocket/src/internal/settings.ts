@@ -3,9 +3,10 @@
  *
  * @internal
  */
+import * as Profile from "@breakwater/core/Profile"
+import * as Validate from "@breakwater/core/Validate"
 import * as Duration from "effect/Duration"
 import type { Limits } from "./channel.ts"
-import * as validate from "./validate.ts"
 
 /**
  * How many connections to have, and what to bear of each.
@@ -18,6 +19,11 @@ export interface Options {
   readonly name: string
   /** Whether the process is not ready without it. Default true. */
   readonly critical?: boolean | undefined
+  /**
+   * Whose times are the defaults. The guides give the same ones for development, staging and production; with serverless,
+   * which is ours, `idleTimeout` is 10 seconds. Default: none. `layerConfig` reads it from the environment.
+   */
+  readonly profile?: Profile.Profile | undefined
   readonly connections?: {
     /** Further peers are closed with 1013. Default 1,000. */
     readonly max?: number | undefined
@@ -25,7 +31,7 @@ export interface Options {
     readonly maxPerKey?: number | undefined
   } | undefined
   readonly heartbeat?: {
-    /** Time between pings. Default 60 seconds. */
+    /** Time between pings. Default 60 seconds, or a shorter `idleTimeout`. */
     readonly interval?: Duration.Input | undefined
     /** The peer's time to answer one, shorter than the interval; then its connection is closed. Default 10 seconds. */
     readonly timeout?: Duration.Input | undefined
@@ -52,6 +58,7 @@ export interface Options {
 export interface Settings {
   readonly name: string
   readonly critical: boolean
+  readonly profile: Profile.Profile | undefined
   readonly max: number
   readonly maxPerKey: number
   readonly interval: number
@@ -67,25 +74,28 @@ export const KIB = 1024
 export const MIB = 1024 * KIB
 
 /** The pings of both sides are set by the same two options. */
-export const heartbeatOf = (options: Options["heartbeat"]): { readonly interval: number; readonly answer: number } => {
-  const interval = validate.millis("heartbeat.interval", options?.interval ?? "60 seconds")
+export const heartbeatOf = (
+  options: Options["heartbeat"],
+  atMost = Infinity
+): { readonly interval: number; readonly answer: number } => {
+  const interval = Validate.boundedMillis("heartbeat.interval", options?.interval ?? Math.min(60_000, atMost))
   const timeout = options?.timeout ?? Duration.millis(Math.min(10_000, interval / 2))
-  const answer = validate.millis("heartbeat.timeout", timeout)
+  const answer = Validate.boundedMillis("heartbeat.timeout", timeout)
   if (answer >= interval) {
-    validate.refuse("heartbeat.timeout", timeout, `less than heartbeat.interval, which is ${interval} ms`)
+    Validate.refuse("heartbeat.timeout", timeout, `less than heartbeat.interval, which is ${interval} ms`)
   }
   return { interval, answer }
 }
 
 export const receiveOf = (options: Options["receive"]) => ({
-  receiveBuffer: validate.count("receive.buffer", options?.buffer ?? 256 * KIB),
-  maxMessage: validate.count("receive.maxMessage", options?.maxMessage ?? MIB)
+  receiveBuffer: Validate.integer("receive.buffer", options?.buffer ?? 256 * KIB, 1),
+  maxMessage: Validate.integer("receive.maxMessage", options?.maxMessage ?? MIB, 1)
 })
 
 const sendOf = (options: Options["send"]): Limits => ({
-  buffer: validate.count("send.buffer", options?.buffer ?? MIB),
-  timeout: validate.millis("send.timeout", options?.timeout ?? "5 seconds"),
-  maxWaiting: validate.count("send.maxWaiting", options?.maxWaiting ?? 64)
+  buffer: Validate.integer("send.buffer", options?.buffer ?? MIB, 1),
+  timeout: Validate.boundedMillis("send.timeout", options?.timeout ?? "5 seconds"),
+  maxWaiting: Validate.integer("send.maxWaiting", options?.maxWaiting ?? 64, 1)
 })
 
 /** More than a process can have open files for, unless it was told otherwise. */
@@ -102,15 +112,31 @@ const warningsOf = (max: number, interval: number, idle: number): Array<string> 
   return warnings
 }
 
+/** The guides have one for all of theirs. */
+const IDLE = "300 seconds"
+
+const IDLE_BY_PROFILE: Record<Profile.Profile, Duration.Input> = {
+  development: IDLE,
+  staging: IDLE,
+  production: IDLE,
+  serverless: Profile.serverless.idle
+}
+
+const idleOf = ({ idleTimeout, profile }: Options): number => {
+  const usual = Profile.valuesOf(IDLE_BY_PROFILE, profile, IDLE)
+  return Validate.boundedMillis("idleTimeout", idleTimeout ?? usual)
+}
+
 /** Throws a `RangeError` for what is out of range. */
 export const resolve = (options: Options): Settings => {
-  const max = validate.count("connections.max", options.connections?.max ?? 1000)
-  const maxPerKey = validate.count("connections.maxPerKey", options.connections?.maxPerKey ?? max)
-  const { answer, interval } = heartbeatOf(options.heartbeat)
-  const idle = validate.millis("idleTimeout", options.idleTimeout ?? "300 seconds")
+  const max = Validate.integer("connections.max", options.connections?.max ?? 1000, 1)
+  const maxPerKey = Validate.integer("connections.maxPerKey", options.connections?.maxPerKey ?? max, 1)
+  const idle = idleOf(options)
+  const { answer, interval } = heartbeatOf(options.heartbeat, idle)
   return {
-    name: validate.name(options.name),
+    name: Validate.text("name", options.name),
     critical: options.critical ?? true,
+    profile: options.profile,
     max,
     maxPerKey,
     interval,

@@ -3,11 +3,14 @@
  *
  * @internal
  */
-import type { Backend, Health } from "@breakwater/core/Backend"
+import { type Backend, emptyStats, type Health } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
+import { EventHub } from "@breakwater/core/EventHub"
 import * as Policy from "@breakwater/core/Policy"
 import type * as Pool from "@breakwater/core/Pool"
 import { PoolError } from "@breakwater/core/PoolError"
+import type { PoolEvent } from "@breakwater/core/PoolEvent"
+import * as Validate from "@breakwater/core/Validate"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -17,11 +20,9 @@ import * as CloseCode from "../CloseCode.ts"
 import { WebSocketError } from "../WebSocketError.ts"
 import type { Settings } from "./clientSettings.ts"
 import { connectFailed } from "./dial.ts"
-import { Events } from "./events.ts"
 import { Inbox } from "./inbox.ts"
 import { answered, Reconnector } from "./reconnector.ts"
 import { States } from "./states.ts"
-import * as validate from "./validate.ts"
 
 export interface Parts {
   readonly reconnector: Reconnector
@@ -36,27 +37,15 @@ const HEALTH_LIMIT = 1000
 
 /** A pool of the one connection, from which nothing is borrowed: what counts borrows stays 0. */
 const poolStats = ({ counts, live, outbox, states }: Reconnector): Pool.Stats => ({
-  idle: 0,
+  ...emptyStats,
   used: live === undefined ? 0 : 1,
   opening: live === undefined && states.current._tag === "Connecting" ? 1 : 0,
-  checking: 0,
-  closing: 0,
   waiting: outbox.size,
   min: 1,
   max: 1,
   keep: 1,
   opened: counts.opened,
-  closed: counts.closed,
-  acquired: 0,
-  reused: 0,
-  revoked: 0,
-  timedOut: 0,
-  refused: 0,
-  shed: 0,
-  cancelled: 0,
-  unavailable: 0,
-  nested: 0,
-  refusedClosed: 0
+  closed: counts.closed
 })
 
 const health = (reconnector: Reconnector): Effect.Effect<Health> =>
@@ -131,7 +120,7 @@ const backendOf = (reconnector: Reconnector, running: Fiber.Fiber<unknown>): Bac
     events: reconnector.events.stream,
     warm: Effect.mapError(awaitOpen(reconnector, handshake), unavailable),
     clear: () => Effect.sync(() => reconnector.channel?.destroy("Dead")),
-    drain: (deadline) => drain(reconnector, running, validate.deadline(deadline))
+    drain: (deadline) => drain(reconnector, running, Validate.finiteMillis("deadline", deadline))
   }
 }
 
@@ -156,7 +145,7 @@ const warnOfPlainText = ({ headers, host, name }: Settings): Effect.Effect<void>
 export const make = (settings: Settings): Effect.Effect<Parts, never, Scope.Scope> =>
   Effect.gen(function*() {
     yield* warnOfPlainText(settings)
-    const events = yield* Events.make
+    const events = yield* EventHub.make<PoolEvent>()
     const parts = {
       inbox: yield* Inbox.make(settings.receiveBuffer),
       states: yield* States.make,

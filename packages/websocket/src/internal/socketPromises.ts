@@ -3,14 +3,12 @@
  *
  * @internal
  */
-import type { Health } from "@breakwater/core/Backend"
+import { run, type RunOptions } from "@breakwater/core/Promises"
 import type * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
+import type * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { WebSocketError } from "../WebSocketError.ts"
 import type { Message } from "./inbox.ts"
-import { open, type RunOptions, runPromise } from "./promises.ts"
 import type { State } from "./states.ts"
 
 /**
@@ -26,44 +24,16 @@ export interface Client {
   readonly awaitOpen: (limit: Duration.Input, options?: RunOptions) => Promise<void>
 }
 
-/**
- * A socket that runs until `close`.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Started<Stats> extends AsyncDisposable {
-  readonly client: Client
-  readonly stats: (options?: RunOptions) => Promise<Stats>
-  readonly health: (options?: RunOptions) => Promise<Health>
-  /** Sends what waits if there is a connection, and closes, within five seconds. Closing twice is closing once. */
-  readonly close: (options?: RunOptions) => Promise<void>
-}
-
-interface Service<Stats> {
+interface Service {
   readonly messages: Stream.Stream<Message, WebSocketError>
   readonly states: Stream.Stream<State>
   readonly send: (message: Message) => Effect.Effect<void, WebSocketError>
   readonly awaitOpen: (limit: Duration.Input) => Effect.Effect<void, WebSocketError>
-  readonly stats: Effect.Effect<Stats>
-  readonly health: Effect.Effect<Health>
 }
 
-export const start = async <Stats, E>(
-  make: Effect.Effect<Service<Stats>, E, Scope.Scope>,
-  options: RunOptions | undefined
-): Promise<Started<Stats>> => {
-  const { close, service } = await open(make, options)
-  return {
-    client: {
-      messages: Stream.toAsyncIterable(service.messages),
-      states: Stream.toAsyncIterable(service.states),
-      send: (message, given) => runPromise(service.send(message), given),
-      awaitOpen: (limit, given) => runPromise(service.awaitOpen(limit), given)
-    },
-    stats: (given) => runPromise(service.stats, given),
-    health: (given) => runPromise(service.health, given),
-    close: (given) => runPromise(Effect.promise(close), given),
-    [Symbol.asyncDispose]: close
-  }
-}
+export const clientOf = (service: Service): Client => ({
+  messages: Stream.toAsyncIterable(service.messages),
+  states: Stream.toAsyncIterable(service.states),
+  send: (message, given) => run(service.send(message), given),
+  awaitOpen: (limit, given) => run(service.awaitOpen(limit), given)
+})

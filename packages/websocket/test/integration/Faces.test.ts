@@ -3,10 +3,9 @@ import { FaultProxy } from "@breakwater/testing"
 import { ConnectionManager, ReconnectingSocket, WebSocketError } from "@breakwater/websocket"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, it } from "@effect/vitest"
-import { Config, ConfigProvider, Context, Effect, Exit, Fiber, Layer, Logger, Redacted, Scope, Stream } from "effect"
+import { Config, ConfigProvider, Context, Effect, Exit, Fiber, Layer, Redacted, Scope } from "effect"
 import { HttpServer } from "effect/http"
 import { createServer } from "node:http"
-import { inspect } from "node:util"
 import { next, open, until } from "../utils/client.ts"
 import { connect, echo, eventually, quiet, serve } from "../utils/peers.ts"
 import { seeded } from "../utils/seeded.ts"
@@ -133,31 +132,3 @@ it.live("serves programs outside Effect on any server of node:http", () =>
       server.close()
     }
   }).pipe(quiet))
-
-it.live("shows a secret of the URL or of a header in no error, event, log or health", () =>
-  Effect.gen(function*() {
-    const shown: Array<unknown> = []
-    const logger = Logger.make(({ message }) => {
-      shown.push(message)
-    })
-    const served = yield* serve({ connections: { max: 1 } })
-    yield* connect(served)
-    const options = { handshake: { headers: { authorization: Redacted.make("s3cret-token") } } }
-    const logged = Effect.provide(Logger.layer([logger]))
-    const socket = yield* logged(Backends.isolated(ReconnectingSocket.make({
-      ...options,
-      name: "client",
-      url: Redacted.make(`ws://me:s3cret-pass@127.0.0.1:${served.port}/s3cret-path?token=s3cret-query`)
-    })))
-    const waiting = yield* Stream.runHead(Stream.filter(socket.states, (state) => state._tag === "Waiting"))
-    shown.push(waiting, yield* socket.health, yield* socket.stats, yield* Effect.flip(socket.awaitOpen("1 millis")))
-    const bad = ReconnectingSocket.make({ ...options, name: "bad", url: Redacted.make("ws://s3cret host") })
-    shown.push(yield* Effect.exit(bad))
-    const header = { authorization: Redacted.make("s3cret\nnewline") }
-    const invalid = yield* open(served, { handshake: { headers: header } })
-    shown.push(yield* Effect.flip(invalid.awaitOpen("100 millis")))
-    const text = shown.map((value) => `${JSON.stringify(value)} ${inspect(value, { depth: 20 })} ${String(value)}`)
-      .join("\n")
-    assert.notInclude(text, "s3cret")
-    assert.include(text, "WebSocketError")
-  }))

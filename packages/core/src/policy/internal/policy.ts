@@ -1,13 +1,13 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import { identity } from "effect/Function"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
-import * as PubSub from "effect/PubSub"
 import type * as Types from "effect/Types"
 import { monotonicMillis } from "../../internal/ambientDeadline.ts"
+import type { EventHub } from "../../internal/eventHub.ts"
 import { refuse } from "../../internal/validate.ts"
 import type { Operation } from "../Operation.ts"
 import type * as Outcome from "../Outcome.ts"
@@ -109,8 +109,10 @@ export interface PolicyImpl extends Policy<unknown, never> {
   readonly arounds: ReadonlyArray<NonNullable<Stage["around"]>>
   readonly insides: ReadonlyArray<NonNullable<Stage["inside"]>>
   readonly counts: Counts
-  /** Created by the first listener: without one, no event is even made. */
-  hub: PubSub.PubSub<PolicyEvent> | undefined
+  /** Created by the first listener. */
+  hub: EventHub<PolicyEvent> | undefined
+  /** Monotonic milliseconds: calls begun before do not know when they began. */
+  heardSince: number
 }
 
 /**
@@ -121,8 +123,8 @@ export interface PolicyImpl extends Policy<unknown, never> {
 export class Call {
   readonly policy: PolicyImpl
   readonly operation: Operation
-  readonly clock: Clock.Clock
-  readonly startedAt: number
+  private readonly context: Context.Context<never>
+  private readonly startedAt: number | undefined
   attempts = 1
   lastFailure: { readonly error: unknown } | undefined
   private inFlight = false
@@ -131,8 +133,13 @@ export class Call {
   constructor(policy: PolicyImpl, operation: Operation, fiber: Fiber.Fiber<unknown, unknown>) {
     this.policy = policy
     this.operation = operation
-    this.clock = Context.get(fiber.context, Clock.Clock)
-    this.startedAt = monotonicMillis(this.clock)
+    this.context = fiber.context
+    // Nobody hears of most calls: they need not read the clock.
+    this.startedAt = policy.hub?.publish === undefined ? undefined : this.now()
+  }
+
+  get clock(): Clock.Clock {
+    return Context.get(this.context, Clock.Clock)
   }
 
   now(): number {
@@ -157,19 +164,13 @@ export class Call {
   }
 
   /** Counts and publishes in one step, so that the snapshot and the events agree whenever an interruption comes. */
-  record(count: keyof Counts | undefined, event: (common: Common) => PolicyEvent): Effect.Effect<void> {
-    return Effect.uninterruptible(Effect.suspend(() => {
-      const { policy } = this
-      if (count !== undefined) policy.counts[count]++
-      if (policy.hub === undefined) return Effect.void
-      return Effect.asVoid(PubSub.publish(
-        policy.hub,
-        event({
-          policy: policy.name,
-          operation: this.operation.name,
-          elapsed: Duration.millis(this.now() - this.startedAt)
-        })
-      ))
+  record(count: keyof Counts | undefined, event: (common: Common) => PolicyEvent): void {
+    const { policy } = this
+    if (count !== undefined) policy.counts[count]++
+    policy.hub?.publish?.(event({
+      policy: policy.name,
+      operation: this.operation.name,
+      elapsed: Duration.millis(this.now() - (this.startedAt ?? policy.heardSince))
     }))
   }
 }
@@ -221,7 +222,8 @@ export const fromStages = <E, Op extends Operation, Repeats extends boolean>(
     arounds: innermostFirst.flatMap((stage) => stage.around ?? []),
     insides: innermostFirst.flatMap((stage) => stage.inside ?? []),
     counts: zeroCounts(),
-    hub: undefined
+    hub: undefined,
+    heardSince: 0
   })
 }
 

@@ -4,8 +4,9 @@
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { type Document, MongoClient } from "mongodb"
-import { AdminFailed, MongoServerError } from "../../MongoServerError.ts"
+import type { MongoServerError } from "../../MongoServerError.ts"
 import { inRealTime } from "../realTime.ts"
+import { errors } from "./errors.ts"
 
 /** By which the helper's own connections are left out of counts. */
 const APP_NAME = "breakwater-testing"
@@ -28,7 +29,7 @@ const ask = (url: Redacted.Redacted, operation: string, command: Document) =>
     catch: (cause) => new Error(cause instanceof Error ? cause.name : "it failed")
   }).pipe(
     Effect.timeout("10 seconds"),
-    Effect.mapError((cause) => new MongoServerError({ reason: new AdminFailed({ operation, cause }) })),
+    Effect.mapError((cause) => errors.adminFailed(operation, cause)),
     inRealTime
   )
 

@@ -1,24 +1,8 @@
 /**
- * Finds a MongoDB or FerretDB on PATH, and says how to start it.
+ * Says how to start a MongoDB or FerretDB.
  */
 import * as Fs from "node:fs"
-import * as Path from "node:path"
 import * as Ports from "../ports.ts"
-
-const isExecutable = (file: string): boolean => {
-  try {
-    Fs.accessSync(file, Fs.constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
-
-export const find = (name: string): string | undefined =>
-  (process.env["PATH"] ?? "").split(Path.delimiter)
-    .filter((folder) => folder !== "")
-    .map((folder) => Path.join(folder, name))
-    .find(isExecutable)
 
 /** The folder of the data, whose name the command line holds: by it the watchdog finds the server. */
 export const prepare = (data: string): void => {

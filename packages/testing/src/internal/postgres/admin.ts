@@ -5,8 +5,9 @@
 import * as PgConnection from "@effect/sql-pg/PgConnection"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { AdminFailed, InvalidUrl, PostgresServerError } from "../../PostgresServerError.ts"
+import type { PostgresServerError } from "../../PostgresServerError.ts"
 import { inRealTime } from "../realTime.ts"
+import { errors } from "./errors.ts"
 
 export const applicationName = "breakwater-testing"
 
@@ -23,7 +24,7 @@ export const query = (
     Effect.scoped,
     Effect.mapBoth({
       onSuccess: (result) => result.rows,
-      onFailure: (cause) => new PostgresServerError({ reason: new AdminFailed({ operation, cause }) })
+      onFailure: (cause) => errors.adminFailed(operation, cause)
     }),
     inRealTime
   )
@@ -34,7 +35,7 @@ export const parseUrl = (url: Redacted.Redacted): Effect.Effect<URL, PostgresSer
     const parsed = URL.parse(Redacted.value(url))
     return parsed !== null && /^postgres(ql)?:$/.test(parsed.protocol) && parsed.hostname !== ""
       ? Effect.succeed(parsed)
-      : Effect.fail(new PostgresServerError({ reason: new InvalidUrl() }))
+      : Effect.fail(errors.invalidUrl())
   })
 
 /** The same URL with another database. */

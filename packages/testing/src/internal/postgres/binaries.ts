@@ -4,22 +4,15 @@
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { PostgresServerError, StartFailed } from "../../PostgresServerError.ts"
-import { run } from "../command.ts"
+import type { PostgresServerError } from "../../PostgresServerError.ts"
 import { canReach, serverIdentity } from "../identity.ts"
+import * as Programs from "../programs.ts"
+import type { Missing } from "../sources.ts"
 import * as Embedded from "./embedded.ts"
+import { errors } from "./errors.ts"
 
 /** The folder that holds `postgres` and `initdb`, or why there is none. */
-export type Found = { readonly bin: string } | { readonly why: string }
-
-const isExecutable = (file: string) => {
-  try {
-    Fs.accessSync(file, Fs.constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
+export type Found = { readonly bin: string } | Missing
 
 /** Folders that match a path with one `*`, the highest version first. */
 const matching = (pattern: string): Array<string> => {
@@ -47,10 +40,9 @@ const patterns = [
 /** Binaries that are installed on this machine. */
 export const onMachine: Effect.Effect<Found> = Effect.sync(() => {
   const identity = serverIdentity()
-  const path = (process.env["PATH"] ?? "").split(Path.delimiter).filter((folder) => folder !== "")
   let unreachable: string | undefined
-  for (const folder of [...path, ...patterns.flatMap(matching)]) {
-    if (!isExecutable(Path.join(folder, "postgres")) || !isExecutable(Path.join(folder, "initdb"))) continue
+  for (const folder of [...Programs.path(), ...patterns.flatMap(matching)]) {
+    if (!["postgres", "initdb"].every((name) => Programs.isExecutable(Path.join(folder, name)))) continue
     // Links on PATH lead to the folder that has the server's libraries and templates beside it.
     const bin = Path.dirname(Fs.realpathSync(Path.join(folder, "postgres")))
     if (canReach(identity, bin)) return { bin }
@@ -66,10 +58,7 @@ export const onMachine: Effect.Effect<Found> = Effect.sync(() => {
 /** Binaries from the optional npm dependency. */
 export const inPackage: Effect.Effect<Found, PostgresServerError> = Effect.try({
   try: () => Embedded.locate(serverIdentity()),
-  catch: (cause) =>
-    new PostgresServerError({
-      reason: new StartFailed({ step: "install", detail: `cannot copy the npm package's Postgres: ${String(cause)}` })
-    })
+  catch: (cause) => errors.startFailed("install", `cannot copy the npm package's Postgres: ${String(cause)}`)
 })
 
 const clusterConf = "/etc/postgresql-common/createcluster.conf"
@@ -96,25 +85,10 @@ const withoutCluster = <A>(install: Effect.Effect<A>): Effect.Effect<A> =>
     )
   })
 
-const aptGet = (...args: Array<string>) =>
-  run("apt-get", args, { within: "5 minutes", env: { DEBIAN_FRONTEND: "noninteractive" } })
-
-const install = withoutCluster(Effect.gen(function*() {
-  const args = ["install", "-y", "--no-install-recommends", "postgresql"]
-  const first = yield* aptGet(...args)
-  if (first.code === 0) return first
-  yield* aptGet("update")
-  return yield* aptGet(...args)
-}))
-
 /** Installs Debian's package: as root, on Debian and its kin. */
-export const byApt: Effect.Effect<Found> = Effect.suspend(() => {
-  if (process.getuid?.() !== 0) return Effect.succeed({ why: "needs root" })
-  if (!Fs.existsSync("/etc/debian_version")) return Effect.succeed({ why: "not a Debian" })
-  process.stderr.write("postgres: installing Debian's package postgresql for the tests, up to 10 minutes\n")
-  return Effect.flatMap(
-    install,
-    (output): Effect.Effect<Found> =>
-      output.code === 0 ? onMachine : Effect.succeed({ why: `apt-get install postgresql failed: ${output.tail}` })
-  )
+export const byApt: Effect.Effect<Found> = Programs.installed({
+  kind: "postgres",
+  package: "postgresql",
+  without: withoutCluster,
+  find: onMachine
 })

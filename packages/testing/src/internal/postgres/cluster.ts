@@ -7,14 +7,15 @@ import type * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { NotRunning, PostgresServerError, StartFailed } from "../../PostgresServerError.ts"
+import type { PostgresServerError } from "../../PostgresServerError.ts"
 import { type Identity, run } from "../command.ts"
-import * as Controls from "../controls.ts"
+import type * as Controls from "../controls.ts"
 import * as Folder from "../folder.ts"
 import { serverIdentity } from "../identity.ts"
+import * as OwnServer from "../ownServer.ts"
 import * as Ports from "../ports.ts"
-import * as ServerProcess from "../serverProcess.ts"
 import * as Admin from "./admin.ts"
+import { errors } from "./errors.ts"
 
 export interface Cluster extends Controls.Controls<PostgresServerError> {
   /** As the role of the tests, to the database of the same name. */
@@ -31,26 +32,25 @@ export const make = Effect.fnUntraced(function*(options: {
   readonly settings: Readonly<Record<string, string | number | boolean>>
 }): Effect.fn.Return<Cluster, PostgresServerError, Scope.Scope> {
   const identity = serverIdentity()
-  const folder = yield* Folder.make({ kind: "postgres", identity, failed: (detail) => failed("folder", detail) })
   const password = randomBytes(18).toString("hex")
-  yield* initialise({ ...options, folder, identity, password })
-
   const urlOf = (port: number, user: string) =>
     Redacted.make(`postgres://${user}:${password}@${Ports.host}:${port}/${user}`)
-  const { controls, port: chosen } = yield* Controls.make({
-    start: (port) =>
-      ServerProcess.start({
-        command: [Path.join(options.bin, "postgres"), "-D", Folder.dataFolder(folder), "-p", String(port)],
-        folder,
-        identity,
-        secret: password,
-        // Fast: open transactions are rolled back, sessions told. And without writing anything any more.
-        signals: { stop: "SIGINT", abandon: "SIGQUIT" },
-        probe: Admin.query(urlOf(port, superuser), "probe", "select 1"),
-        failed: (detail) => failed("start", detail)
-      }),
-    notRunning: () => new PostgresServerError({ reason: new NotRunning() }),
-    failed: (detail) => failed("start", detail)
+  const { controls, port: chosen } = yield* OwnServer.make({
+    kind: "postgres",
+    identity,
+    errors,
+    secret: password,
+    // Fast: open transactions are rolled back, sessions told. And without writing anything any more.
+    signals: { stop: "SIGINT", abandon: "SIGQUIT" },
+    prepare: (folder) => initialise({ ...options, folder, identity, password }),
+    command: (folder, port) => [
+      Path.join(options.bin, "postgres"),
+      "-D",
+      Folder.dataFolder(folder),
+      "-p",
+      String(port)
+    ],
+    probe: (port) => Admin.query(urlOf(port, superuser), "probe", "select 1")
   })
   const adminUrl = urlOf(chosen, superuser)
   const createRole = `create role ${role} login createdb password ${Admin.literal(password)}`
@@ -80,7 +80,7 @@ const initialise = (options: {
       [...args, "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"],
       { within: "60 seconds", identity, cwd: folder }
     )
-    if (output.code !== 0) return yield* Effect.fail(failed("initdb", output.tail))
+    if (output.code !== 0) return yield* Effect.fail(errors.startFailed("initdb", output.tail))
     yield* attempt(() => {
       Fs.rmSync(passwordFile)
       Fs.appendFileSync(Path.join(data, "postgresql.conf"), configuration(folder, options.settings))
@@ -100,7 +100,4 @@ const configuration = (folder: string, settings: Readonly<Record<string, string 
     ...settings
   }).map(([name, value]) => `${name} = ${Admin.literal(String(value))}\n`).join("")
 
-const attempt = (f: () => void) => Effect.try({ try: f, catch: (cause) => failed("folder", String(cause)) })
-
-const failed = (step: StartFailed["step"], detail: string) =>
-  new PostgresServerError({ reason: new StartFailed({ step, detail }) })
+const attempt = (f: () => void) => Effect.try({ try: f, catch: (cause) => errors.startFailed("folder", String(cause)) })

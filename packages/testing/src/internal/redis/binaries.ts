@@ -3,27 +3,17 @@
  */
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
-import * as Path from "node:path"
-import { run } from "../command.ts"
+import * as Programs from "../programs.ts"
+import type { Missing } from "../sources.ts"
 
 /** The server's program, or why there is none. */
-export type Found = { readonly program: string } | { readonly why: string }
+export type Found = { readonly program: string } | Missing
 
 const usual = ["/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"]
 
-const isExecutable = (file: string) => {
-  try {
-    Fs.accessSync(file, Fs.constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
-
 /** A program that is installed on this machine. */
 export const onMachine: Effect.Effect<Found> = Effect.sync(() => {
-  const path = (process.env["PATH"] ?? "").split(Path.delimiter).filter((folder) => folder !== "")
-  const program = [...path, ...usual].map((folder) => Path.join(folder, "redis-server")).find(isExecutable)
+  const program = Programs.find("redis-server", usual)
   return program === undefined ? { why: "no redis-server on PATH or in the usual folders" } : { program }
 })
 
@@ -40,25 +30,10 @@ const withoutService = <A>(install: Effect.Effect<A>): Effect.Effect<A> =>
     )
   })
 
-const aptGet = (...args: Array<string>) =>
-  run("apt-get", args, { within: "5 minutes", env: { DEBIAN_FRONTEND: "noninteractive" } })
-
-const install = withoutService(Effect.gen(function*() {
-  const args = ["install", "-y", "--no-install-recommends", "redis-server"]
-  const first = yield* aptGet(...args)
-  if (first.code === 0) return first
-  yield* aptGet("update")
-  return yield* aptGet(...args)
-}))
-
 /** Installs Debian's package: as root, on Debian and its kin. */
-export const byApt: Effect.Effect<Found> = Effect.suspend(() => {
-  if (process.getuid?.() !== 0) return Effect.succeed({ why: "needs root" })
-  if (!Fs.existsSync("/etc/debian_version")) return Effect.succeed({ why: "not a Debian" })
-  process.stderr.write("redis: installing Debian's package redis-server for the tests, up to 10 minutes\n")
-  return Effect.flatMap(
-    install,
-    (output): Effect.Effect<Found> =>
-      output.code === 0 ? onMachine : Effect.succeed({ why: `apt-get install redis-server failed: ${output.tail}` })
-  )
+export const byApt: Effect.Effect<Found> = Programs.installed({
+  kind: "redis",
+  package: "redis-server",
+  without: withoutService,
+  find: onMachine
 })

@@ -5,8 +5,9 @@
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Net from "node:net"
-import { AdminFailed, InvalidUrl, RedisServerError } from "../../RedisServerError.ts"
+import type { RedisServerError } from "../../RedisServerError.ts"
 import { inRealTime } from "../realTime.ts"
+import { errors } from "./errors.ts"
 
 /** An answer in RESP 2. */
 export type Reply = string | number | null | Error | ReadonlyArray<Reply>
@@ -108,7 +109,7 @@ export const run = (
   const before = greeting(url)
   return Effect.map(exchange(url, [...before, command]), (replies) => replies[before.length] ?? null).pipe(
     Effect.timeout("10 seconds"),
-    Effect.mapError((cause) => new RedisServerError({ reason: new AdminFailed({ operation, cause }) })),
+    Effect.mapError((cause) => errors.adminFailed(operation, cause)),
     inRealTime
   )
 }
@@ -119,5 +120,5 @@ export const parseUrl = (url: Redacted.Redacted): Effect.Effect<URL, RedisServer
     const parsed = URL.parse(Redacted.value(url))
     return parsed !== null && parsed.protocol === "redis:" && parsed.hostname !== ""
       ? Effect.succeed(parsed)
-      : Effect.fail(new RedisServerError({ reason: new InvalidUrl() }))
+      : Effect.fail(errors.invalidUrl())
   })

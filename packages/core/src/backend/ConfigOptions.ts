@@ -1,0 +1,141 @@
+/**
+ * Options of a backend from a `ConfigProvider`, as `layerConfig` reads them: each given one, the URL from its variable,
+ * the profile; and all that is wrong with them as `ConfigError`.
+ *
+ * @since 0.1.0
+ */
+import * as Config from "effect/Config"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import * as Profile from "./Profile.ts"
+
+/**
+ * A `ConfigError` of a message, in which nothing secret may be.
+ *
+ * @since 0.1.0
+ * @category failing
+ */
+export const error = (message: string): Config.ConfigError =>
+  new Config.ConfigError(new ConfigProvider.SourceError({ message }))
+
+/** `Config.unwrap` takes every key for a config, also one that is there and undefined. */
+const withoutUndefined = <A>(wrapped: A): A => {
+  if (Config.isConfig(wrapped) || !Predicate.isObject(wrapped)) return wrapped
+  const entries = Object.entries(wrapped).filter(([, value]) => value !== undefined)
+  // The same keys, but for those that held nothing.
+  return Object.fromEntries(entries.map(([key, value]) => [key, withoutUndefined(value)])) as A
+}
+
+/**
+ * Reads the options that are given, and nothing else.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const unwrap = <Given>(wrapped: Config.Wrap<Given>): Effect.Effect<Given, Config.ConfigError> =>
+  Effect.suspend(() => Config.unwrap<Given>(withoutUndefined(wrapped)))
+
+/**
+ * What every backend is given, beside its own options.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Common {
+  readonly name?: string | undefined
+  readonly profile?: Profile.Profile | undefined
+}
+
+/**
+ * Reads the options that are given; a name that they lack is that of the `Service`, a profile `Profile.fromConfig`.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const read = <Given extends Common>(
+  wrapped: Config.Wrap<Given>,
+  name: string | undefined
+): Effect.Effect<
+  Given & { readonly name: string; readonly profile: Profile.Profile | undefined },
+  Config.ConfigError
+> =>
+  Effect.gen(function*() {
+    const given = yield* unwrap(wrapped)
+    const profile = given.profile ?? Option.getOrUndefined(yield* Profile.fromConfig)
+    return { ...given, name: given.name ?? name ?? "", profile }
+  })
+
+/**
+ * As `read`, with a URL that is that of a variable unless the options give one. Warns where both speak and differ.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const readWithUrl = <Given extends Common & { readonly url?: Redacted.Redacted | undefined }>(
+  kind: string,
+  variable: string,
+  wrapped: Config.Wrap<Given>,
+  name: string | undefined
+): Effect.Effect<
+  Given & {
+    readonly name: string
+    readonly profile: Profile.Profile | undefined
+    readonly url: Redacted.Redacted
+  },
+  Config.ConfigError
+> =>
+  Effect.gen(function*() {
+    const given = yield* read(wrapped, name)
+    const variableUrl = yield* variableOf(Config.Redacted(variable))
+    const url = given.url ?? variableUrl
+    if (url === undefined) {
+      return yield* Effect.fail(
+        error(`${kind} "${given.name}": neither the option url nor the variable ${variable} is set`)
+      )
+    }
+    if (variableUrl !== undefined && Redacted.value(variableUrl) !== Redacted.value(url)) {
+      yield* Effect.logWarning(`${kind} "${given.name}": the option url and ${variable} differ; the option counts`)
+    }
+    return { ...given, url }
+  })
+
+/**
+ * A variable that need not be set.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const variableOf = <A>(config: Config.Config<A>): Effect.Effect<A | undefined, Config.ConfigError> =>
+  Effect.map(Config.option(config), Option.getOrUndefined)
+
+/**
+ * A time in a variable that need not be set: seconds there, above 0, milliseconds here.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const seconds = (variable: string): Effect.Effect<number | undefined, Config.ConfigError> =>
+  Effect.flatMap(variableOf(Config.Finite(variable)), (value) => {
+    if (value === undefined) return Effect.undefined
+    return value > 0
+      ? Effect.succeed(value * 1000)
+      : Effect.fail(error(`${variable} is ${value}; allowed is a number of seconds above 0`))
+  })
+
+/**
+ * Makes a backend of options that were read: what throws a `RangeError` from code is a `ConfigError` here.
+ *
+ * @since 0.1.0
+ * @category failing
+ */
+export const make = <A, E, R>(
+  kind: string,
+  from: () => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | Config.ConfigError, R> =>
+  Effect.flatten(Effect.try({
+    try: from,
+    catch: (thrown) => error(thrown instanceof RangeError ? thrown.message : `${kind}: the options are not valid`)
+  }))

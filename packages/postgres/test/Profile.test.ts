@@ -1,0 +1,127 @@
+/** The guides' values: of each environment, of their URLs, and of SQLAlchemy's options in ours. */
+import { Backends, Health, Profile } from "@breakwater/core"
+import { Postgres } from "@breakwater/postgres"
+import { assert, describe, it } from "@effect/vitest"
+import { Config, ConfigProvider, Duration, Effect, Layer, Logger, Redacted, Result } from "effect"
+import { readOptions } from "../src/internal/readOptions.ts"
+import { resolve } from "../src/internal/settings.ts"
+import * as Url from "../src/internal/url.ts"
+
+const base = "postgres://app@db/shop"
+
+interface Values {
+  readonly size: ReadonlyArray<number>
+  readonly times: ReadonlyArray<number>
+  readonly start: string
+}
+
+/** Size, and times in seconds. */
+const valuesOf = (parameters: string, options: Partial<Postgres.Options> = {}): Values => {
+  const url = Redacted.make(`${base}${parameters}`)
+  const settings = resolve({ name: "orders", url, ...options }, Result.getOrThrow(Url.parse(url)))
+  const { keep, max, min = 0 } = settings.pool.size
+  const times = [settings.waitTimeout, settings.dialTimeout, settings.timeout ?? Duration.zero].map(Duration.toSeconds)
+  return { size: [min, keep ?? max, max], times, start: settings.pool.start ?? "background" }
+}
+
+const values = (max: number, wait: number, dial: number, timeout = 30): Values => ({
+  size: [0, max, max],
+  times: [wait, dial, timeout],
+  start: "background"
+})
+
+const profiles: ReadonlyArray<readonly [Profile.Profile | undefined, Values]> = [
+  [undefined, values(10, 10, 5)],
+  ["development", values(10, 10, 5)],
+  ["staging", values(30, 15, 10)],
+  ["production", values(50, 20, 10)],
+  ["serverless", { ...values(2, 10, 5), start: "lazy" }]
+]
+
+describe("The profile", () => {
+  it.each(profiles)("has these values where nobody says otherwise: %s", (profile, expected) => {
+    assert.deepStrictEqual(valuesOf("", { profile }), expected)
+  })
+
+  it("is beaten by the URL, and that by the options", () => {
+    const url = "?connection_limit=7&pool_timeout=3&connect_timeout=2&socket_timeout=9"
+    assert.deepStrictEqual(valuesOf(url, { profile: "production" }), values(7, 3, 2, 9))
+    const pool = {
+      size: { max: 8 },
+      wait: { timeout: "4 seconds" },
+      dial: { timeout: "1 second" },
+      start: "lazy"
+    } as const
+    assert.deepStrictEqual(valuesOf(url, { profile: "serverless", pool, policy: { timeout: "8 seconds" } }), {
+      ...values(8, 4, 1, 8),
+      start: "lazy"
+    })
+    assert.strictEqual(valuesOf("", { profile: "serverless", pool: { start: "background" } }).start, "background")
+  })
+
+  it("is refused where there is no such, by the call", () => {
+    const options = { name: "orders", url: Redacted.make(base), profile: "prod" }
+    // As a program in JavaScript may give it.
+    assert.throws(() => Postgres.make(options as Postgres.Options), RangeError, "Option \"profile\" is \"prod\"")
+  })
+
+  it.effect.each(["BREAKWATER_PROFILE", "ENVIRONMENT", "NODE_ENV"])(
+    "is read by layerConfig from %s",
+    (variable) =>
+      Effect.gen(function*() {
+        for (const profile of Profile.profiles) {
+          const read = readOptions({}, "orders").pipe(
+            Effect.provideService(
+              ConfigProvider.ConfigProvider,
+              ConfigProvider.fromUnknown({ DATABASE_URL: base, [variable]: profile })
+            )
+          )
+          const { url, ...options } = yield* read
+          assert.strictEqual(Redacted.value(url), base)
+          assert.deepStrictEqual(options, { name: "orders", profile })
+        }
+      })
+  )
+
+  it.live("is in the ready line, and in what health says", () =>
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const logger = Logger.make(({ message }) => void lines.push(String(message)))
+      const variables = { DATABASE_URL: "postgres://app@127.0.0.1:1/shop", ENVIRONMENT: "serverless" }
+      const layer = Postgres.layerConfig({ name: Config.succeed("orders") })
+      const { backends } = yield* Effect.andThen(Layer.build(layer), Health.check()).pipe(
+        Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(variables))),
+        Effect.provide(Logger.layer([logger])),
+        Backends.isolated
+      )
+      assert.strictEqual(backends["orders"]?.profile, "serverless")
+      assert.include(lines.join("\n"), "sessions 0 to 2, keep 2, start lazy")
+      assert.include(lines.join("\n"), "profile serverless")
+    }))
+})
+
+describe("The guides' URLs", () => {
+  it.each([
+    ["development", "connection_limit=10&pool_timeout=10", values(10, 10, 5)],
+    ["production", "connection_limit=50&pool_timeout=20&connect_timeout=10&socket_timeout=30", values(50, 20, 10)],
+    ["small", "connection_limit=10&pool_timeout=10", values(10, 10, 5)],
+    ["medium", "connection_limit=30&pool_timeout=15&connect_timeout=10", values(30, 15, 10)],
+    ["large", "connection_limit=100&pool_timeout=20&connect_timeout=10&socket_timeout=30", values(100, 20, 10)],
+    ["per microservice", "connection_limit=20&pool_timeout=15", values(20, 15, 5)],
+    ["reports", "socket_timeout=120", values(10, 10, 5, 120)]
+  ])("mean what they meant there: %s", (_, parameters, expected) => {
+    assert.deepStrictEqual(valuesOf(`?${parameters}`), expected)
+  })
+
+  it.each([
+    ["development", { pool: 5, overflow: 10, timeout: 30 }],
+    ["production, low load", { pool: 15, overflow: 20, timeout: 60 }],
+    ["production, high load", { pool: 50, overflow: 50, timeout: 120 }]
+  ])("have a counterpart for pool_size, max_overflow and pool_timeout: %s", (_, { overflow, pool, timeout }) => {
+    const max = pool + overflow
+    const { size, times } = valuesOf("", {
+      pool: { size: { min: pool, keep: pool, max }, wait: { timeout: Duration.seconds(timeout) } }
+    })
+    assert.deepStrictEqual([size, times[0]], [[pool, pool, max], timeout])
+  })
+})
