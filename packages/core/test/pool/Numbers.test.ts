@@ -23,6 +23,8 @@ const storm = (
       wait: { timeout: "300 millis", maxWaiting: 8 },
       dial: { timeout: "200 millis", concurrency: 3 },
       lifetime: { max: "2 seconds", idle: "400 millis" },
+      onReturn: (c) => c.silent ? Effect.never : Effect.sleep(choices.below(20)),
+      cancel: () => Effect.sleep(choices.below(150)),
       check: {
         test: server.ping,
         skipWithin: "50 millis",

@@ -131,7 +131,7 @@ export interface Settings {
   readonly startupOptions: string | undefined
   readonly types: PgTypes.Registry | undefined
   readonly transform: NonNullable<Options["transform"]>
-  readonly pool: Omit<Pool.Options<never, never, never>, "name" | "acquire" | "check"> & {
+  readonly pool: Omit<Pool.Options<never, never, never>, "name" | "acquire" | "check" | "onReturn" | "cancel"> & {
     readonly check: PoolOptions["check"]
   }
   readonly dialTimeout: Duration.Input

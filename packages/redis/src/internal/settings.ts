@@ -125,7 +125,7 @@ export interface Settings {
   readonly tls: ConnectionOptions | undefined
   readonly max: number
   readonly shared: number
-  readonly pool: Omit<Pool.Options<never, never, never>, "name" | "acquire" | "check"> & {
+  readonly pool: Omit<Pool.Options<never, never, never>, "name" | "acquire" | "check" | "onReturn" | "cancel"> & {
     readonly check: { readonly skipWithin?: Duration.Input | undefined; readonly timeout: Duration.Duration }
   }
   readonly dialTimeout: Duration.Duration
