@@ -31,7 +31,7 @@ import { Deadlines } from "../internal/deadlines.ts"
 import { EventHub } from "../internal/eventHub.ts"
 import { Outbox } from "../internal/outbox.ts"
 import { boundedMillis, finiteMillis } from "../internal/validate.ts"
-import { abandonable } from "./internal/abandon.ts"
+import { abandon, abandonable } from "./internal/abandon.ts"
 import { Borrow } from "./internal/borrow.ts"
 import { Dialer } from "./internal/dialer.ts"
 import { type Fork, PoolEdges } from "./internal/edges.ts"
@@ -236,7 +236,7 @@ export const get: {
 /** Of a lease whose scope has ended as `exit`. */
 const end = <A>(state: PoolState<A>, borrow: Borrow<A>, exit: Exit.Exit<unknown, unknown>) =>
   Effect.sync(() => {
-    if (state.settings.cancel !== undefined && Exit.hasInterrupts(exit)) state.abandon(borrow)
+    if (state.settings.cancel !== undefined && Exit.hasInterrupts(exit)) abandon(state, borrow)
     else state.release(borrow)
   })
 
@@ -402,7 +402,7 @@ export const drain: {
  * @since 0.1.0
  * @category observing
  */
-export const stats = <A>(self: Pool<A>): Effect.Effect<Stats> => Effect.sync(() => self[TypeId].report.stats())
+export const stats = <A>(self: Pool<A>): Effect.Effect<Stats> => Effect.sync(() => self[TypeId].stats())
 
 /**
  * What happens from now on. A listener that lags more than 1,024 events behind loses the oldest; the stream ends with

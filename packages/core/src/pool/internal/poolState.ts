@@ -7,7 +7,6 @@
  */
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
-import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { Deadlines } from "../../internal/deadlines.ts"
 import type { EventHub } from "../../internal/eventHub.ts"
@@ -27,6 +26,7 @@ import { Leases } from "./leases.ts"
 import { Lineage } from "./lineage.ts"
 import type { Settings, Size } from "./options.ts"
 import { Report, zeroCounts } from "./report.ts"
+import type { Stats } from "./stats.ts"
 import { Supply } from "./supply.ts"
 import { Waiting } from "./waiting.ts"
 
@@ -186,19 +186,6 @@ export class PoolState<A> implements Lender<A> {
   private takeBack(connection: Connection<A>, now: number): void {
     if (this.checks.returned(connection, now)) this.place(connection, now)
     else this.checks.begin(connection)
-  }
-
-  /** The borrower was interrupted, and `work` may still run. */
-  abandon(borrow: Borrow<A>, work?: Fiber.Fiber<unknown, unknown>): void {
-    const { connection } = borrow
-    if (connection?.borrow === borrow) {
-      connection.doom ??= "Cancelled"
-      connection.abandoned = true
-      connection.work = work
-    } else {
-      work?.interruptUnsafe()
-    }
-    this.release(borrow)
   }
 
   invalidate(item: A, reason: CloseReason): void {
@@ -367,6 +354,10 @@ export class PoolState<A> implements Lender<A> {
     this.phase = "closed"
     this.events.publish?.({ _tag: "Drained", cut: this.cutByDrain.length })
     this.deadlines.close()
+  }
+
+  stats(): Stats {
+    return this.report.stats()
   }
 
   error(borrow: Borrow<A>, refusal: Refusal): PoolError {
