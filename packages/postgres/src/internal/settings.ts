@@ -37,9 +37,13 @@ export interface PoolOptions {
   readonly wait?: Pool.Options<never, never, never>["wait"]
   /** `timeout`: default `connect_timeout` of the URL, else 5 seconds. `concurrency` also bounds CancelRequests. */
   readonly dial?: Pool.Options<never, never, never>["dial"]
+  /** When sessions are replaced, and idle ones closed. Default 30 minutes, 2 minutes. */
+  readonly lifetime?: Pool.Options<never, never, never>["lifetime"]
   readonly check?: {
     /** Sessions used this recently are lent without a round trip first. Default 500 ms. */
     readonly skipWithin?: Duration.Input | undefined
+    /** Sessions idle for this long make a round trip in the background. Default 30 seconds. */
+    readonly keepalive?: Duration.Input | undefined
     /** Limit of that round trip. Default 1 second. */
     readonly timeout?: Duration.Input | undefined
   } | undefined
@@ -224,6 +228,7 @@ const poolOf = (options: PoolOptions, url: FromUrl, warnings: Array<string>) => 
         )
       },
       dial: { ...options.dial, timeout: dialTimeout },
+      lifetime: options.lifetime,
       check: options.check
     }
   }
