@@ -13,6 +13,8 @@ interface Values {
   readonly size: ReadonlyArray<number>
   readonly times: ReadonlyArray<number>
   readonly start: string
+  /** Seconds; without one, that of core. */
+  readonly idle?: number
 }
 
 /** Size, and times in seconds. */
@@ -21,7 +23,13 @@ const valuesOf = (parameters: string, options: Partial<Postgres.Options> = {}): 
   const settings = resolve({ name: "orders", url, ...options }, Result.getOrThrow(Url.parse(url)))
   const { keep, max, min = 0 } = settings.pool.size
   const times = [settings.waitTimeout, settings.dialTimeout, settings.timeout ?? Duration.zero].map(Duration.toSeconds)
-  return { size: [min, keep ?? max, max], times, start: settings.pool.start ?? "background" }
+  const idle = settings.pool.lifetime?.idle
+  return {
+    size: [min, keep ?? max, max],
+    times,
+    start: settings.pool.start ?? "background",
+    ...(idle === undefined ? {} : { idle: Duration.toSeconds(idle) })
+  }
 }
 
 const values = (max: number, wait: number, dial: number, timeout = 30): Values => ({
@@ -35,7 +43,7 @@ const profiles: ReadonlyArray<readonly [Profile.Profile | undefined, Values]> = 
   ["development", values(10, 10, 5)],
   ["staging", values(30, 15, 10)],
   ["production", values(50, 20, 10)],
-  ["serverless", { ...values(2, 10, 5), start: "lazy" }]
+  ["serverless", { ...values(2, 10, 5), start: "lazy", idle: 10 }]
 ]
 
 describe("The profile", () => {
@@ -50,11 +58,13 @@ describe("The profile", () => {
       size: { max: 8 },
       wait: { timeout: "4 seconds" },
       dial: { timeout: "1 second" },
-      start: "lazy"
+      start: "lazy",
+      lifetime: { idle: "20 seconds" }
     } as const
     assert.deepStrictEqual(valuesOf(url, { profile: "serverless", pool, policy: { timeout: "8 seconds" } }), {
       ...values(8, 4, 1, 8),
-      start: "lazy"
+      start: "lazy",
+      idle: 20
     })
     assert.strictEqual(valuesOf("", { profile: "serverless", pool: { start: "background" } }).start, "background")
   })

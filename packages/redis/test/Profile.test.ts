@@ -13,6 +13,8 @@ interface Values {
   readonly size: ReadonlyArray<number | undefined>
   readonly times: ReadonlyArray<number>
   readonly start: string
+  /** Seconds; without one, that of core. */
+  readonly idle?: number
 }
 
 /** Sizes, and times in seconds. */
@@ -22,10 +24,12 @@ const valuesOf = (options: Redis.Options, environment?: FromEnvironment): Values
     Result.getOrThrow(Url.parse(options.url)),
     environment
   )
+  const idle = pool.lifetime?.idle
   return {
     size: [shared, pool.size.keep, max],
     times: [dialTimeout, timeout].map(Duration.toSeconds),
-    start: pool.start ?? "background"
+    start: pool.start ?? "background",
+    ...(idle === undefined ? {} : { idle: Duration.toSeconds(idle) })
   }
 }
 
@@ -46,7 +50,7 @@ const profiles: ReadonlyArray<readonly [Profile.Profile | undefined, Values]> = 
   ["development", values(10)],
   ["staging", values(30)],
   ["production", values(100)],
-  ["serverless", { ...values(2), start: "lazy" }]
+  ["serverless", { ...values(2), start: "lazy", idle: 10 }]
 ]
 
 describe("The profile", () => {

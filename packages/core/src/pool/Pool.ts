@@ -17,6 +17,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
@@ -30,6 +31,7 @@ import { Deadlines } from "../internal/deadlines.ts"
 import { EventHub } from "../internal/eventHub.ts"
 import { Outbox } from "../internal/outbox.ts"
 import { boundedMillis, finiteMillis } from "../internal/validate.ts"
+import { abandon, abandonable } from "./internal/abandon.ts"
 import { Borrow } from "./internal/borrow.ts"
 import { Dialer } from "./internal/dialer.ts"
 import { type Fork, PoolEdges } from "./internal/edges.ts"
@@ -184,8 +186,8 @@ export const use: {
     return Effect.onExitPrimitive(
       Effect.withFiber(() =>
         state.tryLend(borrow)
-          ? work(borrow, f)
-          : Effect.flatMap(wait(state, borrow, timeout), () => work(borrow, f))
+          ? work(state, borrow, f)
+          : Effect.flatMap(wait(state, borrow, timeout), () => work(state, borrow, f))
       ),
       () => {
         fiber.setContext(context)
@@ -220,7 +222,7 @@ export const get: {
         return restore(Effect.suspend(() => state.tryLend(borrow) ? Effect.void : wait(state, borrow, timeout))).pipe(
           Effect.onError(() => release),
           Effect.tap(() => Effect.sync(() => state.keep(borrow, scope))),
-          Effect.andThen(Effect.addFinalizer(() => release)),
+          Effect.andThen(Effect.addFinalizer((exit) => end(state, borrow, exit))),
           // A scope that has closed meanwhile has run the finalizer already: the item is not the caller's any more.
           Effect.andThen(
             Effect.suspend(() => borrow.connection === undefined ? Effect.interrupt : Effect.succeed(itemOf(borrow)))
@@ -230,6 +232,13 @@ export const get: {
     )
   }
 )
+
+/** Of a lease whose scope has ended as `exit`. */
+const end = <A>(state: PoolState<A>, borrow: Borrow<A>, exit: Exit.Exit<unknown, unknown>) =>
+  Effect.sync(() => {
+    if (state.settings.cancel !== undefined && Exit.hasInterrupts(exit)) abandon(state, borrow)
+    else state.release(borrow)
+  })
 
 const wait = <A>(
   state: PoolState<A>,
@@ -250,12 +259,15 @@ const timeoutOf = <A>(state: PoolState<A>, options: UseOptions | undefined): num
   options?.timeout === undefined ? state.settings.waitTimeout : boundedMillis("timeout", options.timeout)
 
 const work = <A, B, E, R>(
+  state: PoolState<A>,
   borrow: Borrow<A>,
   f: (item: A) => Effect.Effect<B, E, R>
 ): Effect.Effect<B, E | PoolError, R> => {
   // Whatever runs inside inherits it. `provideService` would do the same at twice the cost of the whole borrow.
   if (borrow.lineage.mode !== "allow") borrow.fiber.setContext(Context.add(borrow.fiber.context, Held, borrow))
-  return Effect.catchCause(f(itemOf(borrow)), (cause) => borrow.failure(cause))
+  const effect = f(itemOf(borrow))
+  const running = state.settings.cancel === undefined ? effect : abandonable(state, borrow, effect)
+  return Effect.catchCause(running, (cause) => borrow.failure(cause))
 }
 
 /** Served borrows have a connection: it leaves only with the release. */
@@ -277,6 +289,10 @@ export const detached: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<
  * Marks a connection as not to be lent again: an idle one closes now, a borrowed one when it comes back. Without
  * effect on what is not of this pool; on every connection whose item is the same where they cannot be told apart.
  * `reason` appears in events.
+ *
+ * `"WrongRole"` is for a server that has become, say, a read-only replica: a check would pass, and every connection of
+ * the pool leads to it. So all that are open now close as by `clear`, once for each such change however many
+ * connections tell of it, and 100 ms later the server is sought anew with one dial.
  *
  * @since 0.1.0
  * @category borrowing

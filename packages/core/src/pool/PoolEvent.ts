@@ -14,9 +14,11 @@ import type { Holder, PoolError, Revoked as ErrorRevoked } from "./PoolError.ts"
  * - `Idle`: nobody used it for `lifetime.idle`
  * - `MaxLifetime`: it was as old as `lifetime.max` lets one get
  * - `CheckFailed`: it did not pass its check
+ * - `ResetFailed`: `onReturn` failed, or took longer than `check.timeout`
  * - `Broken`: it was dead
  * - `Invalidated`: its user said so, by `Pool.invalidate`
- * - `Cancelled`: its work was given up
+ * - `WrongRole`: the server behind it is not, or no longer, the one that is sought; see `Pool.invalidate`
+ * - `Cancelled`: its work was given up, and may still have run
  * - `Cleared`: by `Pool.clear` or `Pool.pause`
  * - `Resized`: by `Pool.resize`
  * - `HoldExceeded`: it was held for longer than `wait.maxHold`
@@ -30,8 +32,10 @@ export type CloseReason =
   | "Idle"
   | "MaxLifetime"
   | "CheckFailed"
+  | "ResetFailed"
   | "Broken"
   | "Invalidated"
+  | "WrongRole"
   | "Cancelled"
   | "Cleared"
   | "Resized"

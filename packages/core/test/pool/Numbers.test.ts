@@ -20,9 +20,11 @@ const storm = (
       name: "p",
       acquire: server.acquire,
       size: { min: 1, max: MAX, keep: 4 },
-      wait: { timeout: "300 millis", maxWaiting: 8 },
+      wait: { timeout: "300 millis", maxWaiting: 8, maxHold: "180 millis" },
       dial: { timeout: "200 millis", concurrency: 3 },
       lifetime: { max: "2 seconds", idle: "400 millis" },
+      onReturn: (c) => c.silent ? Effect.never : Effect.sleep(choices.below(20)),
+      cancel: () => Effect.sleep(choices.below(150)),
       check: {
         test: server.ping,
         skipWithin: "50 millis",
@@ -63,7 +65,8 @@ const storm = (
       () => Effect.sync(() => fibers.length > 0 && choices.pick(fibers).interruptUnsafe()),
       () => {
         const connection = choices.pick([...server.connections.values(), undefined])
-        return connection === undefined ? Effect.void : Pool.invalidate(pool, connection)
+        const reason = choices.next() < 0.1 ? "WrongRole" : "Invalidated"
+        return connection === undefined ? Effect.void : Pool.invalidate(pool, connection, reason)
       },
       () => Effect.sync(() => server.connections.forEach((c) => (c.dead = choices.next() < 0.2))),
       () => Effect.sync(() => server.connections.forEach((c) => (c.silent = choices.next() < 0.2))),
@@ -73,6 +76,11 @@ const storm = (
           server.dialTime = choices.pick([0, 20, 100])
           server.closeTime = choices.pick([0, 0, 30])
         }),
+      () => choices.next() < 0.1 ? Pool.pause(pool) : Pool.resume(pool),
+      () => {
+        const max = 1 + choices.below(MAX)
+        return choices.next() < 0.2 ? Pool.resize(pool, { min: choices.below(max + 1), max }) : Effect.void
+      },
       () => choices.next() < 0.1 ? Pool.clear(pool, { interrupt: choices.next() < 0.5 }) : Effect.void,
       () => Effect.yieldNow
     ]

@@ -70,8 +70,9 @@ export class Origins {
         size: { max: settings.max },
         start: "lazy",
         wait: settings.wait,
-        // A permit is only an object: nothing is dialled.
-        dial: { concurrency: settings.max }
+        // A permit is only an object: nothing is dialled, and nothing grows old.
+        dial: { concurrency: settings.max },
+        lifetime: { max: "Infinity", idle: "Infinity" }
       })
       const origins = new Origins(settings, permits, yield* PubSub.unbounded<Origin>(), context)
       yield* Effect.addFinalizer(() => Effect.andThen(origins.close, PubSub.shutdown(origins.made)))
@@ -158,6 +159,8 @@ export class Origins {
         wait,
         // A connection opens its socket with its first request: nothing is dialled here.
         dial: { concurrency: perOrigin },
+        // How long its socket stays open unused is said by `keepAlive`.
+        lifetime: { idle: "Infinity" },
         check: { isAlive: (connection) => connection.isAlive }
       }),
       scope

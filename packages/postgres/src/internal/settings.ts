@@ -49,9 +49,13 @@ export interface PoolOptions {
    * `concurrency` also bounds CancelRequests.
    */
   readonly dial?: Pool.Options<never, never, never>["dial"]
+  /** When sessions are replaced, and idle ones closed. Default 30 minutes, 2 minutes (10 seconds in serverless). */
+  readonly lifetime?: Pool.Options<never, never, never>["lifetime"]
   readonly check?: {
     /** Sessions used this recently are lent without a round trip first. Default 500 ms. */
     readonly skipWithin?: Duration.Input | undefined
+    /** Sessions idle for this long make a round trip in the background. Default 30 seconds. */
+    readonly keepalive?: Duration.Input | undefined
     /** Limit of that round trip. Default 1 second. */
     readonly timeout?: Duration.Input | undefined
   } | undefined
@@ -146,7 +150,7 @@ export interface Settings {
   readonly startupOptions: string | undefined
   readonly types: PgTypes.Registry | undefined
   readonly transform: NonNullable<Options["transform"]>
-  readonly pool: Omit<Pool.Options<never, never, never>, "name" | "acquire" | "check"> & {
+  readonly pool: Omit<Pool.Options<never, never, never>, "name" | "acquire" | "check" | "onReturn" | "cancel"> & {
     readonly check: PoolOptions["check"]
   }
   readonly dialTimeout: Duration.Duration
@@ -168,6 +172,7 @@ interface Preset {
   readonly wait?: number
   readonly dial?: number
   readonly start?: Pool.Start
+  readonly idle?: Duration.Duration
 }
 
 const PRESETS: Record<Profile.Profile, Preset> = {
@@ -213,6 +218,7 @@ const poolOf = ({ options: { pool = {} }, preset, url, warnings }: Sources) => {
       start: pool.start ?? preset.start,
       wait: { ...pool.wait, timeout: waitTimeout },
       dial: { ...pool.dial, timeout: dialTimeout },
+      lifetime: { ...pool.lifetime, idle: pool.lifetime?.idle ?? preset.idle },
       check: pool.check
     }
   }

@@ -46,13 +46,17 @@ export interface ConnectionsOptions {
 export interface PoolOptions {
   /** When the shared connections are opened. Default `background`, with the profile serverless `lazy`. */
   readonly start?: Pool.Start | undefined
-  /** `timeout`: default 10 seconds. */
-  readonly wait?: Pool.Options<never, never, never>["wait"]
+  /** `timeout`: default 10 seconds. Shared connections and subscriptions are held for good: there is no `maxHold`. */
+  readonly wait?: Omit<NonNullable<Pool.Options<never, never, never>["wait"]>, "maxHold"> | undefined
   /** `timeout`: default `connect_timeout` of the URL, else 5 seconds, as in the guides. */
   readonly dial?: Pool.Options<never, never, never>["dial"]
+  /** When reserved connections are replaced, idle ones closed. Default 30 minutes, 2 minutes (10 seconds in serverless). */
+  readonly lifetime?: Pool.Options<never, never, never>["lifetime"]
   readonly check?: {
     /** Reserved connections used this recently are lent without a round trip first. Default 500 ms. */
     readonly skipWithin?: Duration.Input | undefined
+    /** Reserved connections idle for this long make a round trip in the background. Default 30 seconds. */
+    readonly keepalive?: Duration.Input | undefined
     /** Limit of a round trip. Default 1 second. */
     readonly timeout?: Duration.Input | undefined
     /** How often shared and subscribed connections are tried. Default 30 seconds, as in the guides. */
@@ -129,8 +133,8 @@ export interface Settings {
   readonly tls: ConnectionOptions | undefined
   readonly max: number
   readonly shared: number
-  readonly pool: Omit<Pool.Options<never, never, never>, "name" | "acquire" | "check"> & {
-    readonly check: { readonly skipWithin?: Duration.Input | undefined; readonly timeout: Duration.Duration }
+  readonly pool: Omit<Pool.Options<never, never, never>, "name" | "acquire" | "check" | "onReturn" | "cancel"> & {
+    readonly check: Pick<NonNullable<PoolOptions["check"]>, "skipWithin" | "keepalive" | "timeout">
   }
   readonly dialTimeout: Duration.Duration
   readonly waitTimeout: Duration.Duration
@@ -151,6 +155,7 @@ export interface Settings {
 interface Preset {
   readonly max: number
   readonly start?: Pool.Start
+  readonly idle?: Duration.Duration
 }
 
 const PRESETS: Record<Profile.Profile, Preset> = {
@@ -267,7 +272,8 @@ export const resolve = (options: Options, url: FromUrl, environment: FromEnviron
       // The shared connections have places of their own in the queue: a full one must not keep them from being replaced.
       wait: { ...pool.wait, maxWaiting: times.maxWaiting + shared },
       dial: { ...pool.dial, timeout: times.dialTimeout },
-      check: { skipWithin: pool.check?.skipWithin, timeout: times.checkTimeout }
+      lifetime: { ...pool.lifetime, idle: pool.lifetime?.idle ?? preset.idle },
+      check: { skipWithin: pool.check?.skipWithin, keepalive: pool.check?.keepalive, timeout: times.checkTimeout }
     },
     ...limits,
     suspectAfter: Duration.toMillis(limits.timeout),

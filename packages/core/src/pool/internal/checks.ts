@@ -11,6 +11,7 @@ import type { Outbox } from "../../internal/outbox.ts"
 import type { Bag } from "./bag.ts"
 import type { Connection } from "./connection.ts"
 import type { Settings } from "./options.ts"
+import type { Edges } from "./poolState.ts"
 
 /** Instead of a number of doubts: its use proves nothing. */
 const UNPROVEN = -1
@@ -21,18 +22,18 @@ export class Checks<A> {
   private readonly settings: Settings<A>
   private readonly bag: Bag<A>
   private readonly outbox: Outbox
-  private readonly start: (connection: Connection<A>) => void
+  private readonly edges: Edges<A>
 
   constructor(
     settings: Settings<A>,
     bag: Bag<A>,
     outbox: Outbox,
-    start: (connection: Connection<A>) => void
+    edges: Edges<A>
   ) {
     this.settings = settings
     this.bag = bag
     this.outbox = outbox
-    this.start = start
+    this.edges = edges
   }
 
   needed(connection: Connection<A>, now: number): boolean {
@@ -82,11 +83,19 @@ export class Checks<A> {
     connection.state = "checking"
     this.bag.checking++
     if (this.settings.isAlive(connection.item)) {
-      this.outbox.add({ run: () => this.start(connection) })
+      this.outbox.add({ run: () => this.edges.check(connection) })
     } else {
       this.bag.checking--
       this.bag.close(connection, "Broken")
     }
+  }
+
+  /** As `begin`, for one that comes back. */
+  reset(connection: Connection<A>): void {
+    connection.keeping = false
+    connection.state = "checking"
+    this.bag.checking++
+    this.outbox.add({ run: () => this.edges.reset(connection) })
   }
 
   private isSuspect(connection: Connection<A>): boolean {

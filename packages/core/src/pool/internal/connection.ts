@@ -4,6 +4,7 @@
  *
  * @internal
  */
+import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { Deadline } from "../../internal/deadlines.ts"
 import type { CloseReason } from "../PoolEvent.ts"
@@ -37,6 +38,9 @@ export class Connection<A> implements Deadline {
   visitor: Visitor<A> | undefined
   lent = false
   borrow: Borrow<A> | undefined
+  /** Its borrower was interrupted: its work may still run, at the server and, as `work`, here. */
+  abandoned = false
+  work: Fiber.Fiber<unknown, unknown> | undefined
   /** Decided while it was used: close it when it comes back. */
   doom: CloseReason | undefined
   newer: Connection<A> | undefined

@@ -30,6 +30,9 @@ const defaultBackoff: Schedule.Schedule<unknown> = Schedule.forever.pipe(
   )
 )
 
+/** As long as the shortest of these. */
+const MISLED_DELAY = 100
+
 /** A schedule without delays must not become a storm. */
 const LEAST_DELAY = 10
 
@@ -99,6 +102,16 @@ export class Dialer {
     this.shared = undefined
     this.window = 1
     this.down = this.down || (open === 0 && this.failedDials >= DOWN_AFTER)
+    this.holdOff(delay, resume)
+  }
+
+  /** What was reached is not what was sought: looks again a moment later, with one dial. */
+  misled(resume: () => void): void {
+    this.window = 1
+    this.holdOff(MISLED_DELAY, resume)
+  }
+
+  private holdOff(delay: number, resume: () => void): void {
     this.holdingOff = true
     this.cancelHoldOff?.()
     this.cancelHoldOff = this.deadlines.after(delay, () => {

@@ -8,7 +8,7 @@ import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import type { Deadlines } from "../../internal/deadlines.ts"
 import { Connection } from "./connection.ts"
@@ -18,6 +18,9 @@ import type { Edges, PoolState } from "./poolState.ts"
 
 /** After this many milliseconds the slot of a connection that will not close is given back. */
 export const CLOSE_TIMEOUT = 5000
+
+/** How long work that was given up may take to end, in milliseconds, once it is being cancelled. */
+const CANCEL_GRACE = 100
 
 export type Fork = <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
 
@@ -32,6 +35,8 @@ interface Dial {
 export class PoolEdges<A> implements Edges<A> {
   private readonly dials = new Map<Dial, Fiber.Fiber<A, unknown>>()
   private readonly checks = new Set<() => void>()
+  /** They need connections of their own, which no slot of the pool stands for. */
+  private cancels = 0
   private readonly settings: Settings<A>
   private readonly open: (scope: Scope.Scope) => Fiber.Fiber<A, unknown>
   private readonly fork: Fork
@@ -80,31 +85,70 @@ export class PoolEdges<A> implements Edges<A> {
   }
 
   check(connection: Connection<A>): void {
-    const test = this.settings.test
+    const { test } = this.settings
     if (test === undefined) return this.state.checked(connection, true)
-    let answered = false
-    const answer = (passed: boolean) => {
-      if (answered) return
-      answered = true
-      cancelTimeout()
-      this.checks.delete(abort)
-      this.state.checked(connection, passed)
-    }
-    const fiber = this.fork(Effect.suspend(() => test(connection.item)))
-    const stop = (passed: boolean) => {
-      answer(passed)
-      fiber.interruptUnsafe()
-    }
-    const abort = () => stop(true) // nothing is wrong with it, but the pool has moved on and will not lend it
-    const cancelTimeout = this.deadlines.after(this.settings.checkTimeout, () => stop(false))
-    this.checks.add(abort)
-    fiber.addObserver((exit) => answer(Exit.isSuccess(exit)))
-    // It may have moved on before the check began, or at the hands of `test` itself.
-    if (connection.generation !== this.state.generation) abort()
+    this.ask(connection, () => test(connection.item), (passed) => this.state.checked(connection, passed))
+  }
+
+  reset(connection: Connection<A>): void {
+    const { onReturn } = this.settings
+    if (onReturn === undefined) return this.state.reset(connection, true)
+    this.ask(connection, () => onReturn(connection.item), (passed) => this.state.reset(connection, passed))
   }
 
   close(connection: Connection<A>): void {
-    this.closeScope(connection.scope, () => this.state.closed())
+    const { cancel, dialConcurrency } = this.settings
+    const { abandoned, item, work } = connection
+    const close = () => {
+      this.closeScope(connection.scope, () => this.state.closed())
+      work?.interruptUnsafe()
+    }
+    if (!abandoned || cancel === undefined || this.cancels >= dialConcurrency) return close()
+    const ended = work === undefined ? Effect.void : Fiber.await(work)
+    this.cancels++
+    this.atMost(CANCEL_GRACE, () => Effect.andThen(cancel(item), ended), () => {
+      this.cancels--
+      close()
+    })
+  }
+
+  private ask(
+    connection: Connection<A>,
+    question: () => Effect.Effect<unknown, unknown>,
+    onAnswer: (passed: boolean) => void
+  ): void {
+    let stop: ((passed: boolean) => void) | undefined
+    const abort = () => stop?.(true) // nothing is wrong with it, but the pool has moved on and will not lend it
+    this.checks.add(abort)
+    stop = this.atMost(this.settings.checkTimeout, question, (passed) => {
+      this.checks.delete(abort)
+      onAnswer(passed)
+    })
+    // It may have moved on before the question was asked, or at the hands of who was asked.
+    if (connection.generation !== this.state.generation) abort()
+  }
+
+  /** Tells, once, whether `effect` succeeds within `millis`; the returned function ends it before. Nothing waits for its interruption. */
+  private atMost(
+    millis: number,
+    effect: () => Effect.Effect<unknown, unknown>,
+    onEnd: (succeeded: boolean) => void
+  ): (succeeded: boolean) => void {
+    let ended = false
+    const end = (succeeded: boolean) => {
+      if (ended) return
+      ended = true
+      cancelTimeout()
+      onEnd(succeeded)
+    }
+    const fiber = this.fork(Effect.suspend(effect))
+    const stop = (succeeded: boolean) => {
+      end(succeeded)
+      fiber.interruptUnsafe()
+    }
+    const cancelTimeout = this.deadlines.after(millis, () => stop(false))
+    fiber.addObserver((exit) => end(Exit.isSuccess(exit)))
+    return stop
   }
 
   private abortDial(dial: Dial, fiber: Fiber.Fiber<A, unknown>): void {

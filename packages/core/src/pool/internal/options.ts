@@ -106,6 +106,18 @@ export interface Options<A, E, R> {
     /** Asked at every borrow and return, so it must be cheap. */
     readonly isAlive?: ((item: A) => boolean) | undefined
   } | undefined
+  /**
+   * Makes a connection that comes back as good as new, before anybody else has it: rolls back, say. What it needs comes
+   * with `acquire`. A failure closes the connection, and so does `check.timeout`. Default: nothing is done.
+   */
+  readonly onReturn?: ((item: A) => Effect.Effect<unknown, unknown>) | undefined
+  /**
+   * Stops at the server what runs on a connection whose borrower was interrupted. Then the interruption is not waited
+   * for: this runs in the background, and 100 ms later at the latest the connection is closed under the work. At most
+   * `dial.concurrency` run at once; beyond that the connection is closed at once. Default: the borrower's interruption
+   * waits until the work has ended, and the connection is used again.
+   */
+  readonly cancel?: ((item: A) => Effect.Effect<void>) | undefined
   readonly leak?: {
     /** Held for longer than this, a borrow is named by the event `Leaked`. Default: none is. */
     readonly after: Duration.Input
@@ -160,6 +172,8 @@ export interface Settings<A> {
   /** `Infinity` where there is nothing to ask. */
   readonly keepalive: number
   readonly checkTimeout: number
+  readonly onReturn: ((item: A) => Effect.Effect<unknown, unknown>) | undefined
+  readonly cancel: ((item: A) => Effect.Effect<void>) | undefined
   readonly lifetime: number
   readonly idleTimeout: number
   readonly jitter: number
@@ -215,6 +229,8 @@ export const resolve = <A, E, R>(options: Options<A, E, R>): Settings<A> => {
       ? Infinity
       : periodMillis("check.keepalive", check.keepalive ?? "30 seconds"),
     checkTimeout: boundedMillis("check.timeout", check?.timeout ?? "1 second"),
+    onReturn: options.onReturn,
+    cancel: options.cancel,
     lifetime: periodMillis("lifetime.max", lifetime?.max ?? "30 minutes"),
     idleTimeout: periodMillis("lifetime.idle", lifetime?.idle ?? "2 minutes"),
     jitter: share("lifetime.jitter", lifetime?.jitter ?? 0.1),

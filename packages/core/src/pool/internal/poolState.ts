@@ -10,7 +10,7 @@ import * as Duration from "effect/Duration"
 import type * as Scope from "effect/Scope"
 import type { Deadlines } from "../../internal/deadlines.ts"
 import type { EventHub } from "../../internal/eventHub.ts"
-import type { Outbox, Task } from "../../internal/outbox.ts"
+import type { Outbox } from "../../internal/outbox.ts"
 import type { Holder, PoolError } from "../PoolError.ts"
 import type { CloseReason, PoolEvent } from "../PoolEvent.ts"
 import { Bag } from "./bag.ts"
@@ -27,12 +27,14 @@ import { Lineage } from "./lineage.ts"
 import type { Settings, Size } from "./options.ts"
 import { Report, zeroCounts } from "./report.ts"
 import type { Stats } from "./stats.ts"
+import { Supply } from "./supply.ts"
 import { Waiting } from "./waiting.ts"
 
 /** What the state asks of the outside. Each call answers later through `opened`, `dialFailed`, `checked`, `closed`. */
 export interface Edges<A> {
   dial(): void
   check(connection: Connection<A>): void
+  reset(connection: Connection<A>): void
   close(connection: Connection<A>): void
   /** Ends the dials and checks that run: the pool has moved on. */
   abort(): void
@@ -51,13 +53,13 @@ export class PoolState<A> implements Lender<A> {
   /** How long borrows waited, how long they held their connections, how long dials took. */
   readonly times = { wait: new Histogram(), use: new Histogram(), create: new Histogram() }
   generation = 0
+  /** Why those of earlier generations are closed. */
+  private staleAs: CloseReason = "Cleared"
   private readonly checks: Checks<A>
   private readonly keeper: Keeper<A>
   private readonly leases: Leases<A>
   private readonly clockWatch: ClockWatch
-  /** Whether `size.min` connections are to be open although nobody waits. */
-  private filling = false
-  private readonly watchers = new Set<Watcher>()
+  readonly supply: Supply<A>
   private readonly edges: Edges<A>
   private readonly dialer: Dialer
   private readonly deadlines: Deadlines
@@ -85,7 +87,7 @@ export class PoolState<A> implements Lender<A> {
       outbox,
       events
     )
-    this.checks = new Checks(settings, this.bag, outbox, (connection) => edges.check(connection))
+    this.checks = new Checks(settings, this.bag, outbox, edges)
     this.keeper = new Keeper(settings, this.bag, this.checks, deadlines, () => this.wake(), random)
     this.clockWatch = new ClockWatch(clock, deadlines, () => this.bag.open > 0, (...jump) => this.jumped(...jump))
     this.lineage = new Lineage(settings.nested)
@@ -95,6 +97,7 @@ export class PoolState<A> implements Lender<A> {
     this.leaks = new LeakWatch(settings.leakAfter, this.bag.used, deadlines, events)
     this.report = new Report(settings, this.bag, this.waiters, dialer, deadlines, counts)
     this.leases = new Leases(settings, this.bag, this.lineage, counts, deadlines, events, () => this.wake())
+    this.supply = new Supply(settings, this.bag, dialer, outbox, () => this.startDial())
     this.dialer = dialer
     this.deadlines = deadlines
     this.outbox = outbox
@@ -120,7 +123,7 @@ export class PoolState<A> implements Lender<A> {
     const now = this.deadlines.now()
     const deadline = Math.min(now + timeout, ambientDeadline)
     borrow.requestedAt = now
-    this.filling = true
+    this.supply.filling = true
     if (this.tryLend(borrow)) {
       borrow.run()
       return
@@ -132,7 +135,7 @@ export class PoolState<A> implements Lender<A> {
     } else {
       this.waiters.add(borrow, deadline, now)
       this.events.publish?.({ _tag: "Waited", waiting: this.waiters.size })
-      this.supply()
+      this.supplyWaiters()
     }
     this.outbox.flush()
   }
@@ -174,14 +177,25 @@ export class PoolState<A> implements Lender<A> {
       this.bag.close(connection, reason)
       this.wake()
     } else {
-      if (this.checks.returned(connection, now)) this.place(connection, now)
-      else this.checks.begin(connection)
+      if (this.settings.onReturn !== undefined) this.checks.reset(connection)
+      else this.takeBack(connection, now)
       this.outbox.flush()
     }
   }
 
+  private takeBack(connection: Connection<A>, now: number): void {
+    if (this.checks.returned(connection, now)) this.place(connection, now)
+    else this.checks.begin(connection)
+  }
+
   invalidate(item: A, reason: CloseReason): void {
-    for (const connection of this.bag.find(item)) {
+    const found = this.bag.find(item)
+    // One server stands behind them all. Those who find out later tell of the same change.
+    if (reason === "WrongRole" && found.some(({ generation }) => generation === this.generation)) {
+      this.dialer.misled(() => this.wake())
+      this.renew(reason)
+    }
+    for (const connection of found) {
       if (connection.state !== "idle") {
         connection.doom ??= reason
       } else if (connection.generation === this.generation) {
@@ -218,7 +232,7 @@ export class PoolState<A> implements Lender<A> {
         retryIn: Duration.millis(delay)
       })
       if (this.dialer.down && this.settings.failFast) this.waiters.refuseAll("Unavailable")
-      for (const watcher of this.watchers) watcher.onDialFailed?.(this.report.unavailable())
+      this.supply.dialFailed(() => this.report.unavailable())
     }
     this.wake()
   }
@@ -243,18 +257,21 @@ export class PoolState<A> implements Lender<A> {
     this.settle(connection, reason)
   }
 
+  reset(connection: Connection<A>, passed: boolean): void {
+    if (!passed) connection.doom ??= "ResetFailed"
+    const reason = this.unfit(connection)
+    this.bag.checking--
+    if (reason === undefined) this.takeBack(connection, this.deadlines.now())
+    else this.bag.close(connection, reason)
+    this.wake()
+  }
+
   closed(): void {
     this.bag.closing--
     this.wake()
   }
 
   // ---- the pool as a whole
-
-  /** Tells `watcher` of every turn, and has the connections it wants opened, until the returned function is called. */
-  watch(watcher: Watcher): () => void {
-    this.watchers.add(watcher)
-    return () => void this.watchers.delete(watcher)
-  }
 
   now(): number {
     return this.deadlines.now()
@@ -272,11 +289,16 @@ export class PoolState<A> implements Lender<A> {
 
   /** O(1): the swept connections close one by one, and none of them is lent again. */
   clear(interrupt: boolean): void {
-    this.generation++
-    this.bag.sweep("Cleared") // before `abort`, which may at once have new ones opened and somebody borrow
-    this.edges.abort()
+    this.renew("Cleared")
     if (interrupt) this.leases.cutOthers(this.generation, "Cleared")
     this.wake()
+  }
+
+  private renew(reason: "Cleared" | "WrongRole"): void {
+    this.generation++
+    this.staleAs = reason
+    this.bag.sweep(reason) // before `abort`, which may at once have new ones opened and somebody borrow
+    this.edges.abort()
   }
 
   /** Refuses whoever waits or comes, closes what is idle; what is lent may finish. */
@@ -421,59 +443,38 @@ export class PoolState<A> implements Lender<A> {
     const alive = this.settings.isAlive(connection.item)
     if (connection.doom !== undefined) return connection.doom
     if (this.phase !== "open") return "Drained"
-    if (connection.generation !== this.generation) return "Cleared"
+    if (connection.generation !== this.generation) return this.staleAs
     return alive ? undefined : "Broken"
   }
 
   /** Opens what `start` and `size.min` ask for. */
   start(): void {
-    this.filling = this.settings.start !== "lazy"
+    this.supply.filling = this.settings.start !== "lazy"
     this.wake()
   }
 
   /** After a change that may have made room or need: check, dial, tell the watchers, act. */
   wake(): void {
     this.keeper.settle()
-    this.supply()
-    for (const watcher of this.watchers) watcher.onTurn(this.bag.open, this.bag.total)
+    this.supplyWaiters()
+    this.supply.turned()
     this.outbox.flush()
   }
 
-  private supply(): void {
+  private supplyWaiters(): void {
     if (this.phase !== "open") return
     this.checks.supply(this.waiters.size)
-    this.dial()
-  }
-
-  private dial(): void {
-    const { checking, open, staying } = this.bag
-    const floor = this.filling ? this.settings.min : 0
-    let want = Math.max(this.waiters.size - checking, floor - staying, this.dialer.down ? 1 : 0)
-    for (const watcher of this.watchers) want = Math.max(want, watcher.want - open)
-    while (this.bag.opening < want && this.bag.total < this.settings.max && this.dialer.admits(this.bag.opening)) {
-      this.bag.opening++
-      this.outbox.add(this.dialTask)
-    }
+    this.supply.dial(this.waiters.size)
   }
 
   /** The pool may have begun to drain, or been paused, since the dial was decided. */
-  private readonly dialTask: Task = {
-    run: () => {
-      if (this.mayDial) return this.edges.dial()
-      this.bag.opening--
-      this.wake()
-    }
+  private startDial(): void {
+    if (this.mayDial) return this.edges.dial()
+    this.bag.opening--
+    this.wake()
   }
 
   private get mayDial(): boolean {
     return this.phase === "open" && !this.dialer.paused
   }
-}
-
-/** Something that waits for connections to open, or for all of them to be gone. */
-export interface Watcher {
-  /** Connections to have open while it watches. */
-  readonly want: number
-  onTurn(open: number, total: number): void
-  onDialFailed?(error: PoolError): void
 }

@@ -34,7 +34,7 @@ export const awaitWarm = <A>(state: PoolState<A>): Effect.Effect<void, PoolError
       stop()
       state.tell(() => resume(result))
     }
-    const unwatch = state.watch({
+    const unwatch = state.supply.watch({
       get want() {
         return Math.max(1, state.settings.min)
       },
@@ -74,7 +74,7 @@ export const awaitDrained = <A>(state: PoolState<A>, deadline: number): Effect.E
       state.tell(() => resume(result))
     }
     state.drain()
-    const unwatch = state.watch({
+    const unwatch = state.supply.watch({
       want: 0,
       onTurn: (_, total) => {
         if (total === 0) end()
