@@ -109,9 +109,8 @@ main.pipe(
       return 1
     })
   ),
-  Effect.map((code) => {
-    process.exitCode = code
-  }),
+  // Everything has ended by now, and Node left alone was seen to spin for ever over the handles of ended children.
+  Effect.map((code) => process.exit(code)),
   Effect.provide(NodeServices.layer),
   // The storm tells what happens; the ready lines of its own connections would tear its table.
   Effect.provideService(References.MinimumLogLevel, "Error"),
