@@ -86,14 +86,6 @@ export interface FunctionOptions<A>
 }
 
 /**
- * A pool whose connections are opened by functions, or by an effect that needs nothing but its scope.
- *
- * @since 0.1.0
- * @category models
- */
-export type Options<A> = FunctionOptions<A> | Pool.Options<A, unknown, never>
-
-/**
  * A borrowed connection. Give it back once: disposing of it does.
  *
  * @since 0.1.0
@@ -182,7 +174,9 @@ const run = <A, B>(
   return runPromise(Pool.use(pool, borrowed, options), signal)
 }
 
-const toOptions = <A>(options: Options<A>): Pool.Options<A, unknown, never> => {
+const toOptions = <A>(
+  options: FunctionOptions<A> | Pool.Options<A, unknown, never>
+): Pool.Options<A, unknown, never> => {
   if ("acquire" in options) return options
   const { check, close, open, ...others } = options
   const test = check?.test
@@ -190,12 +184,16 @@ const toOptions = <A>(options: Options<A>): Pool.Options<A, unknown, never> => {
 }
 
 /**
- * Opens a pool for code outside Effect. Throws as `Pool.make`, by the call; rejects with what that fails with.
+ * Opens a pool for code outside Effect, of what functions open, or an effect that needs nothing but its scope. Throws as
+ * `Pool.make`, by the call; rejects with what that fails with.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const start = <A>(options: Options<A>, given?: RunOptions): Promise<PromisePool<A>> =>
+export const start: {
+  <A>(options: FunctionOptions<A>, run?: RunOptions): Promise<PromisePool<A>>
+  <A>(options: Pool.Options<A, unknown, never>, run?: RunOptions): Promise<PromisePool<A>>
+} = <A>(options: FunctionOptions<A> | Pool.Options<A, unknown, never>, given?: RunOptions): Promise<PromisePool<A>> =>
   started(Pool.make(toOptions(options)), given)
 
 const started = async <A, E>(

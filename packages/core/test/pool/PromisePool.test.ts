@@ -190,14 +190,19 @@ describe("the signals of a PromisePool", () => {
   it("tells work, and gives its connection back when it settles", async () => {
     const pool = await startOn(makeServer())
     const controller = new AbortController()
-    const working = pool.run(
-      (_, signal) =>
-        new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(new Error("stopped")))),
-      { signal: controller.signal }
-    )
+    const told: Array<unknown> = []
+    const work = (_: unknown, signal: AbortSignal) =>
+      new Promise((_resolve, reject) =>
+        signal.addEventListener("abort", () => {
+          told.push(signal.reason)
+          reject(new Error("stopped"))
+        })
+      )
+    const working = pool.run(work, { signal: controller.signal })
     await setImmediate()
     controller.abort("enough")
     assert.strictEqual(await working.catch(identity), "enough")
+    assert.deepStrictEqual(told, ["enough"])
     const { closed, idle, used } = pool.stats()
     assert.deepStrictEqual({ closed, idle, used }, { closed: 0, idle: 1, used: 0 })
     await pool.close()
