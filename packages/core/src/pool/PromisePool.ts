@@ -38,7 +38,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { acquireOf, testOf, workOn } from "./internal/promises.ts"
+import { acquireOf, questionOf, workOn } from "./internal/promises.ts"
 import * as Pool from "./Pool.ts"
 import type { CloseReason, PoolEvent } from "./PoolEvent.ts"
 
@@ -83,6 +83,10 @@ export interface FunctionOptions<A>
       readonly test?: ((item: A, signal: AbortSignal) => PromiseLike<unknown>) | undefined
     }
     | undefined
+  /** As `onReturn` of `Pool.Options`: a rejection closes the connection. */
+  readonly onReturn?: ((item: A, signal: AbortSignal) => PromiseLike<unknown>) | undefined
+  /** As `cancel` of `Pool.Options`. A rejection is as good as an end. */
+  readonly cancel?: ((item: A) => PromiseLike<unknown>) | undefined
 }
 
 /**
@@ -178,9 +182,15 @@ const toOptions = <A>(
   options: FunctionOptions<A> | Pool.Options<A, unknown, never>
 ): Pool.Options<A, unknown, never> => {
   if ("acquire" in options) return options
-  const { check, close, open, ...others } = options
+  const { cancel, check, close, onReturn, open, ...others } = options
   const test = check?.test
-  return { ...others, acquire: acquireOf(open, close), check: { ...check, test: test && testOf(test) } }
+  return {
+    ...others,
+    acquire: acquireOf(open, close),
+    check: { ...check, test: test && questionOf(test) },
+    onReturn: onReturn && questionOf(onReturn),
+    cancel: cancel && ((item) => Effect.ignore(questionOf(cancel)(item)))
+  }
 }
 
 /**
