@@ -88,8 +88,10 @@ What pools do of what a pool owes those who depend on it: 26 behaviours, each wr
 a small adapter, on virtual time and on a server of the kit's own. \`n/a\`: the pool has nothing that could be asked, such
 as one that cannot be paused. [Score your own pool](15-score-your-pool.md) shows how to add one.
 
-Measured on ${date} with ${scored[0]?.runtime}: ${versions}. \`npm run conformance -- [POOL...] [--json FILE] [--on
-node|bun|deno]\` measures again; a run of all pools on Node writes this page.
+Measured on ${date} with ${scored[0]?.runtime}: ${versions}.
+
+\`npm run conformance -- [POOL...] [--json FILE] [--on node|bun|deno]\` measures again; a run of all pools on Node writes
+this page.
 
 ${Conformance.table(cards)}
 

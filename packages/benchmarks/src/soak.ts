@@ -56,14 +56,15 @@ const options = (proxy: FaultProxy.FaultProxy) => ({
   }
 } as const)
 
-/** Everything that has begun ends, or it never will. */
-const untilQuiet = (pool: Pool.Pool<Client>, tally: Tally, end: number): Effect.Effect<boolean> =>
+/** Everything that has begun ends, at the server too, or it never will. */
+const untilQuiet = (pool: Pool.Pool<Client>, server: Server, tally: Tally, end: number): Effect.Effect<boolean> =>
   Effect.gen(function*() {
-    const { checking, closing, opening, used, waiting } = yield* Pool.stats(pool)
-    if (used + waiting + opening + closing + checking + tally.pending === 0) return true
+    const { checking, closing, idle, opening, used, waiting } = yield* Pool.stats(pool)
+    const left = used + waiting + opening + closing + checking + tally.pending
+    if (left === 0 && server.open() <= idle) return true
     if ((yield* Clock.currentTimeMillis) > end) return false
     yield* Effect.sleep("50 millis")
-    return yield* untilQuiet(pool, tally, end)
+    return yield* untilQuiet(pool, server, tally, end)
   })
 
 const sample = (pool: Pool.Pool<Client>, server: Server, tally: Tally, seconds: number) =>
@@ -85,6 +86,7 @@ const sample = (pool: Pool.Pool<Client>, server: Server, tally: Tally, seconds: 
 const stage = (
   pool: Pool.Pool<Client>,
   proxy: FaultProxy.FaultProxy,
+  server: Server,
   tally: Tally,
   troubles: Record<string, number>
 ) =>
@@ -97,7 +99,7 @@ const stage = (
     yield* Pool.resume(pool)
     yield* Pool.resize(pool, { min: 2, max: SIZE })
     const end = (yield* Clock.currentTimeMillis) + QUIET_WITHIN_MS
-    return yield* untilQuiet(pool, tally, end)
+    return yield* untilQuiet(pool, server, tally, end)
   })
 
 const rowOf = (one: Sample): ReadonlyArray<string> =>
@@ -136,7 +138,7 @@ const soak = (seconds: number) =>
     yield* Effect.scoped(Effect.gen(function*() {
       const pool = yield* Pool.make(options(proxy))
       while ((yield* elapsed) < seconds) {
-        const quiet = yield* stage(pool, proxy, tally, troubles)
+        const quiet = yield* stage(pool, proxy, server, tally, troubles)
         if (!quiet) {
           faults.push(`not quiet after ${QUIET_WITHIN_MS / 1000} s: ${JSON.stringify(yield* Pool.stats(pool))}`)
         }

@@ -37,6 +37,18 @@ describe("PromisePool.start", () => {
         }
       }
     })
+    void PromisePool.start({
+      name: "p",
+      open,
+      size: { max: 1 },
+      check: { test: (item) => Promise.resolve(expect(item).type.toBe<Connection>()) }
+    })
+    void PromisePool.start({
+      name: "p",
+      acquire: Effect.succeed(1),
+      size: { max: 1 },
+      check: { test: (item) => Effect.succeed(expect(item).type.toBe<number>()) }
+    })
   })
 
   test("accepts undefined for whatever is optional", () => {

@@ -38,7 +38,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { acquireOf, testOf, workOn } from "./internal/promises.ts"
+import { acquireOf, questionOf, workOn } from "./internal/promises.ts"
 import * as Pool from "./Pool.ts"
 import type { CloseReason, PoolEvent } from "./PoolEvent.ts"
 
@@ -83,15 +83,11 @@ export interface FunctionOptions<A>
       readonly test?: ((item: A, signal: AbortSignal) => PromiseLike<unknown>) | undefined
     }
     | undefined
+  /** As `onReturn` of `Pool.Options`: a rejection closes the connection. */
+  readonly onReturn?: ((item: A, signal: AbortSignal) => PromiseLike<unknown>) | undefined
+  /** As `cancel` of `Pool.Options`. A rejection is as good as an end. */
+  readonly cancel?: ((item: A) => PromiseLike<unknown>) | undefined
 }
-
-/**
- * A pool whose connections are opened by functions, or by an effect that needs nothing but its scope.
- *
- * @since 0.1.0
- * @category models
- */
-export type Options<A> = FunctionOptions<A> | Pool.Options<A, unknown, never>
 
 /**
  * A borrowed connection. Give it back once: disposing of it does.
@@ -182,20 +178,32 @@ const run = <A, B>(
   return runPromise(Pool.use(pool, borrowed, options), signal)
 }
 
-const toOptions = <A>(options: Options<A>): Pool.Options<A, unknown, never> => {
+const toOptions = <A>(
+  options: FunctionOptions<A> | Pool.Options<A, unknown, never>
+): Pool.Options<A, unknown, never> => {
   if ("acquire" in options) return options
-  const { check, close, open, ...others } = options
+  const { cancel, check, close, onReturn, open, ...others } = options
   const test = check?.test
-  return { ...others, acquire: acquireOf(open, close), check: { ...check, test: test && testOf(test) } }
+  return {
+    ...others,
+    acquire: acquireOf(open, close),
+    check: { ...check, test: test && questionOf(test) },
+    onReturn: onReturn && questionOf(onReturn),
+    cancel: cancel && ((item) => Effect.ignore(questionOf(cancel)(item)))
+  }
 }
 
 /**
- * Opens a pool for code outside Effect. Throws as `Pool.make`, by the call; rejects with what that fails with.
+ * Opens a pool for code outside Effect, of what functions open, or an effect that needs nothing but its scope. Throws as
+ * `Pool.make`, by the call; rejects with what that fails with.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const start = <A>(options: Options<A>, given?: RunOptions): Promise<PromisePool<A>> =>
+export const start: {
+  <A>(options: FunctionOptions<A>, run?: RunOptions): Promise<PromisePool<A>>
+  <A>(options: Pool.Options<A, unknown, never>, run?: RunOptions): Promise<PromisePool<A>>
+} = <A>(options: FunctionOptions<A> | Pool.Options<A, unknown, never>, given?: RunOptions): Promise<PromisePool<A>> =>
   started(Pool.make(toOptions(options)), given)
 
 const started = async <A, E>(

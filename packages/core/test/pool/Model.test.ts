@@ -4,7 +4,7 @@
  * many sequences, `BREAKWATER_MODEL_SEED` which ones.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { failureOf } from "./model/search.ts"
+import { failureOf, OPERATIONS, parkedAt, sequence } from "./model/search.ts"
 
 const given = (name: string): number | undefined => {
   const value = process.env[name]
@@ -14,11 +14,22 @@ const given = (name: string): number | undefined => {
 const runs = given("BREAKWATER_MODEL_RUNS") ?? 10_000
 const seed = given("BREAKWATER_MODEL_SEED") ?? Math.floor(Math.random() * 2 ** 31)
 
+/** Of which every one is run once for each operation. */
+const PARKED = Math.min(runs, 50)
+
+const check = (one: number, found = sequence(one)): void => {
+  const failure = failureOf(found)
+  if (failure !== undefined) assert.fail(`${failure}\nBREAKWATER_MODEL_SEED=${one} BREAKWATER_MODEL_RUNS=1 repeats it.`)
+}
+
 describe("the model", () => {
   it(`says what the pool does, after every step of ${runs} random sequences from seed ${seed}`, () => {
-    for (let one = 0; one < runs; one++) {
-      const failure = failureOf(seed + one)
-      if (failure !== undefined) assert.fail(failure)
+    for (let one = seed; one < seed + runs; one++) check(one)
+  }, Infinity)
+
+  it(`says it too when all borrows stop at one operation, whichever, in ${PARKED} sequences from seed ${seed}`, () => {
+    for (let one = seed; one < seed + PARKED; one++) {
+      for (let operation = 0; operation < OPERATIONS; operation++) check(one, parkedAt(operation, sequence(one)))
     }
   }, Infinity)
 })

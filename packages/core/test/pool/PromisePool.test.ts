@@ -115,6 +115,22 @@ describe("PromisePool", () => {
     assert.strictEqual(server.closed, server.opened)
   })
 
+  it("closes what cannot be made as good as new, and asks for nothing more of what can", async () => {
+    const server = makeServer()
+    const returned: Array<number> = []
+    const onReturn = async ({ id }: { readonly id: number }) => {
+      returned.push(id)
+      if (id === 1) throw new Error("dirty")
+    }
+    const pool = await startOn(server, { onReturn })
+    for (let i = 0; i < 3; i++) {
+      await pool.run(() => 0)
+      while (pool.stats().checking > 0) await setImmediate()
+    }
+    assert.deepStrictEqual(returned, [1, 2, 2])
+    await pool.close()
+  })
+
   it("throws for options that are not allowed, by the call", () => {
     assert.throws(() => PromisePool.start({ name: "p", open: never, size: { max: 0 } }), RangeError)
   })
@@ -190,14 +206,19 @@ describe("the signals of a PromisePool", () => {
   it("tells work, and gives its connection back when it settles", async () => {
     const pool = await startOn(makeServer())
     const controller = new AbortController()
-    const working = pool.run(
-      (_, signal) =>
-        new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(new Error("stopped")))),
-      { signal: controller.signal }
-    )
+    const told: Array<unknown> = []
+    const work = (_: unknown, signal: AbortSignal) =>
+      new Promise((_resolve, reject) =>
+        signal.addEventListener("abort", () => {
+          told.push(signal.reason)
+          reject(new Error("stopped"))
+        })
+      )
+    const working = pool.run(work, { signal: controller.signal })
     await setImmediate()
     controller.abort("enough")
     assert.strictEqual(await working.catch(identity), "enough")
+    assert.deepStrictEqual(told, ["enough"])
     const { closed, idle, used } = pool.stats()
     assert.deepStrictEqual({ closed, idle, used }, { closed: 0, idle: 1, used: 0 })
     await pool.close()
@@ -214,6 +235,24 @@ describe("the signals of a PromisePool", () => {
     assert.deepStrictEqual([pool.stats().used, pool.stats().closed], [0, 1])
     assert.strictEqual(await pool.run(({ id }) => id), 2)
     await pool.close()
+  })
+
+  it("cancels at the server what was given up, however that ends, and does not wait for it", async () => {
+    const server = makeServer()
+    const cancelled: Array<number> = []
+    const cancel = async ({ id }: { readonly id: number }) => {
+      cancelled.push(id)
+      throw new Error("gone already")
+    }
+    const pool = await startOn(server, { cancel })
+    const controller = new AbortController()
+    const working = pool.run(never, { signal: controller.signal })
+    await setImmediate()
+    controller.abort("enough")
+    assert.strictEqual(await working.catch(identity), "enough")
+    assert.strictEqual(await pool.run(({ id }) => id), 2)
+    await pool.close()
+    assert.deepStrictEqual([cancelled, server.closed], [[1], 2])
   })
 
   it("aborts a dial that took too long, and closes what it opens nevertheless", async () => {

@@ -28,6 +28,7 @@ const optionsOf = (setup: Conformance.Setup): Pool.Options<Conformance.Connectio
     size: { min: setup.min, max: setup.max, keep: setup.keep },
     wait: { timeout: setup.timeout, maxWaiting: setup.maxWaiting, failFast: setup.failFast, codel: setup.codel },
     dial: { timeout: setup.dialTimeout, concurrency: setup.dialConcurrency },
+    onReturn: setup.reset === true ? (connection) => Effect.tryPromise(() => server.reset(connection)) : undefined,
     leak: setup.leakAfter === undefined ? undefined : { after: setup.leakAfter },
     lifetime: { max: setup.lifetime },
     check: {

@@ -43,10 +43,10 @@ export const acquireOf = <A>(
     })
   )
 
-/** As `check.test` of a pool. */
-export const testOf =
-  <A>(test: (item: A, signal: AbortSignal) => unknown) => (item: A): Effect.Effect<unknown, unknown> =>
-    Effect.flatten(Effect.promise((signal) => settle(() => test(item, signal))))
+/** As `check.test` of a pool, and whatever else it asks for of an item. */
+export const questionOf =
+  <A>(ask: (item: A, signal: AbortSignal) => unknown) => (item: A): Effect.Effect<unknown, unknown> =>
+    Effect.flatten(Effect.promise((signal) => settle(() => ask(item, signal))))
 
 /**
  * Work on a borrowed connection. Interrupted, it may settle for a moment; if it does not, it may still be using the

@@ -1,5 +1,5 @@
 /** Tells the pool and the model the same, one command after the other, and says where they first differ. */
-import { Effect } from "effect"
+import { Effect, Exit, Scope } from "effect"
 import * as Pool from "../../../src/pool/Pool.ts"
 import { begunOf, Comparison, Difference, returnedOf, same, slotOf } from "./comparison.ts"
 import { Model } from "./model.ts"
@@ -57,6 +57,8 @@ class Lockstep {
     while (this.world.closes.length > 0) this.step({ _tag: "end close", nth: 0 })
     same("borrows that never ended", this.borrows.filter((one) => one.exit === undefined).length, 0)
     same("open at the end", this.world.open.size, 0)
+    this.world.run(Scope.close(this.world.scope, Exit.void))
+    this.world.scheduler.run()
     same("timers at the end", this.world.clock.sleeping, 0)
   }
 

@@ -5,8 +5,8 @@ import * as V from "./vocabulary.ts"
 
 type Choices = ReturnType<typeof seeded>
 
-/** Beyond the operations of a borrow that waits. */
-const OPERATIONS = 40
+/** More than a borrow has operations, of whatever kind. */
+export const OPERATIONS = 48
 const MOST_COMMANDS = 100
 
 export interface Sequence {
@@ -109,15 +109,16 @@ export const shrink = ({ commands, settings }: Sequence): Sequence => {
   return { settings, commands: failing }
 }
 
-/** What went wrong in the sequence of a seed, in as few commands as it takes; undefined when nothing did. */
-export const failureOf = (seed: number): string | undefined => {
-  const found = sequence(seed)
+/** The same, with every borrow parked at that operation. */
+export const parkedAt = (operation: number, { commands, settings }: Sequence): Sequence => ({
+  settings,
+  commands: commands.map((command) => command._tag === "borrow" ? { ...command, parkAt: operation } : command)
+})
+
+/** What goes wrong, in as few commands as it takes; undefined when nothing does. */
+export const failureOf = (found: Sequence): string | undefined => {
   if (run(found.settings, found.commands) === undefined) return undefined
   const { commands, settings } = shrink(found)
-  return [
-    `The pool and the model differ; BREAKWATER_MODEL_SEED=${seed} BREAKWATER_MODEL_RUNS=1 repeats it.`,
-    JSON.stringify(settings),
-    ...commands.map((command) => `  ${JSON.stringify(command)}`),
-    run(settings, commands)
-  ].join("\n")
+  const lines = commands.map((command) => `  ${JSON.stringify(command)}`)
+  return ["The pool and the model differ:", JSON.stringify(settings), ...lines, run(settings, commands)].join("\n")
 }

@@ -130,7 +130,7 @@ const resize: Case = {
     await load(200, 4)
     cap.resized(3)
     await pool.resize({ min: 0, max: 3 })
-    await load(300, 2)
+    await load(300, 4)
     t.expect(t.server.sockets <= 3, `${t.server.sockets} connections 300 ms after the change to 3`)
     await t.time.advance(5000)
     for (let n = 0; n < 30; n++) borrows.push(t.hold(pool, 20))

@@ -12,17 +12,27 @@ const keepsDial: Case = {
   about: "A dial of 200 ms whose caller gave up after 50 ms ends as an idle connection, and serves the next caller.",
   run: async (t) => {
     t.server.dialTime = 200
-    const pool = await t.make({ max: 1, timeout: 50 })
-    const first = t.borrow(pool)
-    await t.time.advance(250)
-    t.expect(first.state === "failed" && first.took <= 50, "the caller was not told after 50 ms")
-    const { idle } = t.stats(pool)
-    t.expect(idle === 1, `${idle} idle connections, expected 1`)
-    const second = t.borrow(pool)
-    await t.time.settle()
-    t.expect(second.state === "done", "the next caller was not served at once")
-    t.expect(t.server.dials === 1, `${t.server.dials} dials, expected 1`)
+    await keptDial(t, 50, () => {}, "a caller whose time was over")
+    const controller = new AbortController()
+    if (t.accepts("signal")) await keptDial(t, 10_000, () => controller.abort(), "a caller who left", controller.signal)
   }
+}
+
+const keptDial = async (t: Trial, timeout: number, leave: () => void, who: string, signal?: AbortSignal) => {
+  const before = t.server.dials
+  const pool = await t.make({ max: 1, timeout })
+  const first = t.borrow(pool, { signal })
+  await t.time.advance(50)
+  leave()
+  await t.time.advance(200)
+  t.expect(first.state === "failed" && first.took <= 50, `${who} was not told after 50 ms`)
+  const { idle } = t.stats(pool)
+  t.expect(idle === 1, `after ${who}: ${idle} idle connections, expected 1`)
+  const second = t.borrow(pool)
+  await t.time.settle()
+  t.expect(second.state === "done", `after ${who}: the next was not served at once`)
+  const dials = t.server.dials - before
+  t.expect(dials === 1, `after ${who}: ${dials} dials, expected 1`)
 }
 
 const percentile = (values: ReadonlyArray<number>, share: number): number =>
@@ -97,9 +107,16 @@ const ramp: Case = {
     "After an outage of 60 s, with 10,000 callers at once, the dials in flight are 1, 2, 4 … with every success; " +
     "the first succeeds within a second of the return, and nobody fails from then on.",
   run: async (t) => {
+    const pool = await t.warm(16, {
+      max: 16,
+      timeout: 60_000,
+      maxWaiting: 20_000,
+      failFast: false,
+      dialConcurrency: 8
+    })
     await t.server.setMode("refuses")
+    t.server.kill("reset")
     t.server.dialTime = 20
-    const pool = await t.make({ max: 16, timeout: 60_000, maxWaiting: 20_000, failFast: false, dialConcurrency: 8 })
     for (let second = 0; second < 60; second++) {
       for (let n = 0; n < 5; n++) t.hold(pool, 5)
       await t.time.advance(1000)

@@ -54,7 +54,37 @@ const stale: Case = {
     await afterDeath("reset")
     await afterDeath("close")
     await afterDeath("silence")
+    await suspects(t)
   }
+}
+
+/** One of three is found dead while the others are hot, and then these die too: they must be looked at. */
+const suspects = async (t: Trial): Promise<void> => {
+  const pool = await t.warm(3, { max: 3, timeout: 10_000, check: CHECK })
+  const hot = new Set<number>()
+  const use = (connection: Connection) => {
+    hot.add(connection.id)
+    return t.time.sleep(10)
+  }
+  const busy = async (millis: number) => {
+    for (let at = 0; at < millis; at += 20) {
+      t.work(pool, use)
+      t.work(pool, use)
+      await t.time.advance(20)
+    }
+  }
+  await busy(1000)
+  hot.clear()
+  await busy(600)
+  const cold = [...t.server.sessions.keys()].filter(({ id }) => !hot.has(id))
+  // A pool that lends the one that was idle longest has none.
+  if (cold.length === 0) return
+  for (const session of cold) session.isSilent = true
+  for (let n = 0; n < 3; n++) t.hold(pool, 10)
+  await busy(CHECK.timeout - 60)
+  t.server.kill("silence")
+  await t.time.advance(100)
+  report(t, await askAll(t, pool, 9, 3), "after one failed check")
 }
 
 const hot: Case = {

@@ -100,13 +100,16 @@ const numbers: Case = {
     await t.time.settle()
     const held = new Set<number>()
     const borrows: Array<Ending<unknown>> = []
-    const borrow = () =>
+    const borrow = () => {
+      const controller = new AbortController()
       borrows.push(t.work(pool, async (connection) => {
         held.add(connection.id)
         await t.time.sleep(t.below(40))
         held.delete(connection.id)
         if (t.below(10) === 0) await pool.invalidate(connection)
-      }))
+      }, t.accepts("signal") ? { signal: controller.signal } : undefined))
+      if (t.below(4) === 0) t.time.after(t.below(60), () => controller.abort())
+    }
     for (let step = 0; step < 2000 && t.problems.length === 0; step++) {
       if (t.below(3) < 2) borrow()
       await (t.below(2) === 0 ? t.time.advance(t.below(15)) : t.time.settle())

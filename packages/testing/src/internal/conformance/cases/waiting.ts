@@ -100,7 +100,7 @@ const saysWhy: Case = {
       ...unless(phase === "queue", "that it waited in the queue"),
       ...unless(stats?.used === 1 && stats.idle === 0, "how many are lent and idle"),
       ...unless(holder?.age === 300, "the age of the oldest holder"),
-      ...unless(holder?.label === "nightly report" || holder?.site !== undefined, "who holds it")
+      ...unless((holder?.site ?? "") !== "", "where it was borrowed")
     ])
     t.server.mode = "black hole"
     const dial = await t.make({ max: 1, timeout: 200 })
