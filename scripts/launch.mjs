@@ -27,6 +27,10 @@ const tasks = {
   bench: {
     entry: "packages/benchmarks/src/main.ts",
     about: "measures beside the peers: [GROUP...] [--rounds N] [--json FILE] [--on node|bun|deno]"
+  },
+  simulate: {
+    entry: "packages/benchmarks/src/simulate.ts",
+    about: "the policies in storms, on virtual time: [ID...] [--seeds 1,2,3] [--json FILE]"
   }
 }
 
