@@ -6,7 +6,7 @@
  * rejection is one shared error until the state changes.
  *
  * It stays open for a tenth of the time that the outage has lasted, or little more: a short outage costs few calls after
- * its end, and a long one few probes. A rejection says when to come back, and a retry that has a deadline does.
+ * its end, and a long one few probes. A rejection says when to come back.
  *
  * @since 0.1.0
  */
