@@ -22,7 +22,7 @@ import type { Operation } from "./Operation.ts"
 import * as Outcome from "./Outcome.ts"
 import { type CircuitOpen, PolicyError } from "./PolicyError.ts"
 
-export type { CircuitState } from "./internal/policy.ts"
+export type { CircuitState } from "./internal/snapshot.ts"
 
 /**
  * When it opens, and how it closes again.
