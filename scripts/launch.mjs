@@ -32,6 +32,10 @@ const tasks = {
   conformance: {
     entry: "scripts/conformance.ts",
     about: "which pool does what: [POOL...] [--json FILE] [--on node|bun|deno]"
+  },
+  simulate: {
+    entry: "packages/benchmarks/src/simulate.ts",
+    about: "the policies in storms, on virtual time: [ID...] [--seeds 1,2,3] [--json FILE]"
   }
 }
 

@@ -306,6 +306,25 @@ describe("events and snapshot", () => {
       }))
   }
 
+  it.effect("add up the counts of two policies, under the name of the first, and leave out how things stand", () =>
+    Effect.gen(function*() {
+      const orders = Policy.make({ name: "orders", retry: { times: 1 }, breaker: {} })
+      const items = Policy.make({ name: "items", breaker: { window: 1 } })
+      yield* Effect.exit(Policy.apply(lost, orders, write))
+      yield* Effect.exit(Policy.apply(lost, items, read))
+      yield* Effect.exit(Policy.apply(lost, items, read))
+      const sum = Policy.addCounts(Policy.snapshot(orders), Policy.snapshot(items))
+      const { circuit: _, ...zero } = Policy.snapshot(Policy.make({ name: "orders", retry: { times: 1 }, breaker: {} }))
+      assert.deepStrictEqual(sum, {
+        ...zero,
+        calls: 3,
+        attempts: 3,
+        retriesSkipped: 1,
+        circuitOpened: 1,
+        circuitRejected: 1
+      })
+    }))
+
   it.effect("lose the oldest for a listener that does not keep up, and keep no caller waiting", () =>
     Effect.gen(function*() {
       const orders = Policy.make({ retry: { times: 1000, schedule: Retry.fullJitter({ base: 1, cap: 1 }) } })

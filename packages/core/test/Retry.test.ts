@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Clock, Duration, Effect, Exit, Fiber, Random, Schedule, Stream } from "effect"
+import { Cause, Clock, Duration, Effect, Exit, Fiber, Random, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import * as Operation from "../src/policy/Operation.ts"
 import * as Outcome from "../src/policy/Outcome.ts"
@@ -173,89 +173,29 @@ describe("what is repeated", () => {
 })
 
 describe("what was refused by an open circuit", () => {
-  const options = { window: 4, minimumCalls: 1, openFor: "1 second", halfOpenCalls: 1 } as const
-
-  const isCircuitOpen = (exit: Exit.Exit<unknown, unknown>): boolean => {
-    const error = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason)?.error : undefined
-    return PolicyError.isPolicyError(error) && error.reason._tag === "CircuitOpen"
-  }
-
-  /** Opens the circuit, then makes a call whose attempts are counted. */
-  const refused = (policy: Policy.Policy<unknown>, operation: Operation.Operation, outage: Duration.Input) =>
+  it.effect("fails at once, however much of the deadline is left, and gives no word of a retry", () =>
     Effect.gen(function*() {
-      const call = scripted(Effect.succeed("done"))
-      yield* Effect.exit(Policy.apply(Effect.fail(new Down({ outcome: Outcome.failure("yes") })), policy, write))
-      const isBack = (yield* Clock.currentTimeMillis) + Duration.toMillis(Duration.fromInputUnsafe(outage))
-      const work = Effect.flatMap(
-        Clock.currentTimeMillis,
-        (now) => now < isBack ? down(Outcome.failure("no")) : call.effect
-      )
-      return yield* Effect.forkChild(Effect.timed(Effect.exit(Policy.apply(work, policy, operation)))).pipe(
-        Effect.tap(TestClock.adjust("1 minute")),
-        Effect.flatMap(Fiber.join),
-        Effect.map(([took, exit]) => ({ exit, took: Duration.toMillis(took), runs: call.runs }))
-      )
-    }).pipe(drawing(0.5))
-
-  it.effect("is waited for while the deadline allows, idempotent or not, and uses up none of the attempts", () =>
-    Effect.gen(function*() {
-      const policy = Policy.make({ deadline: "10 seconds", retry: { times: 1 }, breaker: options })
-      // Refused at 0, tried at 1050 and in vain, again at 1150 with a refusal, and well at 2250.
-      const { exit, runs, took } = yield* refused(policy, write, "2 seconds")
-      assert.deepStrictEqual(exit, Exit.succeed("done"))
-      assert.deepStrictEqual([runs, took], [1, 2250])
+      const policy = Policy.make({ deadline: "1 minute", retry: { times: 3 }, breaker: { window: 1, openFor: 1000 } })
+      const call = scripted(down(Outcome.failure("yes")), Effect.succeed("done"))
+      yield* Effect.exit(Policy.apply(call.effect, policy, write))
+      const exit = (yield* Effect.forkChild(Policy.apply(call.effect, policy, read), { startImmediately: true }))
+        .pollUnsafe()
+      const error = exit?._tag === "Failure" ? exit.cause.reasons.find(Cause.isFailReason)?.error : undefined
+      assert.isTrue(PolicyError.isPolicyError(error) && error.reason._tag === "CircuitOpen")
+      assert.strictEqual(call.runs, 1)
+      assert.deepInclude(Policy.snapshot(policy), { retries: 0, retriesExhausted: 0, circuitRejected: 1 })
     }))
 
-  it.effect("is waited for no longer than half of the time that was left", () =>
+  it.effect("ends a retry under way: no attempt follows the one that opened it", () =>
     Effect.gen(function*() {
-      // It would come back after 1050 ms.
-      const within = (deadline: Duration.Input) =>
-        refused(Policy.make({ deadline, retry: { times: 1 }, breaker: options }), write, "1 second")
-      assert.isTrue(isCircuitOpen((yield* within("2 seconds")).exit))
-      assert.deepStrictEqual((yield* within("2200 millis")).exit, Exit.succeed("done"))
-    }))
-
-  it.effect("is waited for no longer than 5 seconds, however long the deadline is", () =>
-    Effect.gen(function*() {
-      const within = (openFor: Duration.Input) =>
-        refused(Policy.make({ deadline: "1 hour", retry: { times: 1 }, breaker: { ...options, openFor } }), write, 1)
-      assert.deepStrictEqual((yield* within("4900 millis")).exit, Exit.succeed("done"))
-      assert.isTrue(isCircuitOpen((yield* within("5 seconds")).exit))
-    }))
-
-  it.effect("fails at once where the circuit stays open beyond the deadline, and where there is no deadline", () =>
-    Effect.gen(function*() {
-      for (const deadline of ["900 millis", undefined] as const) {
-        const policy = Policy.make({ deadline, retry: { times: 1 }, breaker: options })
-        const { exit, took } = yield* refused(policy, read, "2 seconds")
-        assert.isTrue(isCircuitOpen(exit))
-        assert.strictEqual(took, 0)
-      }
-    }))
-
-  it.effect("is not waited for where it may have been sent, nor without a word of when to come back", () =>
-    Effect.gen(function*() {
-      for (const outcome of [Outcome.ignored("unknown", Duration.seconds(1)), Outcome.ignored("no")]) {
-        const call = scripted(down(outcome), Effect.succeed("done"))
-        const policy = Policy.make({ deadline: "10 seconds", retry: { times: 1 } })
-        assert.isTrue(Exit.isFailure(yield* settled(policy, read, call.effect)))
-        assert.strictEqual(call.runs, 1)
-      }
-    }))
-
-  it.effect("keeps its number when it comes back, as events tell", () =>
-    Effect.gen(function*() {
-      const policy = Policy.make({ deadline: "10 seconds", retry: { times: 1 }, breaker: options })
-      const heard = yield* Effect.forkChild(Stream.runCollect(Stream.take(Policy.events(policy), 7)), {
-        startImmediately: true
+      const policy = Policy.make({
+        deadline: "1 hour",
+        retry: { times: 5 },
+        breaker: { window: 2, openFor: "10 minutes" }
       })
-      yield* refused(policy, write, "2 seconds")
-      const retries = (yield* Fiber.join(heard)).filter((event) => event._tag === "RetryScheduled")
-      assert.deepStrictEqual(retries.map(({ attempt, delay }) => [attempt, Duration.toMillis(delay)]), [
-        [1, 1050],
-        [1, 100],
-        [2, 1100]
-      ])
+      const call = scripted(down(Outcome.failure("no")))
+      yield* settled(policy, read, call.effect).pipe(drawing(0.5))
+      assert.strictEqual(call.runs, 2)
     }))
 })
 

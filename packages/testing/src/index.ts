@@ -13,6 +13,14 @@
 export * as Conformance from "./Conformance.ts"
 
 /**
+ * Random times for simulations: how long a server takes, how long until the next call. All in milliseconds, drawn from
+ * a source of numbers in [0, 1).
+ *
+ * @since 0.1.0
+ */
+export * as Distribution from "./Distribution.ts"
+
+/**
  * An HTTP/1.1 server on 127.0.0.1 that answers as it is told, and counts its sockets: slow headers, slow bodies,
  * bodies that end in a reset, any status, nothing at all.
  *
@@ -96,6 +104,22 @@ export * as RedisServer from "./RedisServer.ts"
 export * as RedisServerError from "./RedisServerError.ts"
 
 /**
+ * A server as a model: some threads, a queue in front of them, and a time that each request takes. It goes on with a
+ * request whose caller has gone, as servers do, unless `cancels` says otherwise.
+ *
+ * @since 0.1.0
+ */
+export * as SimulatedServer from "./SimulatedServer.ts"
+
+/**
+ * Runs a program on virtual time, to its end, at once: clock, scheduler and randomness are the simulation's own, so
+ * that the same seed gives the same run to the last digit, and an hour takes as long as what happens in it.
+ *
+ * @since 0.1.0
+ */
+export * as Simulation from "./Simulation.ts"
+
+/**
  * A certificate for a server of a test, and the authority that signed it, made on the spot: nobody else trusts it, and
  * no key of it is ever stored.
  *
@@ -109,6 +133,13 @@ export * as TestCertificate from "./TestCertificate.ts"
  * @since 0.1.0
  */
 export * as TlsProxy from "./TlsProxy.ts"
+
+/**
+ * Callers that come whether or not the earlier ones have been served ("open loop"), and what became of them.
+ *
+ * @since 0.1.0
+ */
+export * as Traffic from "./Traffic.ts"
 
 /**
  * Hears all that a program says: its logs of every level, its spans as exporters send them, and whatever else it is

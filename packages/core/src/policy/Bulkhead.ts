@@ -15,7 +15,7 @@ import { type Call, fromStages, type Policy, type Stage } from "./internal/polic
 import type { Operation } from "./Operation.ts"
 import { type BulkheadFull, PolicyError } from "./PolicyError.ts"
 
-export type { BulkheadState } from "./internal/policy.ts"
+export type { BulkheadState } from "./internal/snapshot.ts"
 
 /**
  * How many run, how many wait, and for how long.

@@ -6,7 +6,7 @@
  * rejection is one shared error until the state changes.
  *
  * It stays open for a tenth of the time that the outage has lasted, or little more: a short outage costs few calls after
- * its end, and a long one few probes. A rejection says when to come back, and a retry that has a deadline does.
+ * its end, and a long one few probes. A rejection says when to come back.
  *
  * @since 0.1.0
  */
@@ -22,7 +22,7 @@ import type { Operation } from "./Operation.ts"
 import * as Outcome from "./Outcome.ts"
 import { type CircuitOpen, PolicyError } from "./PolicyError.ts"
 
-export type { CircuitState } from "./internal/policy.ts"
+export type { CircuitState } from "./internal/snapshot.ts"
 
 /**
  * When it opens, and how it closes again.

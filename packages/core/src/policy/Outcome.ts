@@ -53,8 +53,6 @@ export interface Failure {
 export interface Ignored {
   readonly _tag: "Ignored"
   readonly sent: Sent
-  /** Set by a refusal on our own side that knows when it lets calls through again. */
-  readonly retryAfter?: Duration.Duration | undefined
 }
 
 /**
@@ -121,13 +119,12 @@ const ignoreds = bySent("Ignored")
 export const failure = (sent: Sent): Outcome => failures[sent]
 
 /**
- * Nobody's fault; one shared instance per `sent` where it is not known when to come back.
+ * Nobody's fault; one shared instance per `sent`.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const ignored = (sent: Sent, retryAfter?: Duration.Duration): Outcome =>
-  retryAfter === undefined ? ignoreds[sent] : { _tag: "Ignored", sent, retryAfter }
+export const ignored = (sent: Sent): Outcome => ignoreds[sent]
 
 /**
  * The backend asks for less traffic.

@@ -35,6 +35,7 @@ import * as Bulkhead from "./Bulkhead.ts"
 import * as CircuitBreaker from "./CircuitBreaker.ts"
 import * as Deadline from "./Deadline.ts"
 import { Call, fromStages, implOf, type Policy, type PolicyImpl, RetryScope, TypeId } from "./internal/policy.ts"
+import { type Snapshot, snapshotOf } from "./internal/snapshot.ts"
 import type { Operation } from "./Operation.ts"
 import type * as Outcome from "./Outcome.ts"
 import type { AttemptTimeout, BulkheadFull, CircuitOpen, DeadlineExceeded, PolicyError } from "./PolicyError.ts"
@@ -43,6 +44,7 @@ import * as Retry from "./Retry.ts"
 import * as Timeout from "./Timeout.ts"
 
 export type { Policy } from "./internal/policy.ts"
+export { addCounts, type Snapshot } from "./internal/snapshot.ts"
 
 /**
  * Settings of `make`. What is left out is not done.
@@ -278,35 +280,6 @@ export const detached = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A
   self.pipe(Effect.provideService(AmbientDeadline, Infinity), Effect.provideService(RetryScope, undefined))
 
 /**
- * How much a policy has done since it was made. A policy without parts counts nothing.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Snapshot {
-  readonly name: string
-  /** Calls begun. */
-  readonly calls: number
-  /** Attempts begun; above `calls` by the repetitions, below by calls whose deadline had passed before they began. */
-  readonly attempts: number
-  /** Retries scheduled. */
-  readonly retries: number
-  /** Failures not repeated since that would not have been right. */
-  readonly retriesSkipped: number
-  /** Failures not repeated since no attempt was left. */
-  readonly retriesExhausted: number
-  readonly attemptTimeouts: number
-  readonly deadlinesExceeded: number
-  /** How often a circuit opened, and the attempts it rejected. */
-  readonly circuitOpened: number
-  readonly circuitRejected: number
-  readonly bulkheadRefused: number
-  /** Of now, where the policy has them. */
-  readonly circuit?: CircuitBreaker.CircuitState
-  readonly bulkhead?: Bulkhead.BulkheadState
-}
-
-/**
  * Reads the counts, for health and metrics. Constant time.
  *
  * @category getters
@@ -316,9 +289,7 @@ export const snapshot = <E, Op extends Operation, Repeats extends boolean>(
   policy: Policy<E, Op, Repeats>
 ): Snapshot => {
   const { counts, stages } = implOf(policy)
-  const { calls, repeats, unstarted, ...others } = counts
-  const gauges = stages.map((stage) => stage.snapshot?.())
-  return Object.assign({ name: policy.name, calls, attempts: calls - unstarted + repeats, ...others }, ...gauges)
+  return snapshotOf(policy.name, counts, stages.map((stage) => stage.snapshot?.()))
 }
 
 /**

@@ -100,7 +100,6 @@ const outcomeOf = (reason: Reason): Outcome.Outcome => {
     case "AttemptTimeout":
       return Outcome.failure(reason.sent)
     case "CircuitOpen":
-      return Outcome.ignored("no", reason.retryAfter)
     case "BulkheadFull":
       return Outcome.ignored("no")
   }
@@ -171,7 +170,7 @@ export class PolicyError<out R extends Reason = Reason> extends Data.TaggedError
 
   /**
    * How it counts: a timeout is the backend's (`Failure`); a deadline is the caller's, and a refusal is our own
-   * (`Ignored`). An open circuit knows when to come back.
+   * (`Ignored`).
    *
    * @since 0.1.0
    */

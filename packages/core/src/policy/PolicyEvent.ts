@@ -24,8 +24,7 @@ export interface Common {
 }
 
 /**
- * An attempt failed, and the next begins after `delay`. One that an open circuit refused keeps its number when it comes
- * back.
+ * An attempt failed, and the next begins after `delay`.
  *
  * @category models
  * @since 0.1.0

@@ -4,11 +4,8 @@
  * What is repeated, by the outcome of the attempt:
  * - `Failure`: when it was surely not sent, always; otherwise only when the operation is idempotent
  * - `Overload`: by the same rule, and only when the backend said when to come back
- * - `Ignored`: only what was surely not sent, where whoever refused it said when to come back, as an open circuit does.
- *   It is waited for during half of the time that the call had left when it first failed, 5 seconds at most, and uses up
- *   none of `times`, since the backend is not asked. Any other refusal on our own side, such as a full queue, would only
- *   be made worse, and a call without a deadline fails at once
- * - `Success`: never
+ * - `Success` and `Ignored`: never. A refusal on our own side, such as a full queue, would only be made worse, and an open
+ *   circuit is there to fail fast
  *
  * Interruptions and defects are never repeated. When no further attempt is made the call fails with the error of the
  * last one, unchanged. A retry inside an attempt of another does not repeat, so that layers do not multiply.
@@ -39,7 +36,7 @@ import type { RetriesExhausted, RetrySkipped } from "./PolicyEvent.ts"
  * @since 0.1.0
  */
 export interface Options {
-  /** How many attempts may follow the first; 0 switches the retry off, and the waiting for an open circuit with it. */
+  /** How many attempts may follow the first; 0 switches the retry off. */
   readonly times: number
   /** Delays between attempts; its end ends the retry. Default: `fullJitter()`. */
   readonly schedule?: Schedule.Schedule<unknown> | undefined
@@ -136,46 +133,23 @@ const wait = (call: Call, failed: Failed, next: number | RetriesExhausted["why"]
   return Effect.as(Effect.sleep(delay), true)
 }
 
-/**
- * Milliseconds that a call waits for an open circuit at most, however long its deadline: the longest that `growing` lets
- * a circuit be open. Calls that wait must not pile up during a long outage.
- */
-const LONGEST_WAIT = 5000
-
 const timeLeft = Effect.withFiber((fiber) => Effect.succeed(remainingMillis(fiber.context)))
-
-/** After how long a call may come back that was refused on our own side, where that is known. */
-const refusedFor = (outcome: Outcome.Outcome): Duration.Duration | undefined =>
-  outcome._tag === "Ignored" && outcome.sent === "no" ? outcome.retryAfter : undefined
 
 type Step = (now: number, input: unknown) => Pull.Pull<[unknown, Duration.Duration], never, unknown>
 
-// Milliseconds before the next attempt, or why there is none. Whoever named a time is never asked again before it; the
-// jitter comes on top, so that those who were sent away do not all come back at once.
+// Milliseconds before the next attempt, or why there is none. A server is never asked again before the time it named;
+// the jitter comes on top, so that those it sent away do not all come back at once.
 const nextDelay = Effect.fnUntraced(function*(
   step: Step,
   call: Call,
   error: unknown,
-  retryAfter: Duration.Duration | undefined,
-  reserve: number
+  retryAfter: Duration.Duration | undefined
 ) {
   const next = step(call.clock.currentTimeMillisUnsafe(), error)
   const drawn = yield* Pull.catchDone(Effect.map(next, ([, delay]) => Duration.toMillis(delay)), () => Effect.undefined)
   if (drawn === undefined) return "Schedule" as const
   const delay = drawn + (retryAfter === undefined ? 0 : Duration.toMillis(retryAfter))
-  return delay >= (yield* timeLeft) - reserve ? "Deadline" as const : delay
-})
-
-// Whether the call comes back to whoever refused it.
-const waitForAdmission = Effect.fnUntraced(function*(
-  step: Step,
-  call: Call,
-  failed: Failed,
-  retryAfter: Duration.Duration,
-  reserve: number
-) {
-  if (reserve === Infinity) return false
-  return yield* wait(call, failed, yield* nextDelay(step, call, failed.cause, retryAfter, reserve))
+  return delay >= (yield* timeLeft) ? "Deadline" as const : delay
 })
 
 // Whether there is a next attempt.
@@ -193,7 +167,7 @@ const waitForNext = Effect.fnUntraced(function*(
     return false
   }
   const retryAfter = outcome._tag === "Overload" ? outcome.retryAfter : undefined
-  const next = failed.attempt === failed.of ? "Times" : yield* nextDelay(step, call, failed.cause, retryAfter, 0)
+  const next = failed.attempt === failed.of ? "Times" : yield* nextDelay(step, call, failed.cause, retryAfter)
   return yield* wait(call, failed, next)
 })
 
@@ -205,25 +179,17 @@ const repeat = Effect.fnUntraced(function*<A, E, R>(
 ) {
   const of = settings.times + 1
   const step = yield* Schedule.toStep(settings.schedule)
-  const left = yield* timeLeft
-  // Whoever comes back late needs time for the work, or takes it from those who have it.
-  const reserve = Math.max(left / 2, left - LONGEST_WAIT)
   let cause = firstCause
-  for (let attempt = 1;;) {
+  for (let attempt = 1;; attempt++) {
     const failure = errorOf(cause)
     if (failure === undefined) return yield* Effect.failCause(cause)
     const outcome = settings.classify(Exit.failCause(cause))
     call.attemptFailed(failure.error, outcome)
-    const failed = { attempt, of, cause: failure.error }
-    const retryAfter = refusedFor(outcome)
-    const again = retryAfter === undefined
-      ? yield* waitForNext(settings, step, call, failed, outcome)
-      : yield* waitForAdmission(step, call, failed, retryAfter, reserve)
+    const again = yield* waitForNext(settings, step, call, { attempt, of, cause: failure.error }, outcome)
     if (!again) return yield* Effect.failCause(cause)
-    if (retryAfter === undefined) attempt++
     call.attempts++
     call.policy.counts.repeats++
-    const exit = yield* Effect.exit(Effect.provideService(effect, RetryScope, { attempt, of }))
+    const exit = yield* Effect.exit(Effect.provideService(effect, RetryScope, { attempt: attempt + 1, of }))
     if (exit._tag === "Success") return exit.value
     cause = exit.cause
   }

@@ -195,18 +195,5 @@ const worse = (a: Circuit, b: Circuit): Circuit =>
 
 const add = (a: Policy.Snapshot, b: Policy.Snapshot): Policy.Snapshot => {
   const circuit = worse(a.circuit, b.circuit)
-  return {
-    ...(circuit === undefined ? undefined : { circuit }),
-    name: a.name,
-    calls: a.calls + b.calls,
-    attempts: a.attempts + b.attempts,
-    retries: a.retries + b.retries,
-    retriesSkipped: a.retriesSkipped + b.retriesSkipped,
-    retriesExhausted: a.retriesExhausted + b.retriesExhausted,
-    attemptTimeouts: a.attemptTimeouts + b.attemptTimeouts,
-    deadlinesExceeded: a.deadlinesExceeded + b.deadlinesExceeded,
-    circuitOpened: a.circuitOpened + b.circuitOpened,
-    circuitRejected: a.circuitRejected + b.circuitRejected,
-    bulkheadRefused: a.bulkheadRefused + b.bulkheadRefused
-  }
+  return { ...Policy.addCounts(a, b), ...(circuit === undefined ? undefined : { circuit }) }
 }

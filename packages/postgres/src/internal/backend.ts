@@ -115,17 +115,7 @@ const describe = (settings: Settings): string => {
 /** Of the statements outside of transactions and inside together; inside there is neither breaker nor bulkhead. */
 const snapshot = (settings: Settings): Policy.Snapshot => {
   const outside = Policy.snapshot(settings.policy)
-  const inside = Policy.snapshot(settings.inTransaction)
-  return {
-    ...outside,
-    calls: outside.calls + inside.calls,
-    attempts: outside.attempts + inside.attempts,
-    retries: outside.retries + inside.retries,
-    retriesSkipped: outside.retriesSkipped + inside.retriesSkipped,
-    retriesExhausted: outside.retriesExhausted + inside.retriesExhausted,
-    attemptTimeouts: outside.attemptTimeouts + inside.attemptTimeouts,
-    deadlinesExceeded: outside.deadlinesExceeded + inside.deadlinesExceeded
-  }
+  return { ...outside, ...Policy.addCounts(outside, Policy.snapshot(settings.inTransaction)) }
 }
 
 const backendOf = (parts: Client.Parts): Backend => {

@@ -13,6 +13,7 @@ import type { Operation } from "../Operation.ts"
 import type * as Outcome from "../Outcome.ts"
 import type { PolicyError } from "../PolicyError.ts"
 import type { Common, PolicyEvent } from "../PolicyEvent.ts"
+import { type Counts, type Gauges, zeroCounts } from "./snapshot.ts"
 
 /** @internal */
 export const TypeId = "~@breakwater/core/Policy"
@@ -39,21 +40,6 @@ export interface Policy<out E, in Op extends Operation = Operation, out Repeats 
   readonly name: string
 }
 
-/** @internal */
-export interface Counts {
-  calls: number
-  unstarted: number
-  repeats: number
-  retries: number
-  retriesSkipped: number
-  retriesExhausted: number
-  attemptTimeouts: number
-  deadlinesExceeded: number
-  circuitOpened: number
-  circuitRejected: number
-  bulkheadRefused: number
-}
-
 /**
  * One policy as it takes part in a run: `around` is outside the lease, `inside` within it.
  *
@@ -66,40 +52,6 @@ export interface Stage {
   readonly around?: <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call) => Effect.Effect<A, E | PolicyError, R>
   readonly inside?: <A, E, R>(work: Effect.Effect<A, E, R>, call: Call) => Effect.Effect<A, E | PolicyError, R>
   readonly snapshot?: () => Gauges
-}
-
-/**
- * What a breaker shows: its state, and the attempts that count in it.
- *
- * @category models
- * @since 0.1.0
- */
-export interface CircuitState {
-  readonly state: "closed" | "open" | "half-open"
-  readonly calls: number
-  readonly failures: number
-}
-
-/**
- * What a bulkhead shows.
- *
- * @category models
- * @since 0.1.0
- */
-export interface BulkheadState {
-  readonly running: number
-  readonly waiting: number
-  readonly permits: number
-}
-
-/**
- * What stages show of their state now.
- *
- * @internal
- */
-export interface Gauges {
-  readonly circuit?: CircuitState
-  readonly bulkhead?: BulkheadState
 }
 
 /** @internal */
@@ -181,20 +133,6 @@ const Proto = {
     return pipeArguments(this, arguments)
   }
 }
-
-const zeroCounts = (): Counts => ({
-  calls: 0,
-  unstarted: 0,
-  repeats: 0,
-  retries: 0,
-  retriesSkipped: 0,
-  retriesExhausted: 0,
-  attemptTimeouts: 0,
-  deadlinesExceeded: 0,
-  circuitOpened: 0,
-  circuitRejected: 0,
-  bulkheadRefused: 0
-})
 
 const limitsOf = (stages: ReadonlyArray<Stage>, kind: Stage["kind"]): ReadonlyArray<Duration.Duration> =>
   stages.flatMap((stage) => stage.kind === kind && stage.limit !== undefined ? [stage.limit] : [])

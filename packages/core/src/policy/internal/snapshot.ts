@@ -1,0 +1,114 @@
+/**
+ * What policies count, and what they show of it.
+ *
+ * @internal
+ */
+/**
+ * What a breaker shows: its state, and the attempts that count in it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CircuitState {
+  readonly state: "closed" | "open" | "half-open"
+  readonly calls: number
+  readonly failures: number
+}
+
+/**
+ * What a bulkhead shows.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BulkheadState {
+  readonly running: number
+  readonly waiting: number
+  readonly permits: number
+}
+
+/**
+ * What stages show of their state now.
+ *
+ * @internal
+ */
+export interface Gauges {
+  readonly circuit?: CircuitState
+  readonly bulkhead?: BulkheadState
+}
+
+/** Shown as they are counted. */
+interface Counted {
+  /** Retries scheduled. */
+  retries: number
+  /** Failures not repeated since that would not have been right. */
+  retriesSkipped: number
+  /** Failures not repeated since no attempt was left. */
+  retriesExhausted: number
+  attemptTimeouts: number
+  deadlinesExceeded: number
+  /** How often a circuit opened, and the attempts it rejected. */
+  circuitOpened: number
+  circuitRejected: number
+  bulkheadRefused: number
+}
+
+/** @internal */
+export interface Counts extends Counted {
+  calls: number
+  /** Calls that ended before their first attempt, and attempts after the first. */
+  unstarted: number
+  repeats: number
+}
+
+const zeroCounted: Counted = {
+  retries: 0,
+  retriesSkipped: 0,
+  retriesExhausted: 0,
+  attemptTimeouts: 0,
+  deadlinesExceeded: 0,
+  circuitOpened: 0,
+  circuitRejected: 0,
+  bulkheadRefused: 0
+}
+
+// They are the keys of an object with these keys and no others.
+const counted = Object.keys(zeroCounted) as ReadonlyArray<keyof Counted>
+
+/** @internal */
+export const zeroCounts = (): Counts => ({ calls: 0, unstarted: 0, repeats: 0, ...zeroCounted })
+
+/**
+ * How much a policy has done since it was made, and how things stand where it has a state. A policy without parts counts
+ * nothing.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Snapshot extends Readonly<Counted>, Gauges {
+  readonly name: string
+  /** Calls begun. */
+  readonly calls: number
+  /** Attempts begun; above `calls` by the repetitions, below by calls whose deadline had passed before they began. */
+  readonly attempts: number
+}
+
+/** @internal */
+export const snapshotOf = (name: string, counts: Counts, gauges: ReadonlyArray<Gauges | undefined>): Snapshot => {
+  const { calls, repeats, unstarted, ...others } = counts
+  return Object.assign({ name, calls, attempts: calls - unstarted + repeats, ...others }, ...gauges)
+}
+
+/**
+ * What two policies did together, named after the first: for backends that have several. How things stand cannot be
+ * added and is left out.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const addCounts = (a: Snapshot, b: Snapshot): Snapshot => {
+  const calls = a.calls + b.calls
+  const sum: Counts = { ...zeroCounts(), calls, repeats: a.attempts + b.attempts - calls }
+  for (const name of counted) sum[name] = a[name] + b[name]
+  return snapshotOf(a.name, sum, [])
+}
