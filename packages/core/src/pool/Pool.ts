@@ -179,22 +179,18 @@ export const use: {
   const state = self[TypeId]
   const timeout = timeoutOf(state, options)
   return Effect.withFiber((fiber) => {
-    const borrow = new Borrow(state, fiber, options)
     const context = fiber.context
-    // The finalizer goes on the stack before the take: the scheduler may yield between any two operations, and an
-    // interrupt that lands there must find it.
-    return Effect.onExitPrimitive(
-      Effect.withFiber(() =>
-        state.tryLend(borrow)
-          ? work(state, borrow, f)
-          : Effect.flatMap(wait(state, borrow, timeout), () => work(state, borrow, f))
-      ),
-      () => {
-        fiber.setContext(context)
-        state.release(borrow)
-        return undefined
-      }
-    )
+    const work = state.settings.cancel === undefined
+      ? f
+      : (item: A): Effect.Effect<B, E, R> => abandonable(state, borrow, f(item))
+    const borrow: Borrow<A, B, E, R> = new Borrow(state, fiber, timeout, options, work, true)
+    // The finalizer goes on the stack before the borrow asks: the scheduler may yield between any two operations, and
+    // an interrupt that lands there must find it.
+    return Effect.onExitPrimitive(borrow, () => {
+      fiber.setContext(context)
+      state.release(borrow)
+      return undefined
+    })
   })
 })
 
@@ -216,10 +212,10 @@ export const get: {
     const timeout = timeoutOf(state, options)
     return Effect.uninterruptibleMask((restore) =>
       Effect.withFiber((fiber) => {
-        const borrow = new Borrow(state, fiber, options)
+        const borrow = new Borrow(state, fiber, timeout, options, Effect.succeed<A>, false)
         const scope = Context.getUnsafe(fiber.context, Scope.Scope)
         const release = Effect.sync(() => state.release(borrow))
-        return restore(Effect.suspend(() => state.tryLend(borrow) ? Effect.void : wait(state, borrow, timeout))).pipe(
+        return restore(borrow).pipe(
           Effect.onError(() => release),
           Effect.tap(() => Effect.sync(() => state.keep(borrow, scope))),
           Effect.andThen(Effect.addFinalizer((exit) => end(state, borrow, exit))),
@@ -240,35 +236,9 @@ const end = <A>(state: PoolState<A>, borrow: Borrow<A>, exit: Exit.Exit<unknown,
     else state.release(borrow)
   })
 
-const wait = <A>(
-  state: PoolState<A>,
-  borrow: Borrow<A>,
-  timeout: number
-): Effect.Effect<void, PoolError> =>
-  Effect.withFiber((fiber) => {
-    const ambient = Context.get(fiber.context, AmbientDeadline)
-    return Effect.callback((resume) => {
-      borrow.resume = resume
-      state.request(borrow, timeout, ambient)
-      return Effect.sync(() => state.cancel(borrow))
-    })
-  })
-
 /** Checked when the borrow is described: a bad option must not wait for a busy pool to show. */
 const timeoutOf = <A>(state: PoolState<A>, options: UseOptions | undefined): number =>
   options?.timeout === undefined ? state.settings.waitTimeout : boundedMillis("timeout", options.timeout)
-
-const work = <A, B, E, R>(
-  state: PoolState<A>,
-  borrow: Borrow<A>,
-  f: (item: A) => Effect.Effect<B, E, R>
-): Effect.Effect<B, E | PoolError, R> => {
-  // Whatever runs inside inherits it. `provideService` would do the same at twice the cost of the whole borrow.
-  if (borrow.lineage.mode !== "allow") borrow.fiber.setContext(Context.add(borrow.fiber.context, Held, borrow))
-  const effect = f(itemOf(borrow))
-  const running = state.settings.cancel === undefined ? effect : abandonable(state, borrow, effect)
-  return Effect.catchCause(running, (cause) => borrow.failure(cause))
-}
 
 /** Served borrows have a connection: it leaves only with the release. */
 const itemOf = <A>(borrow: Borrow<A>): A => borrow.connection!.item
