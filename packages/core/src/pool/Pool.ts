@@ -161,20 +161,32 @@ export const layer = <Self, A, E, R>(
  * @since 0.1.0
  * @category borrowing
  */
-export const use: {
-  <A, B, E, R>(
-    f: (item: A) => Effect.Effect<B, E, R>,
-    options?: UseOptions
-  ): (self: Pool<A>) => Effect.Effect<B, E | PoolError, R>
-  <A, B, E, R>(
-    self: Pool<A>,
-    f: (item: A) => Effect.Effect<B, E, R>,
-    options?: UseOptions
-  ): Effect.Effect<B, E | PoolError, R>
-} = dual((args) => isPool(args[0]), <A, B, E, R>(
+export function use<A, B, E, R>(
+  f: (item: A) => Effect.Effect<B, E, R>,
+  options?: UseOptions
+): (self: Pool<A>) => Effect.Effect<B, E | PoolError, R>
+export function use<A, B, E, R>(
   self: Pool<A>,
   f: (item: A) => Effect.Effect<B, E, R>,
   options?: UseOptions
+): Effect.Effect<B, E | PoolError, R>
+// Not `dual`: telling its two forms apart by the arguments as a whole costs a tenth of a borrow.
+export function use<A, B, E, R>(
+  first: Pool<A> | Work<A, B, E, R>,
+  second?: Work<A, B, E, R> | UseOptions,
+  third?: UseOptions
+) {
+  if (typeof first !== "function") return typeof second === "function" ? useOf(first, second, third) : undefined
+  const options = typeof second === "function" ? undefined : second
+  return (self: Pool<A>) => useOf(self, first, options)
+}
+
+type Work<A, B, E, R> = (item: A) => Effect.Effect<B, E, R>
+
+const useOf = <A, B, E, R>(
+  self: Pool<A>,
+  f: Work<A, B, E, R>,
+  options: UseOptions | undefined
 ): Effect.Effect<B, E | PoolError, R> => {
   const state = self[TypeId]
   const timeout = timeoutOf(state, options)
@@ -192,7 +204,7 @@ export const use: {
       return undefined
     })
   })
-})
+}
 
 /**
  * Borrows a connection until the scope closes. For the detection of nested borrows it belongs to the fiber, and to
