@@ -155,8 +155,9 @@ export const layer = <Self, A, E, R>(
  * Borrows a connection for one effect. It comes back when the effect ends, however it ends.
  *
  * Throws a `RangeError` for a `timeout` that is not allowed.
- * Fails as `AcquireTimeout`, `QueueFull`, `Shed`, `Unavailable`, `NestedAcquire` or `Closed` when no connection was lent, and as
- * `Revoked` when it was cut under the effect. Interruption of the caller while it waits leaves the queue at once.
+ * Fails as `AcquireTimeout`, `QueueFull`, `Shed`, `Unavailable`, `NestedAcquire` or `Closed` when no connection was
+ * lent, and as `Revoked` when it was cut under the effect. Interruption of the caller while it waits leaves the queue at
+ * once.
  *
  * @since 0.1.0
  * @category borrowing
