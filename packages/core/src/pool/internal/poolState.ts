@@ -90,7 +90,9 @@ export class PoolState<A> implements Lender<A> {
       events
     )
     this.checks = new Checks(settings, this.bag, outbox, edges)
-    this.keeper = new Keeper(settings, this.bag, this.checks, deadlines, () => this.wake(), random)
+    // Those that were swept wait for their close as they are.
+    const isIdle = (one: Connection<A>) => one.state === "idle" && one.generation === this.generation
+    this.keeper = new Keeper(settings, this.bag, this.checks, deadlines, isIdle, () => this.wake(), random)
     this.clockWatch = new ClockWatch(clock, deadlines, () => this.bag.open > 0, (...jump) => this.jumped(...jump))
     this.lineage = new Lineage(settings.nested)
     const counts = zeroCounts()
