@@ -144,6 +144,21 @@ describe("lifetimes (behaviour 15)", () => {
       assert.deepStrictEqual(closed.map(({ reason }) => reason), ["MaxLifetime", "MaxLifetime"])
     }))
 
+  it.effect("are kept for what was warmed although nobody has borrowed yet", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({
+        name: "p",
+        acquire: server.acquire,
+        size: { min: 2, max: 5 },
+        start: "lazy",
+        lifetime: { max: "1 minute" }
+      })
+      yield* Pool.warm(pool)
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual([...server.connections.keys()], [3, 4])
+    }))
+
   it.effect("do not take the replacement for overflow where keep is min", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
