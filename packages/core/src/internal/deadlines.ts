@@ -104,7 +104,9 @@ export class Deadlines {
   }
 
   private compact(): void {
-    this.heap = this.heap.filter((deadline) => deadline.deadlineArmed).toSorted((a, b) => a.deadlineAt - b.deadlineAt)
+    const heap = this.heap.filter((deadline) => deadline.deadlineArmed)
+    for (let index = (heap.length >> 1) - 1; index >= 0; index--) siftDown(heap, index)
+    this.heap = heap
     this.cancelled = 0
   }
 }
@@ -124,12 +126,18 @@ const siftUp = (heap: Array<Deadline>, start: number): void => {
 const popFirst = (heap: Array<Deadline>): void => {
   const last = heap.pop()!
   if (heap.length === 0) return
-  let index = 0
-  for (let child = 1; child < heap.length; child = 2 * index + 1) {
+  heap[0] = last
+  siftDown(heap, 0)
+}
+
+const siftDown = (heap: Array<Deadline>, start: number): void => {
+  const moved = heap[start]!
+  let index = start
+  for (let child = 2 * index + 1; child < heap.length; child = 2 * index + 1) {
     if (child + 1 < heap.length && heap[child + 1]!.deadlineAt < heap[child]!.deadlineAt) child++
-    if (heap[child]!.deadlineAt >= last.deadlineAt) break
+    if (heap[child]!.deadlineAt >= moved.deadlineAt) break
     heap[index] = heap[child]!
     index = child
   }
-  heap[index] = last
+  heap[index] = moved
 }

@@ -16,9 +16,13 @@ export interface Task {
 /** Enough to be quick, few enough for other work to come in between. */
 const BATCH = 256
 
+/** Takes the place of what has run. Emptying the list would cost more than the rest: it would be allocated anew. */
+const done: Task = { run() {} }
+
 export class Outbox {
   private tasks: Array<Task> = []
   private head = 0
+  private end = 0
   private running = false
   private readonly scheduler: Scheduler.Scheduler
   private readonly dispatcher: Scheduler.SchedulerDispatcher
@@ -29,27 +33,28 @@ export class Outbox {
   }
 
   add(task: Task): void {
-    this.tasks.push(task)
+    this.tasks[this.end++] = task
   }
 
   /** Runs what was added, unless a caller further down the stack, or a scheduled turn, is about to. */
   flush(): void {
-    if (!this.running && this.head < this.tasks.length) this.turn()
+    if (!this.running && this.head < this.end) this.turn()
   }
 
   private readonly turn = (): void => {
     this.running = true
-    for (let left = BATCH; left > 0 && this.head < this.tasks.length; left--) {
-      this.run(this.tasks[this.head++]!)
+    for (let left = BATCH; left > 0 && this.head < this.end; left--) {
+      const task = this.tasks[this.head]!
+      this.tasks[this.head++] = done
+      this.run(task)
     }
-    if (this.head < this.tasks.length) {
-      this.tasks = this.tasks.slice(this.head)
+    if (this.head < this.end) {
       this.dispatcher.scheduleTask(this.turn, 0)
     } else {
-      this.tasks.length = 0
+      if (this.end > BATCH) this.tasks = []
+      this.head = this.end = 0
       this.running = false
     }
-    this.head = 0
   }
 
   /**

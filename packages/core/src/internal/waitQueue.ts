@@ -22,7 +22,7 @@ export abstract class Waiter {
 }
 
 /** The waiters of one key in one priority, and a link of the ring in which the keys take turns. */
-class Lane<W extends Waiter> {
+export class Lane<W extends Waiter> {
   readonly level: Level<W>
   readonly key: string | undefined
   first: W | undefined

@@ -155,48 +155,57 @@ export const layer = <Self, A, E, R>(
  * Borrows a connection for one effect. It comes back when the effect ends, however it ends.
  *
  * Throws a `RangeError` for a `timeout` that is not allowed.
- * Fails as `AcquireTimeout`, `QueueFull`, `Shed`, `Unavailable`, `NestedAcquire` or `Closed` when no connection was lent, and as
- * `Revoked` when it was cut under the effect. Interruption of the caller while it waits leaves the queue at once.
+ * Fails as `AcquireTimeout`, `QueueFull`, `Shed`, `Unavailable`, `NestedAcquire` or `Closed` when no connection was
+ * lent, and as `Revoked` when it was cut under the effect. Interruption of the caller while it waits leaves the queue at
+ * once.
  *
  * @since 0.1.0
  * @category borrowing
  */
-export const use: {
-  <A, B, E, R>(
-    f: (item: A) => Effect.Effect<B, E, R>,
-    options?: UseOptions
-  ): (self: Pool<A>) => Effect.Effect<B, E | PoolError, R>
-  <A, B, E, R>(
-    self: Pool<A>,
-    f: (item: A) => Effect.Effect<B, E, R>,
-    options?: UseOptions
-  ): Effect.Effect<B, E | PoolError, R>
-} = dual((args) => isPool(args[0]), <A, B, E, R>(
+export function use<A, B, E, R>(
+  f: (item: A) => Effect.Effect<B, E, R>,
+  options?: UseOptions
+): (self: Pool<A>) => Effect.Effect<B, E | PoolError, R>
+export function use<A, B, E, R>(
   self: Pool<A>,
   f: (item: A) => Effect.Effect<B, E, R>,
   options?: UseOptions
+): Effect.Effect<B, E | PoolError, R>
+// Not `dual`: telling its two forms apart by the arguments as a whole costs a tenth of a borrow.
+export function use<A, B, E, R>(
+  first: Pool<A> | Work<A, B, E, R>,
+  second?: Work<A, B, E, R> | UseOptions,
+  third?: UseOptions
+) {
+  if (typeof first !== "function") return typeof second === "function" ? useOf(first, second, third) : undefined
+  const options = typeof second === "function" ? undefined : second
+  return (self: Pool<A>) => useOf(self, first, options)
+}
+
+type Work<A, B, E, R> = (item: A) => Effect.Effect<B, E, R>
+
+const useOf = <A, B, E, R>(
+  self: Pool<A>,
+  f: Work<A, B, E, R>,
+  options: UseOptions | undefined
 ): Effect.Effect<B, E | PoolError, R> => {
   const state = self[TypeId]
   const timeout = timeoutOf(state, options)
   return Effect.withFiber((fiber) => {
-    const borrow = new Borrow(state, fiber, options)
     const context = fiber.context
-    // The finalizer goes on the stack before the take: the scheduler may yield between any two operations, and an
-    // interrupt that lands there must find it.
-    return Effect.onExitPrimitive(
-      Effect.withFiber(() =>
-        state.tryLend(borrow)
-          ? work(state, borrow, f)
-          : Effect.flatMap(wait(state, borrow, timeout), () => work(state, borrow, f))
-      ),
-      () => {
-        fiber.setContext(context)
-        state.release(borrow)
-        return undefined
-      }
-    )
+    const work = state.settings.cancel === undefined
+      ? f
+      : (item: A): Effect.Effect<B, E, R> => abandonable(state, borrow, f(item))
+    const borrow: Borrow<A, B, E, R> = new Borrow(state, fiber, timeout, options, work, true)
+    // The finalizer goes on the stack before the borrow asks: the scheduler may yield between any two operations, and
+    // an interrupt that lands there must find it.
+    return Effect.onExitPrimitive(borrow, () => {
+      fiber.setContext(context)
+      state.release(borrow)
+      return undefined
+    })
   })
-})
+}
 
 /**
  * Borrows a connection until the scope closes. For the detection of nested borrows it belongs to the fiber, and to
@@ -216,10 +225,10 @@ export const get: {
     const timeout = timeoutOf(state, options)
     return Effect.uninterruptibleMask((restore) =>
       Effect.withFiber((fiber) => {
-        const borrow = new Borrow(state, fiber, options)
+        const borrow = new Borrow(state, fiber, timeout, options, Effect.succeed<A>, false)
         const scope = Context.getUnsafe(fiber.context, Scope.Scope)
         const release = Effect.sync(() => state.release(borrow))
-        return restore(Effect.suspend(() => state.tryLend(borrow) ? Effect.void : wait(state, borrow, timeout))).pipe(
+        return restore(borrow).pipe(
           Effect.onError(() => release),
           Effect.tap(() => Effect.sync(() => state.keep(borrow, scope))),
           Effect.andThen(Effect.addFinalizer((exit) => end(state, borrow, exit))),
@@ -240,35 +249,9 @@ const end = <A>(state: PoolState<A>, borrow: Borrow<A>, exit: Exit.Exit<unknown,
     else state.release(borrow)
   })
 
-const wait = <A>(
-  state: PoolState<A>,
-  borrow: Borrow<A>,
-  timeout: number
-): Effect.Effect<void, PoolError> =>
-  Effect.withFiber((fiber) => {
-    const ambient = Context.get(fiber.context, AmbientDeadline)
-    return Effect.callback((resume) => {
-      borrow.resume = resume
-      state.request(borrow, timeout, ambient)
-      return Effect.sync(() => state.cancel(borrow))
-    })
-  })
-
 /** Checked when the borrow is described: a bad option must not wait for a busy pool to show. */
 const timeoutOf = <A>(state: PoolState<A>, options: UseOptions | undefined): number =>
   options?.timeout === undefined ? state.settings.waitTimeout : boundedMillis("timeout", options.timeout)
-
-const work = <A, B, E, R>(
-  state: PoolState<A>,
-  borrow: Borrow<A>,
-  f: (item: A) => Effect.Effect<B, E, R>
-): Effect.Effect<B, E | PoolError, R> => {
-  // Whatever runs inside inherits it. `provideService` would do the same at twice the cost of the whole borrow.
-  if (borrow.lineage.mode !== "allow") borrow.fiber.setContext(Context.add(borrow.fiber.context, Held, borrow))
-  const effect = f(itemOf(borrow))
-  const running = state.settings.cancel === undefined ? effect : abandonable(state, borrow, effect)
-  return Effect.catchCause(running, (cause) => borrow.failure(cause))
-}
 
 /** Served borrows have a connection: it leaves only with the release. */
 const itemOf = <A>(borrow: Borrow<A>): A => borrow.connection!.item

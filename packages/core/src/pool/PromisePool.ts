@@ -40,6 +40,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { acquireOf, questionOf, workOn } from "./internal/promises.ts"
 import * as Pool from "./Pool.ts"
+import type { PoolError } from "./PoolError.ts"
 import type { CloseReason, PoolEvent } from "./PoolEvent.ts"
 
 /**
@@ -161,9 +162,12 @@ const runIn = async <A, E>(
   }
 }
 
-const acquire = async <A>(pool: Pool.Pool<A>, options: BorrowOptions | undefined): Promise<Lease<A>> => {
+const lease = async <A>(
+  borrow: Effect.Effect<A, PoolError, Scope.Scope>,
+  signal: AbortSignal | undefined
+): Promise<Lease<A>> => {
   const scope = Scope.makeUnsafe()
-  const item = await runIn(scope, Pool.get(pool, options), options?.signal)
+  const item = await runIn(scope, borrow, signal)
   const release = () => Effect.runPromise(Scope.close(scope, Exit.void))
   return { item, release, [Symbol.asyncDispose]: release }
 }
@@ -220,7 +224,7 @@ const started = async <A, E>(
   return {
     pool,
     run: (work, given) => run(pool, work, given),
-    acquire: (given) => acquire(pool, given),
+    acquire: (given) => lease(Pool.get(pool, given), given?.signal),
     invalidate: (item, reason) => Effect.runSync(Pool.invalidate(pool, item, reason)),
     stats: () => Effect.runSync(Pool.stats(pool)),
     events: Stream.toAsyncIterable(Pool.events(pool)),

@@ -144,6 +144,21 @@ describe("lifetimes (behaviour 15)", () => {
       assert.deepStrictEqual(closed.map(({ reason }) => reason), ["MaxLifetime", "MaxLifetime"])
     }))
 
+  it.effect("are kept for what was warmed although nobody has borrowed yet", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({
+        name: "p",
+        acquire: server.acquire,
+        size: { min: 2, max: 5 },
+        start: "lazy",
+        lifetime: { max: "1 minute" }
+      })
+      yield* Pool.warm(pool)
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual([...server.connections.keys()], [3, 4])
+    }))
+
   it.effect("do not take the replacement for overflow where keep is min", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
@@ -158,6 +173,61 @@ describe("lifetimes (behaviour 15)", () => {
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(closed.map(({ reason }) => reason), ["MaxLifetime", "MaxLifetime", "MaxLifetime"])
       assert.deepStrictEqual([server.open, server.opened], [3, 6])
+    }))
+})
+
+describe("time and a clear at once", () => {
+  const times: Record<string, Pool.Options<Connection, never, never>["lifetime"]> = {
+    "as old as they get": { max: "1 minute", jitter: 0 },
+    "idle for too long": { idle: "1 minute" },
+    "due for a check": { max: "1 hour", idle: "1 hour" }
+  }
+  for (const [what, lifetime] of Object.entries(times)) {
+    it.effect(`leave connections alone that are ${what} and were cleared, but have yet to be closed`, () =>
+      Effect.gen(function*() {
+        const server = new FakeServer()
+        const size = 3000
+        const pool = yield* Pool.make({
+          name: "p",
+          acquire: server.acquire,
+          size: { max: size },
+          lifetime,
+          check: { test: server.ping, keepalive: "1 minute" }
+        })
+        yield* openAll(pool, size)
+        yield* TestClock.adjust("59999 millis")
+        yield* Pool.clear(pool)
+        assert.isAbove(server.open, size / 2) // closed in batches
+        yield* TestClock.adjust("1 millis")
+        for (let i = 0; i < 100; i++) yield* Effect.yieldNow
+        const { checking, closed, closing, idle } = yield* Pool.stats(pool)
+        assert.deepStrictEqual({ checking, closed, closing, idle }, { checking: 0, closed: size, closing: 0, idle: 0 })
+        assert.strictEqual(server.sockets, 0)
+      }))
+  }
+})
+
+describe("a clear while many connections are due for a check", () => {
+  it.effect("has none of them checked any more", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const size = 3000
+      let checks = 0
+      const test = () => Effect.andThen(Effect.sync(() => checks++), Effect.sleep("10 millis"))
+      const pool = yield* Pool.make({
+        name: "p",
+        acquire: server.acquire,
+        size: { max: size },
+        check: { test, keepalive: "1 minute" }
+      })
+      yield* openAll(pool, size)
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(checks, 2)
+      yield* Pool.clear(pool)
+      for (let i = 0; i < 100; i++) yield* Effect.yieldNow
+      const { checking, closed, closing, idle } = yield* Pool.stats(pool)
+      assert.deepStrictEqual({ checking, closed, closing, idle }, { checking: 0, closed: size, closing: 0, idle: 0 })
+      assert.deepStrictEqual([checks, server.sockets], [2, 0])
     }))
 })
 

@@ -131,8 +131,13 @@ describe("PromisePool", () => {
     await pool.close()
   })
 
-  it("throws for options that are not allowed, by the call", () => {
+  it("throws for options that are not allowed, by the call", async () => {
     assert.throws(() => PromisePool.start({ name: "p", open: never, size: { max: 0 } }), RangeError)
+    const pool = await startOn(makeServer())
+    assert.throws(() => pool.run(() => 0, { timeout: 0 }), RangeError)
+    assert.throws(() => pool.acquire({ timeout: 0 }), RangeError)
+    assert.throws(() => pool.close({ deadline: "Infinity" }), RangeError)
+    await pool.close()
   })
 
   it("closes with a report, after work under way, and what cannot be closed in time is cut", async () => {

@@ -1,6 +1,6 @@
 /**
- * One borrow, from the request to the return: the place in the queue, the deadline, and the lease in one object, so
- * that a borrow allocates once.
+ * One borrow, from the request to the return: the effect that its fiber runs and the lease in one small object. What
+ * only those need who wait is in another one.
  *
  * @internal
  */
@@ -8,7 +8,7 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import * as Effectable from "effect/Effectable"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
@@ -18,7 +18,7 @@ import type { Task } from "../../internal/outbox.ts"
 import { Waiter } from "../../internal/waitQueue.ts"
 import { type Holder, PoolError, type Revoked } from "../PoolError.ts"
 import type { Connection } from "./connection.ts"
-import type { Kept, Kin, Lineage } from "./lineage.ts"
+import { type Enclosure, Held, type Kept, type Kin, type Lineage } from "./lineage.ts"
 import type { UseOptions } from "./options.ts"
 
 /** How a borrow that is not served ends. */
@@ -27,57 +27,78 @@ export type Refusal = "TimedOut" | "Refused" | "Shed" | "Unavailable" | "NestedR
 /** What a borrow needs of its pool. */
 export interface Lender<A> {
   readonly settings: { readonly name: string }
-  readonly lineage: Lineage<Borrow<A>>
-  expire(borrow: Borrow<A>): void
-  error(borrow: Borrow<A>, refusal: Refusal): PoolError
+  readonly lineage: Lineage<Wait<A>>
+  /** Lends, refuses or queues. */
+  request(borrow: Borrow<A>): void
+  expire(wait: Wait<A>): void
+  error(wait: Wait<A>, refusal: Refusal): PoolError
 }
 
-export class Borrow<A> extends Waiter implements Deadline, Task, Kin {
-  deadlineAt = 0
-  deadlineArmed = false
+export class Borrow<A, B = unknown, E = unknown, R = unknown> extends Effectable.Class<B, E | PoolError, R>
+  implements Kin
+{
   /** The lease. */
   connection: Connection<A> | undefined
-  refusal: Refusal | undefined
+  wait: Wait<A> | undefined
   revoked: Revoked["why"] | undefined
-  resume: ((exit: Exit.Exit<void, PoolError>) => void) | undefined
-  /** Monotonic milliseconds: when the request came, and when it was served. */
-  requestedAt = 0
-  leasedAt = 0
   /** Has been named as a leak. */
   leaked = false
   leases = 0
   waitingInside = 0
-  within: Kin["within"]
   kept: Kept | undefined
   context: Context.Context<never> | undefined
   readonly fiber: Fiber.Fiber<unknown, unknown>
-  readonly label: string | undefined
-  private readonly lender: Lender<A>
+  readonly timeout: number
+  readonly options: UseOptions | undefined
+  readonly lender: Lender<A>
+  private readonly work: (item: A) => Effect.Effect<B, E, R>
+  /** Whether the lease ends with `work`. */
+  private readonly enclosing: boolean
 
-  constructor(lender: Lender<A>, fiber: Fiber.Fiber<unknown, unknown>, options: UseOptions | undefined) {
-    super(options?.priority ?? 0, options?.key)
+  constructor(
+    lender: Lender<A>,
+    fiber: Fiber.Fiber<unknown, unknown>,
+    timeout: number,
+    options: UseOptions | undefined,
+    work: (item: A) => Effect.Effect<B, E, R>,
+    enclosing: boolean
+  ) {
+    super()
+    this.connection = undefined
+    this.wait = undefined
+    this.revoked = undefined
+    this.kept = undefined
     this.lender = lender
     this.fiber = fiber
     this.context = fiber.context
-    this.label = options?.label
+    this.timeout = timeout
+    this.options = options
+    this.work = work
+    this.enclosing = enclosing
   }
 
-  get lineage(): Lineage<Borrow<A>> {
+  get lineage(): Lineage<Wait<A>> {
     return this.lender.lineage
   }
 
-  onDeadline(): void {
-    this.lender.expire(this)
+  /** The borrow as its fiber runs it: once, or once more when it has waited. */
+  override asEffect(): Effect.Effect<B, E | PoolError, R> {
+    if (this.connection === undefined) this.lender.request(this)
+    if (this.connection !== undefined) return this.begin(this.connection.item)
+    const wait = this.wait! // what was not served waits, or was refused
+    return wait.refused ??
+      Effect.callback((resume) => wait.onTold((refused) => resume(refused ?? this)))
   }
 
-  /** Tells the caller. Errors are made here, not when they are decided: thousands may be decided at one instant. */
-  run(): void {
-    const exit = this.refusal === undefined ? Exit.void : Exit.fail(this.lender.error(this, this.refusal))
-    this.resume?.(exit)
+  private begin(item: A): Effect.Effect<B, E | PoolError, R> {
+    if (!this.enclosing) return this.work(item)
+    // Whatever runs inside inherits it. `provideService` would do the same at twice the cost of the whole borrow.
+    if (this.lineage.mode !== "allow") this.fiber.setContext(Context.add(this.fiber.context, Held, this))
+    return Effect.catchCause(this.work(item), (cause) => this.failure(cause))
   }
 
   /** How work on a lease that was cut fails: the driver's error says only that its connection went away. */
-  failure<E>(cause: Cause.Cause<E>): Effect.Effect<never, E | PoolError> {
+  private failure(cause: Cause.Cause<E>): Effect.Effect<never, E | PoolError> {
     return this.revoked === undefined
       ? Effect.failCause(cause)
       : Effect.fail(
@@ -88,7 +109,45 @@ export class Borrow<A> extends Waiter implements Deadline, Task, Kin {
   }
 
   holder(now: number): Holder {
-    return { age: Duration.millis(now - this.leasedAt), label: this.label, site: this.context && siteOf(this.context) }
+    const age = Duration.millis(this.connection === undefined ? 0 : now - this.connection.leasedAt)
+    return { age, label: this.options?.label, site: this.context && siteOf(this.context) }
+  }
+}
+
+/** What a borrow becomes that is not served at once: the place in the queue, the deadline, and how its fiber is told. */
+export class Wait<A> extends Waiter implements Deadline, Task {
+  deadlineAt = 0
+  deadlineArmed = false
+  refusal: Refusal | undefined
+  within: ReadonlySet<Enclosure> | undefined
+  readonly kin: Borrow<A>
+  /** Monotonic milliseconds. */
+  readonly requestedAt: number
+  refused: Effect.Effect<never, PoolError> | undefined
+  private told = false
+  private resume: ((refused: Effect.Effect<never, PoolError> | undefined) => void) | undefined
+
+  constructor(kin: Borrow<A>, requestedAt: number) {
+    super(kin.options?.priority ?? 0, kin.options?.key)
+    this.kin = kin
+    this.requestedAt = requestedAt
+  }
+
+  onDeadline(): void {
+    this.kin.lender.expire(this)
+  }
+
+  /** Tells the caller. Errors are made here, not when they are decided: thousands may be decided at one instant. */
+  run(): void {
+    this.told = true
+    if (this.refusal !== undefined) this.refused = Effect.fail(this.kin.lender.error(this, this.refusal))
+    this.resume?.(this.refused)
+  }
+
+  /** It may have been told already: the scheduler may yield between the request and this. */
+  onTold(resume: (refused: Effect.Effect<never, PoolError> | undefined) => void): void {
+    if (this.told) resume(this.refused)
+    else this.resume = resume
   }
 }
 

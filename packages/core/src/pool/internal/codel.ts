@@ -14,16 +14,16 @@
  */
 import type { Deadline, Deadlines } from "../../internal/deadlines.ts"
 import type { WaitQueue } from "../../internal/waitQueue.ts"
-import type { Borrow } from "./borrow.ts"
+import type { Wait } from "./borrow.ts"
 import type { CoDelSettings } from "./options.ts"
 
 /** What the controller needs of its pool. */
 export interface Crowd<A> {
-  readonly waiters: WaitQueue<Borrow<A>>
+  readonly waiters: WaitQueue<Wait<A>>
   /** Whether every connection that may be open is in use. */
   isFull(): boolean
   /** Ends the wait of `borrow`. */
-  giveUp(borrow: Borrow<A>, refusal: "Shed"): void
+  giveUp(borrow: Wait<A>, refusal: "Shed"): void
   /** Tells those who were shed; after a hand-over the pool does so by itself. */
   wake(): void
 }
@@ -84,7 +84,7 @@ export class CoDel<A> implements Deadline {
     return now - this.standingSince > this.interval
   }
 
-  private isLate(borrow: Borrow<A>, now: number): boolean {
+  private isLate(borrow: Wait<A>, now: number): boolean {
     return now - borrow.requestedAt > 2 * this.target
   }
 }

@@ -41,6 +41,8 @@ export class Connection<A> implements Deadline {
   /** Its borrower was interrupted: its work may still run, at the server and, as `work`, here. */
   abandoned = false
   work: Fiber.Fiber<unknown, unknown> | undefined
+  /** Monotonic milliseconds: when it was lent last. Not in the borrow, where it would be one more thing to allocate. */
+  leasedAt = 0
   /** Decided while it was used: close it when it comes back. */
   doom: CloseReason | undefined
   newer: Connection<A> | undefined

@@ -25,6 +25,7 @@ export class Keeper<A> implements Visitor<A> {
   private readonly bag: Bag<A>
   private readonly checks: Checks<A>
   private readonly deadlines: Deadlines
+  private readonly isIdle: (connection: Connection<A>) => boolean
   private readonly wake: () => void
 
   constructor(
@@ -32,6 +33,7 @@ export class Keeper<A> implements Visitor<A> {
     bag: Bag<A>,
     checks: Checks<A>,
     deadlines: Deadlines,
+    isIdle: (connection: Connection<A>) => boolean,
     wake: () => void,
     random: number
   ) {
@@ -39,6 +41,7 @@ export class Keeper<A> implements Visitor<A> {
     this.bag = bag
     this.checks = checks
     this.deadlines = deadlines
+    this.isIdle = isIdle
     this.wake = wake
     this.share = random
   }
@@ -59,7 +62,7 @@ export class Keeper<A> implements Visitor<A> {
 
   visit(connection: Connection<A>): void {
     const now = this.deadlines.now()
-    if (connection.state === "idle") {
+    if (this.isIdle(connection)) {
       this.tend(connection, now)
       this.wake()
     }
@@ -86,13 +89,13 @@ export class Keeper<A> implements Visitor<A> {
     for (const connection of this.bag.leaving) {
       if (this.bag.open <= this.settings.min && this.bag.open < this.settings.max) break
       this.bag.leaving.delete(connection)
-      if (connection.state === "idle") this.bag.closeIdle(connection, "MaxLifetime")
+      if (this.isIdle(connection)) this.bag.closeIdle(connection, "MaxLifetime")
     }
     for (const connection of this.due) {
       if (this.bag.checking >= this.settings.dialConcurrency) break
       this.due.delete(connection)
       const now = this.deadlines.now()
-      if (connection.state === "idle" && this.needsKeepalive(connection, now)) this.keepAlive(connection, now)
+      if (this.isIdle(connection) && this.needsKeepalive(connection, now)) this.keepAlive(connection, now)
     }
   }
 

@@ -37,7 +37,7 @@ export class LeakWatch<A> {
 
   /** A borrow has ended. */
   ended(borrow: Borrow<A>): void {
-    if (borrow.leaked) this.events.publish?.({ _tag: "LeakReturned", ...this.describe(borrow, this.deadlines.now()) })
+    this.events.publish?.({ _tag: "LeakReturned", ...this.describe(borrow, this.deadlines.now()) })
   }
 
   private arm(millis: number): void {
@@ -51,7 +51,7 @@ export class LeakWatch<A> {
     for (let connection = this.used.oldest; connection !== undefined; connection = connection.newer) {
       const borrow = connection.borrow! // what is in `used` is lent
       if (borrow.leaked) continue
-      const left = borrow.leasedAt + this.after - now
+      const left = connection.leasedAt + this.after - now
       if (left > 0) return this.arm(Math.max(LEAST_PAUSE, left))
       borrow.leaked = true
       this.events.publish?.({ _tag: "Leaked", ...this.describe(borrow, now) })

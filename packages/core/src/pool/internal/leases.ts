@@ -9,7 +9,7 @@ import type { EventHub } from "../../internal/eventHub.ts"
 import type { Holder, Revoked } from "../PoolError.ts"
 import type { PoolEvent } from "../PoolEvent.ts"
 import type { Bag } from "./bag.ts"
-import type { Borrow } from "./borrow.ts"
+import type { Borrow, Wait } from "./borrow.ts"
 import type { Connection } from "./connection.ts"
 import type { Lineage } from "./lineage.ts"
 import type { Settings } from "./options.ts"
@@ -21,7 +21,7 @@ export class Leases<A> implements Deadline {
   deadlineArmed = false
   private readonly settings: Settings<A>
   private readonly bag: Bag<A>
-  private readonly lineage: Lineage<Borrow<A>>
+  private readonly lineage: Lineage<Wait<A>>
   private readonly counts: Counts
   private readonly deadlines: Deadlines
   private readonly events: EventHub<PoolEvent>
@@ -30,7 +30,7 @@ export class Leases<A> implements Deadline {
   constructor(
     settings: Settings<A>,
     bag: Bag<A>,
-    lineage: Lineage<Borrow<A>>,
+    lineage: Lineage<Wait<A>>,
     counts: Counts,
     deadlines: Deadlines,
     events: EventHub<PoolEvent>,
@@ -71,7 +71,7 @@ export class Leases<A> implements Deadline {
   onDeadline(): void {
     const now = this.deadlines.now()
     for (let oldest = this.bag.used.oldest; oldest !== undefined; oldest = this.bag.used.oldest) {
-      const until = oldest.borrow!.leasedAt + this.settings.maxHold // what is in `used` is lent
+      const until = oldest.leasedAt + this.settings.maxHold
       if (until > now) {
         this.deadlines.add(this, until)
         break

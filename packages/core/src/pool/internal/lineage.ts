@@ -40,9 +40,14 @@ export interface Kin extends Enclosure {
   readonly fiber: Fiber.Fiber<unknown, unknown>
   /** That of its caller; undefined once it has ended: what it left behind is nobody's child. */
   context: Context.Context<never> | undefined
+  kept: Kept | undefined
+}
+
+/** A borrow that waits. */
+export interface Waits {
+  readonly kin: Kin
   /** What it waits inside of, the innermost first, from when it begins to wait. */
   within: ReadonlySet<Enclosure> | undefined
-  kept: Kept | undefined
 }
 
 /** What a borrow runs inside of. */
@@ -69,10 +74,10 @@ export class Kept implements Enclosure {
   }
 }
 
-export class Lineage<K extends Kin> {
+export class Lineage<W extends Waits> {
   /** Leases that cannot come back before a borrow that waits has been served. */
   private blocked = 0
-  private readonly waiting = new Set<K>()
+  private readonly waiting = new Set<W>()
   private readonly byScope = new Map<Scope.Scope, Kept>()
   private readonly byFiber = new Map<Fiber.Fiber<unknown, unknown>, Set<Kept>>()
   readonly mode: Nested
@@ -81,31 +86,31 @@ export class Lineage<K extends Kin> {
     this.mode = mode
   }
 
-  /** Notes that `kin` begins to wait; false when it must not, and `kin.within` says what it would have waited inside. */
-  admit(kin: K, max: number): boolean {
-    const within = this.enclosing(kin)
+  /** Notes the beginning of a wait; false when it must not begin, and `within` says what it would have been inside of. */
+  admit(wait: W, max: number): boolean {
+    const within = this.enclosing(wait.kin)
     if (within === undefined) return true
-    kin.within = within
+    wait.within = within
     if (this.mode === "fail") return false
-    this.waiting.add(kin)
+    this.waiting.add(wait)
     for (const enclosure of within) {
       if (++enclosure.waitingInside === 1) this.blocked += enclosure.leases
     }
     if (this.blocked < max) return true
-    this.leave(kin)
+    this.leave(wait)
     return false
   }
 
-  /** `kin` waits no longer. */
-  leave(kin: K): void {
-    if (kin.within === undefined || !this.waiting.delete(kin)) return
-    for (const enclosure of kin.within) {
+  /** The wait has ended. */
+  leave(wait: W): void {
+    if (wait.within === undefined || !this.waiting.delete(wait)) return
+    for (const enclosure of wait.within) {
       if (--enclosure.waitingInside === 0) this.blocked -= enclosure.leases
     }
   }
 
   /** Whose wait must end, the newest first, when leases have become more or connections fewer. */
-  excess(max: number): K | undefined {
+  excess(max: number): W | undefined {
     return this.blocked < max ? undefined : Array.from(this.waiting).at(-1)
   }
 
@@ -147,8 +152,9 @@ export class Lineage<K extends Kin> {
   }
 
   private enclosing(kin: Kin): ReadonlySet<Enclosure> | undefined {
-    const found = new Set<Enclosure>()
     let outer = outerOf(kin)
+    if (outer === undefined && this.byScope.size === 0) return undefined // as nearly always
+    const found = new Set<Enclosure>()
     for (; outer !== undefined && outer !== "detached"; outer = outerOf(outer)) {
       if (outer.lineage === this && outer.leases > 0) found.add(outer)
     }

@@ -6,15 +6,17 @@
  * @internal
  */
 import type * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import type * as Scope from "effect/Scope"
+import { AmbientDeadline } from "../../internal/ambientDeadline.ts"
 import type { Deadlines } from "../../internal/deadlines.ts"
 import type { EventHub } from "../../internal/eventHub.ts"
 import type { Outbox } from "../../internal/outbox.ts"
 import type { Holder, PoolError } from "../PoolError.ts"
 import type { CloseReason, PoolEvent } from "../PoolEvent.ts"
 import { Bag } from "./bag.ts"
-import type { Borrow, Lender, Refusal } from "./borrow.ts"
+import { type Borrow, type Lender, type Refusal, Wait } from "./borrow.ts"
 import { Checks } from "./checks.ts"
 import { ClockWatch } from "./clockWatch.ts"
 import type { Connection } from "./connection.ts"
@@ -47,7 +49,7 @@ export class PoolState<A> implements Lender<A> {
   cutByDrain: ReadonlyArray<Holder> = []
   readonly report: Report<A>
   readonly bag: Bag<A>
-  readonly lineage: Lineage<Borrow<A>>
+  readonly lineage: Lineage<Wait<A>>
   private readonly waiters: Waiting<A>
   private readonly leaks: LeakWatch<A>
   /** How long borrows waited, how long they held their connections, how long dials took. */
@@ -88,7 +90,9 @@ export class PoolState<A> implements Lender<A> {
       events
     )
     this.checks = new Checks(settings, this.bag, outbox, edges)
-    this.keeper = new Keeper(settings, this.bag, this.checks, deadlines, () => this.wake(), random)
+    // Those that were swept wait for their close as they are.
+    const isIdle = (one: Connection<A>) => one.state === "idle" && one.generation === this.generation
+    this.keeper = new Keeper(settings, this.bag, this.checks, deadlines, isIdle, () => this.wake(), random)
     this.clockWatch = new ClockWatch(clock, deadlines, () => this.bag.open > 0, (...jump) => this.jumped(...jump))
     this.lineage = new Lineage(settings.nested)
     const counts = zeroCounts()
@@ -105,39 +109,36 @@ export class PoolState<A> implements Lender<A> {
 
   // ---- borrowing
 
-  /** Lends an idle connection that needs no check; false when the borrow must go through `request`. */
-  tryLend(borrow: Borrow<A>): boolean {
-    if (this.phase !== "open" || this.waiters.size > 0) return false
+  /** Lends, refuses or queues. */
+  request(borrow: Borrow<A>): void {
     const now = this.deadlines.now()
-    if (this.settings.test !== undefined) this.clockWatch.look(now)
-    const top = this.newestAlive()
-    if (top === undefined || this.checks.needed(top, now)) return false
-    this.bag.idle.remove(top)
-    borrow.requestedAt = now
-    this.lend(top, borrow, now)
-    return true
-  }
-
-  /** Lends, refuses or queues; the caller is told through `borrow.resume`. */
-  request(borrow: Borrow<A>, timeout: number, ambientDeadline: number): void {
-    const now = this.deadlines.now()
-    const deadline = Math.min(now + timeout, ambientDeadline)
-    borrow.requestedAt = now
+    if (this.tryLend(borrow, now)) return
+    const ambient = borrow.context === undefined ? Infinity : Context.get(borrow.context, AmbientDeadline)
+    const deadline = Math.min(now + borrow.timeout, ambient)
+    const wait = new Wait(borrow, now)
+    borrow.wait = wait
+    const refusal = this.refusal(wait, deadline, now)
     this.supply.filling = true
-    if (this.tryLend(borrow)) {
-      borrow.run()
-      return
-    }
-    const refusal = this.refusal(borrow, deadline, now)
     if (refusal !== undefined) {
-      this.waiters.refuse(borrow, refusal)
-      borrow.run()
+      this.waiters.refuse(wait, refusal)
+      wait.run()
     } else {
-      this.waiters.add(borrow, deadline, now)
+      this.waiters.add(wait, deadline, now)
       this.events.publish?.({ _tag: "Waited", waiting: this.waiters.size })
       this.supplyWaiters()
     }
     this.outbox.flush()
+  }
+
+  /** Lends an idle connection that needs no check. */
+  private tryLend(borrow: Borrow<A>, now: number): boolean {
+    if (this.phase !== "open" || this.waiters.size > 0) return false
+    if (this.settings.test !== undefined) this.clockWatch.look(now)
+    const top = this.newestAlive()
+    if (top === undefined || this.checks.needed(top, now)) return false
+    this.bag.idle.remove(top)
+    this.lend(top, borrow, now, 0)
+    return true
   }
 
   /** What `get` lent, until its scope closes. */
@@ -148,30 +149,29 @@ export class PoolState<A> implements Lender<A> {
   }
 
   /** The caller was interrupted. Its dial goes on, and ends as an idle connection. */
-  cancel(borrow: Borrow<A>): void {
-    if (!this.waiters.remove(borrow)) return
+  private cancel(borrow: Borrow<A>): void {
+    if (borrow.wait === undefined || !this.waiters.remove(borrow.wait)) return
     this.report.counts.cancelled++
     this.events.publish?.({ _tag: "Cancelled" })
   }
 
-  expire(borrow: Borrow<A>): void {
-    this.waiters.giveUp(borrow, "TimedOut")
+  expire(wait: Wait<A>): void {
+    this.waiters.giveUp(wait, "TimedOut")
     this.outbox.flush()
   }
 
-  /** Takes the connection back, whatever became of it; nothing where none was lent. */
+  /** Takes the connection back, whatever became of it. */
   release(borrow: Borrow<A>): void {
     const connection = borrow.connection
-    if (connection === undefined) return
-    borrow.connection = undefined
-    this.leaks.ended(borrow)
-    borrow.context = undefined
+    if (connection === undefined) return this.cancel(borrow)
+    if (borrow.leaked) this.leaks.ended(borrow)
+    borrow.connection = borrow.context = undefined
     const now = this.deadlines.now()
     const reason = this.unfit(connection) ?? (this.keeper.isOver(connection, now) ? "MaxLifetime" : undefined)
     if (connection.borrow !== borrow) return // it was cut, before or just now
     this.leases.end(borrow, connection)
-    this.times.use.record(now - borrow.leasedAt)
-    this.events.publish?.({ _tag: "Returned", held: Duration.millis(now - borrow.leasedAt) })
+    this.times.use.record(now - connection.leasedAt)
+    this.events.publish?.({ _tag: "Returned", held: Duration.millis(now - connection.leasedAt) })
     connection.usedAt = now
     if (reason !== undefined) {
       this.bag.close(connection, reason)
@@ -360,8 +360,8 @@ export class PoolState<A> implements Lender<A> {
     return this.report.stats()
   }
 
-  error(borrow: Borrow<A>, refusal: Refusal): PoolError {
-    const error = this.report.error(borrow, refusal)
+  error(wait: Wait<A>, refusal: Refusal): PoolError {
+    const error = this.report.error(wait, refusal)
     if (refusal === "TimedOut") this.events.publish?.({ _tag: "TimedOut", error })
     if (error.reason._tag === "Shed") this.events.publish?.({ _tag: "Shed", waited: error.reason.waited })
     return error
@@ -376,12 +376,12 @@ export class PoolState<A> implements Lender<A> {
     this.wake()
   }
 
-  private refusal(borrow: Borrow<A>, deadline: number, now: number): Refusal | undefined {
+  private refusal(wait: Wait<A>, deadline: number, now: number): Refusal | undefined {
     if (this.phase !== "open") return "ClosedRefused"
     if (this.dialer.down && this.settings.failFast) return "Unavailable"
     if (deadline <= now) return "TimedOut"
     if (this.waiters.size >= this.settings.maxWaiting) return "Refused"
-    return this.lineage.admit(borrow, this.settings.max) ? undefined : "NestedRefused"
+    return this.lineage.admit(wait, this.settings.max) ? undefined : "NestedRefused"
   }
 
   private newestAlive(): Connection<A> | undefined {
@@ -395,20 +395,20 @@ export class PoolState<A> implements Lender<A> {
     return undefined
   }
 
-  private lend(connection: Connection<A>, borrow: Borrow<A>, now: number): void {
+  private lend(connection: Connection<A>, borrow: Borrow<A>, now: number, waited: number): void {
     connection.borrow = borrow
     borrow.connection = connection
     borrow.leases = 1
-    borrow.leasedAt = now
+    connection.leasedAt = now
     this.bag.putUsed(connection)
     this.leaks.served()
-    this.times.wait.record(now - borrow.requestedAt)
+    this.times.wait.record(waited)
     if (this.settings.maxHold !== Infinity) this.leases.watchHold(now)
     this.report.counts.acquired++
     if (connection.lent) this.report.counts.reused++
     this.events.publish?.({
       _tag: "Acquired",
-      waited: Duration.millis(now - borrow.requestedAt),
+      waited: Duration.millis(waited),
       reused: connection.lent
     })
     connection.lent = true
@@ -420,7 +420,7 @@ export class PoolState<A> implements Lender<A> {
     if (this.bag.open + this.bag.opening >= this.settings.max) return this.bag.close(connection, "Resized")
     const waiter = this.waiters.take(now)
     if (waiter !== undefined) {
-      this.lend(connection, waiter, now)
+      this.lend(connection, waiter.kin, now, now - waiter.requestedAt)
       this.outbox.add(waiter)
     } else if (this.bag.staying >= this.settings.keep) {
       this.bag.close(connection, "Overflow")

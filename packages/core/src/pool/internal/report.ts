@@ -7,7 +7,7 @@ import * as Duration from "effect/Duration"
 import type { Deadlines } from "../../internal/deadlines.ts"
 import { type Phase, PoolError } from "../PoolError.ts"
 import type { Bag } from "./bag.ts"
-import type { Borrow, Refusal } from "./borrow.ts"
+import type { Refusal, Wait } from "./borrow.ts"
 import type { Dialer } from "./dialer.ts"
 import type { Settings } from "./options.ts"
 import type { Stats } from "./stats.ts"
@@ -93,20 +93,20 @@ export class Report<A> {
     }
   }
 
-  error(borrow: Borrow<A>, refusal: Refusal): PoolError {
+  error(wait: Wait<A>, refusal: Refusal): PoolError {
     switch (refusal) {
       case "TimedOut":
-        return this.acquireTimeout(borrow.requestedAt)
+        return this.acquireTimeout(wait.requestedAt)
       case "Refused":
         return new PoolError({
           reason: { _tag: "QueueFull", pool: this.settings.name, maxWaiting: this.settings.maxWaiting }
         })
       case "Shed":
-        return this.shed(this.deadlines.now() - borrow.requestedAt)
+        return this.shed(this.deadlines.now() - wait.requestedAt)
       case "Unavailable":
         return this.unavailable()
       case "NestedRefused":
-        return this.nested(borrow)
+        return this.nested(wait)
       case "ClosedRefused":
         return this.closed()
     }
@@ -127,8 +127,8 @@ export class Report<A> {
     })
   }
 
-  private nested(borrow: Borrow<A>): PoolError {
-    const [innermost] = borrow.within ?? []
+  private nested(wait: Wait<A>): PoolError {
+    const [innermost] = wait.within ?? []
     return new PoolError({
       reason: {
         _tag: "NestedAcquire",

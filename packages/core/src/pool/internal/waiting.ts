@@ -8,16 +8,16 @@ import type { EventHub } from "../../internal/eventHub.ts"
 import type { Outbox } from "../../internal/outbox.ts"
 import { WaitQueue } from "../../internal/waitQueue.ts"
 import type { PoolEvent } from "../PoolEvent.ts"
-import type { Borrow, Refusal } from "./borrow.ts"
+import type { Refusal, Wait } from "./borrow.ts"
 import { CoDel, type Crowd } from "./codel.ts"
 import type { Lineage } from "./lineage.ts"
 import type { CoDelSettings } from "./options.ts"
 import { countOf, type Counts } from "./report.ts"
 
 export class Waiting<A> {
-  private readonly queue = new WaitQueue<Borrow<A>>()
+  private readonly queue = new WaitQueue<Wait<A>>()
   private readonly deadlines: Deadlines
-  private readonly lineage: Lineage<Borrow<A>>
+  private readonly lineage: Lineage<Wait<A>>
   private readonly outbox: Outbox
   private readonly events: EventHub<PoolEvent>
   private readonly counts: Counts
@@ -25,7 +25,7 @@ export class Waiting<A> {
 
   constructor(
     deadlines: Deadlines,
-    lineage: Lineage<Borrow<A>>,
+    lineage: Lineage<Wait<A>>,
     outbox: Outbox,
     events: EventHub<PoolEvent>,
     counts: Counts,
@@ -37,7 +37,7 @@ export class Waiting<A> {
     this.outbox = outbox
     this.events = events
     this.counts = counts
-    const giveUp = (borrow: Borrow<A>) => this.giveUp(borrow, "Shed")
+    const giveUp = (wait: Wait<A>) => this.giveUp(wait, "Shed")
     this.codel = codel && new CoDel(codel, { ...pool, waiters: this.queue, giveUp }, deadlines)
   }
 
@@ -45,14 +45,14 @@ export class Waiting<A> {
     return this.queue.size
   }
 
-  add(borrow: Borrow<A>, deadline: number, now: number): void {
-    this.queue.add(borrow)
-    this.deadlines.add(borrow, deadline)
+  add(wait: Wait<A>, deadline: number, now: number): void {
+    this.queue.add(wait)
+    this.deadlines.add(wait, deadline)
     this.codel?.joined(now)
   }
 
-  /** Takes out the borrow whose turn it is to be served. */
-  take(now: number): Borrow<A> | undefined {
+  /** Takes out the wait whose turn it is to be served. */
+  take(now: number): Wait<A> | undefined {
     this.codel?.beforeHandOver(now)
     return this.next()
   }
@@ -62,33 +62,33 @@ export class Waiting<A> {
     this.codel?.beginAnew(now)
   }
 
-  private next(): Borrow<A> | undefined {
-    const borrow = this.queue.take()
-    if (borrow !== undefined) this.left(borrow)
-    return borrow
+  private next(): Wait<A> | undefined {
+    const wait = this.queue.take()
+    if (wait !== undefined) this.left(wait)
+    return wait
   }
 
-  /** Takes out `borrow`; false when it does not wait (any more). */
-  remove(borrow: Borrow<A>): boolean {
-    const removed = this.queue.remove(borrow)
-    if (removed) this.left(borrow)
+  /** Takes out `wait`; false when it does not wait (any more). */
+  remove(wait: Wait<A>): boolean {
+    const removed = this.queue.remove(wait)
+    if (removed) this.left(wait)
     return removed
   }
 
-  refuse(borrow: Borrow<A>, refusal: Refusal): void {
-    borrow.refusal = refusal
+  refuse(wait: Wait<A>, refusal: Refusal): void {
+    wait.refusal = refusal
     this.counts[countOf[refusal]]++
     // The events of these two carry what is known when the caller is told.
     if (refusal !== "TimedOut" && refusal !== "Shed") this.events.publish?.({ _tag: refusal })
   }
 
-  /** Ends the wait of `borrow`, unless it has ended already. */
-  giveUp(borrow: Borrow<A>, refusal: Refusal): void {
-    if (this.remove(borrow)) this.tell(borrow, refusal)
+  /** Ends the wait of `wait`, unless it has ended already. */
+  giveUp(wait: Wait<A>, refusal: Refusal): void {
+    if (this.remove(wait)) this.tell(wait, refusal)
   }
 
   refuseAll(refusal: Refusal): void {
-    for (let borrow = this.next(); borrow !== undefined; borrow = this.next()) this.tell(borrow, refusal)
+    for (let wait = this.next(); wait !== undefined; wait = this.next()) this.tell(wait, refusal)
   }
 
   /** Ends waits that cannot end otherwise: there are more leases, or fewer connections, than when they began. */
@@ -98,13 +98,13 @@ export class Waiting<A> {
     }
   }
 
-  private tell(borrow: Borrow<A>, refusal: Refusal): void {
-    this.refuse(borrow, refusal)
-    this.outbox.add(borrow)
+  private tell(wait: Wait<A>, refusal: Refusal): void {
+    this.refuse(wait, refusal)
+    this.outbox.add(wait)
   }
 
-  private left(borrow: Borrow<A>): void {
-    this.deadlines.cancel(borrow)
-    this.lineage.leave(borrow)
+  private left(wait: Wait<A>): void {
+    this.deadlines.cancel(wait)
+    this.lineage.leave(wait)
   }
 }

@@ -40,7 +40,10 @@ export const awaitWarm = <A>(state: PoolState<A>): Effect.Effect<void, PoolError
       },
       onTurn(open) {
         if (state.phase !== "open") end(Effect.fail(state.report.closed()))
-        else if (open >= this.want) end(Effect.void)
+        else if (open >= this.want) {
+          state.supply.filling = true // what was warmed is kept warm, also where nobody has borrowed yet
+          end(Effect.void)
+        }
       },
       onDialFailed: (error) => end(Effect.fail(error))
     })
