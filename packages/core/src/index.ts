@@ -173,6 +173,14 @@ export * as Promises from "./backend/Promises.ts"
 export * as Retry from "./policy/Retry.ts"
 
 /**
+ * How many attempts beyond the first all callers of a backend may make together, so that repeating what failed cannot
+ * multiply an outage.
+ *
+ * @since 0.1.0
+ */
+export * as RetryBudget from "./policy/RetryBudget.ts"
+
+/**
  * Where the settings of a backend come from, in the order of who beats whom: an option of the code, a variable of the
  * environment, a parameter of the URL; and where none of them speaks the profile, and then the default.
  *

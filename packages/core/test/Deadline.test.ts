@@ -74,10 +74,11 @@ describe("Deadline", () => {
       const policy = Policy.make({ deadline: "100 millis", retry: { times: 9 } })
       for (const [share, runs] of [[1, 1], [0.99, 2]] as const) {
         const call = scripted(lost)
-        const { after, exit } = yield* ending(Policy.apply(call.effect, policy, read)).pipe(drawing(share))
+        const error = Effect.flip(Policy.apply(call.effect, policy, read))
+        const { after, exit } = yield* ending(error).pipe(drawing(share))
         assert.strictEqual(call.runs, runs)
         assert.strictEqual(after, runs === 1 ? 0 : 99)
-        assert.deepStrictEqual(exit, yield* Effect.exit(lost))
+        assert.deepStrictEqual(exit, Exit.succeed(yield* Effect.flip(lost)))
       }
     }))
 

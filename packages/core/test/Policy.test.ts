@@ -20,6 +20,7 @@ import * as Outcome from "../src/policy/Outcome.ts"
 import * as Policy from "../src/policy/Policy.ts"
 import type { PolicyEvent } from "../src/policy/PolicyEvent.ts"
 import * as Retry from "../src/policy/Retry.ts"
+import * as RetryBudget from "../src/policy/RetryBudget.ts"
 import * as Timeout from "../src/policy/Timeout.ts"
 import { Down, drawing, scripted } from "./support/calls.ts"
 import { countingClock, yieldAt } from "./support/interrupts.ts"
@@ -264,7 +265,7 @@ describe("events and snapshot", () => {
   for (const seed of ["ebb", "flood", "slack"]) {
     it.effect(`agree after any mix of calls (seed ${seed})`, () =>
       Effect.gen(function*() {
-        const orders = Policy.make({ name: "orders", deadline: 1500, timeout: 1000, retry: { times: 2 } })
+        const orders = Policy.make({ name: "orders", deadline: 1200, timeout: 1000, retry: { times: 2 } })
         let attempts = 0
         const attempt = Effect.andThen(
           Effect.sync(() => attempts++),
@@ -286,19 +287,16 @@ describe("events and snapshot", () => {
           return yield* Fiber.join(fiber)
         })
         const count = (tag: PolicyEvent["_tag"]) => events.filter((event) => event._tag === tag).length
-        const { name, ...counts } = Policy.snapshot(orders)
-        assert.strictEqual(name, "orders")
-        assert.deepStrictEqual(counts, {
+        const counts = Policy.snapshot(orders)
+        assert.deepInclude(counts, {
+          name: "orders",
           calls,
           attempts,
           retries: count("RetryScheduled"),
           retriesSkipped: count("RetrySkipped"),
           retriesExhausted: count("RetriesExhausted"),
           attemptTimeouts: count("AttemptTimedOut"),
-          deadlinesExceeded: count("DeadlineExceeded"),
-          circuitOpened: 0,
-          circuitRejected: 0,
-          bulkheadRefused: 0
+          deadlinesExceeded: count("DeadlineExceeded")
         }, `seed ${seed}`)
         assert.isAbove(counts.retries, 0, `seed ${seed}`)
         assert.isAbove(counts.attemptTimeouts, 0, `seed ${seed}`)
@@ -314,9 +312,8 @@ describe("events and snapshot", () => {
       yield* Effect.exit(Policy.apply(lost, items, read))
       yield* Effect.exit(Policy.apply(lost, items, read))
       const sum = Policy.addCounts(Policy.snapshot(orders), Policy.snapshot(items))
-      const { circuit: _, ...zero } = Policy.snapshot(Policy.make({ name: "orders", retry: { times: 1 }, breaker: {} }))
       assert.deepStrictEqual(sum, {
-        ...zero,
+        ...Policy.snapshot(Policy.make({ name: "orders", timeout: "1 second" })),
         calls: 3,
         attempts: 3,
         retriesSkipped: 1,
@@ -327,7 +324,8 @@ describe("events and snapshot", () => {
 
   it.effect("lose the oldest for a listener that does not keep up, and keep no caller waiting", () =>
     Effect.gen(function*() {
-      const orders = Policy.make({ retry: { times: 1000, schedule: Retry.fullJitter({ base: 1, cap: 1 }) } })
+      const schedule = Retry.fullJitter({ base: 1, cap: 1 })
+      const orders = Policy.make({ retry: { times: 1000, schedule, budget: RetryBudget.unlimited } })
       let heard = 0
       const listener = yield* Effect.forkChild(
         Stream.runForEach(Policy.events(orders), () => Effect.andThen(Effect.sync(() => heard++), Effect.never)),

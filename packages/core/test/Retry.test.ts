@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Clock, Duration, Effect, Exit, Fiber, Random, Schedule } from "effect"
+import { Cause, Clock, Duration, Effect, Exit, Fiber, Option, Random, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import * as Operation from "../src/policy/Operation.ts"
 import * as Outcome from "../src/policy/Outcome.ts"
 import * as Policy from "../src/policy/Policy.ts"
 import * as PolicyError from "../src/policy/PolicyError.ts"
 import * as Retry from "../src/policy/Retry.ts"
+import * as RetryBudget from "../src/policy/RetryBudget.ts"
 import { Down, drawing, scripted } from "./support/calls.ts"
 
 const read = Operation.make("read", { idempotent: true })
@@ -81,6 +82,22 @@ describe("Retry.fullJitter", () => {
         assert.strictEqual(tenths.reduce((sum, found) => sum + found, 0), count, `seed ${seed}: outside of the bounds`)
       }))
   }
+})
+
+describe("Retry.decorrelatedJitter", () => {
+  it.effect("draws between the base and three times the delay before, up to the cap", () =>
+    Effect.gen(function*() {
+      const schedule = Retry.decorrelatedJitter({ base: "100 millis", cap: "1 second" })
+      assert.deepStrictEqual(yield* delays(schedule, 4).pipe(drawing(1)), [300, 900, 1000, 1000])
+      assert.deepStrictEqual(yield* delays(schedule, 4).pipe(drawing(0.5)), [200, 350, 575, 912.5])
+      assert.deepStrictEqual(yield* delays(schedule, 3).pipe(drawing(0)), [100, 100, 100])
+    }))
+
+  it.effect("has the bounds of full jitter where nothing is given", () =>
+    Effect.gen(function*() {
+      const drawn = yield* delays(Retry.decorrelatedJitter(), 6).pipe(drawing(1))
+      assert.deepStrictEqual(drawn, [300, 900, 2700, 5000, 5000, 5000])
+    }))
 })
 
 describe("what is repeated", () => {
@@ -232,6 +249,47 @@ describe("how often and when", () => {
     Effect.gen(function*() {
       const outcome = Outcome.overload("no", Duration.seconds(2))
       assert.deepStrictEqual(yield* instants({ times: 2 }, outcome), [0, 2050, 4150])
+    }))
+
+  it.effect("doubles a second three times when it is patient", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* instants(Retry.patient, Outcome.failure("no")), [0, 500, 1500, 3500])
+    }))
+
+  it.effect("makes no attempt for which too little time is left, by how long they take that succeed", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ deadline: "1 second", retry: { times: 1 } })
+      const runs = (work: Effect.Effect<string, Down>) =>
+        Effect.gen(function*() {
+          const call = scripted(work)
+          yield* settled(policy, read, call.effect).pipe(drawing(0))
+          return call.runs
+        })
+      const failed = (after: Duration.Input) => Effect.delay(down(Outcome.failure("no")), after)
+      assert.strictEqual(yield* runs(failed("700 millis")), 2)
+      for (const _ of times(16)) yield* runs(Effect.delay(Effect.succeed("done"), "400 millis"))
+      assert.strictEqual(yield* runs(failed("700 millis")), 1)
+      assert.strictEqual(yield* runs(failed("500 millis")), 2)
+      // It forgets slow times.
+      for (const _ of times(200)) yield* runs(Effect.succeed("done"))
+      assert.strictEqual(yield* runs(failed("700 millis")), 2)
+    }))
+
+  it.effect("tells from the cause of the last error how many attempts there were, and how long they took", () =>
+    Effect.gen(function*() {
+      const attemptsOf = (policy: Policy.Policy<unknown>) =>
+        Effect.map(
+          settled(policy, read, Effect.delay(down(Outcome.failure("no")), 10)).pipe(drawing(0.5)),
+          (exit) => exit._tag === "Failure" ? Option.getOrUndefined(Retry.attemptsOf(exit.cause)) : undefined
+        )
+      const bounded = yield* attemptsOf(Policy.make({ deadline: "1 minute", retry: { times: 2 } }))
+      assert.deepStrictEqual(bounded, { made: 3, of: 3, elapsed: Duration.millis(180) })
+      const unbounded = yield* attemptsOf(Policy.make({ retry: { times: 2 } }))
+      assert.deepStrictEqual(unbounded, { made: 3, of: 3, elapsed: Duration.millis(170) })
+      const budget = RetryBudget.make({ perSecond: 1 })
+      assert.deepInclude(yield* attemptsOf(Policy.make({ retry: { times: 5, budget } })), { made: 2, of: 6 })
+      assert.isUndefined(yield* attemptsOf(Policy.make({ retry: { times: 0 } })))
+      assert.isUndefined(yield* attemptsOf(Policy.make({ deadline: 20, retry: { times: 5 } })))
     }))
 
   it.effect("does not wait for a backend that asks for more than maxRetryAfter", () =>

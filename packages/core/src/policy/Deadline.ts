@@ -52,6 +52,7 @@ const stage = (limit: Duration.Duration): Stage => {
     around: (effect, call) =>
       Effect.withFiber((fiber) => {
         const now = call.now()
+        call.startedAt ??= now
         const inherited = Context.get(fiber.context, AmbientDeadline)
         if (inherited <= now) {
           call.policy.counts.unstarted++

@@ -65,14 +65,15 @@ export interface RetrySkipped extends Common {
  * An attempt failed and no further one is left:
  * - `Times`: it was the last that the policy allows
  * - `Schedule`: the schedule of the policy ended
- * - `Deadline`: the next delay is longer than the time left
+ * - `Deadline`: the next delay, and an attempt as long as they usually are, would take longer than the time left
+ * - `Budget`: the callers of the backend have together made as many attempts beyond the first as they may
  *
  * @category models
  * @since 0.1.0
  */
 export interface RetriesExhausted extends Common {
   readonly _tag: "RetriesExhausted"
-  readonly why: "Times" | "Schedule" | "Deadline"
+  readonly why: "Times" | "Schedule" | "Deadline" | "Budget"
   /** The attempt that failed; the first is 1. */
   readonly attempt: number
   /** How many attempts there might have been. */

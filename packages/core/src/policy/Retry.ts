@@ -8,9 +8,12 @@
  *   circuit is there to fail fast
  *
  * Interruptions and defects are never repeated. When no further attempt is made the call fails with the error of the
- * last one, unchanged. A retry inside an attempt of another does not repeat, so that layers do not multiply.
+ * last one, unchanged; `attemptsOf` reads from its cause how many there were. A retry inside an attempt of another does not
+ * repeat, so that layers do not multiply.
  *
- * How often in total, over all callers of a backend, is left to a budget.
+ * How often in total, over all callers of a backend, is for a `RetryBudget` to say. Where a deadline is set, no attempt is
+ * begun that would not end before it: none whose delay and usual duration, a running mean of those that succeeded, are
+ * longer than the time left.
  *
  * @since 0.1.0
  */
@@ -19,15 +22,19 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Pull from "effect/Pull"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import { remainingMillis } from "../internal/ambientDeadline.ts"
 import * as validate from "../internal/validate.ts"
+import { AttemptTime } from "./internal/attemptTime.ts"
+import { type Budget, budgetOf } from "./internal/budget.ts"
 import { type AttemptOf, type Call, fromStages, type Policy, RetryScope, type Stage } from "./internal/policy.ts"
 import type { Idempotent, Operation } from "./Operation.ts"
 import * as Outcome from "./Outcome.ts"
 import type { RetriesExhausted, RetrySkipped } from "./PolicyEvent.ts"
+import * as RetryBudget from "./RetryBudget.ts"
 
 /**
  * Settings of a retry.
@@ -45,8 +52,25 @@ export interface Options {
    * Default: 30 seconds, a choice of ours; nobody has published one.
    */
   readonly maxRetryAfter?: Duration.Input | undefined
+  /**
+   * What retries are charged to. Default: one of its own, `RetryBudget.make()`; give the same one to every policy that
+   * leads to the same backend.
+   */
+  readonly budget?: RetryBudget.RetryBudget | undefined
   /** How the exit of an attempt counts. Default: `Outcome.fromExit`. */
   readonly classify?: Outcome.Classifier | undefined
+}
+
+const boundsOf = (options: {
+  readonly base?: Duration.Input | undefined
+  readonly cap?: Duration.Input | undefined
+} = {}): readonly [base: number, cap: number] => {
+  const base = validate.duration("base", options.base ?? "100 millis")
+  const cap = validate.duration("cap", options.cap ?? "5 seconds")
+  if (Duration.isGreaterThan(base, cap)) {
+    return validate.refuse("base", base, `at most the cap, which is ${Duration.format(cap)}`)
+  }
+  return [Duration.toMillis(base), Duration.toMillis(cap)]
 }
 
 /**
@@ -64,17 +88,81 @@ export const fullJitter = (options?: {
   readonly base?: Duration.Input | undefined
   readonly cap?: Duration.Input | undefined
 }): Schedule.Schedule<Duration.Duration> => {
-  const base = validate.duration("base", options?.base ?? "100 millis")
-  const cap = validate.duration("cap", options?.cap ?? "5 seconds")
-  if (Duration.isGreaterThan(base, cap)) {
-    return validate.refuse("base", base, `at most the cap, which is ${Duration.format(cap)}`)
-  }
+  const [base, cap] = boundsOf(options)
   return Schedule.exponential(base).pipe(
     Schedule.modifyDelay(({ duration }) =>
-      Effect.map(Random.next, (share) => Duration.millis(share * Duration.toMillis(Duration.min(duration, cap))))
+      Effect.map(Random.next, (share) => Duration.millis(share * Math.min(Duration.toMillis(duration), cap)))
     )
   )
 }
+
+/**
+ * Delays drawn uniformly from [`base`, 3 · the delay before], never above `cap`: "decorrelated jitter", the first being
+ * drawn from [`base`, 3 · `base`] (same source as `fullJitter`). It never draws less than `base`, where full jitter may
+ * come back at once.
+ *
+ * Defaults and errors as in `fullJitter`.
+ *
+ * @category schedules
+ * @since 0.1.0
+ */
+export const decorrelatedJitter = (options?: {
+  readonly base?: Duration.Input | undefined
+  readonly cap?: Duration.Input | undefined
+}): Schedule.Schedule<Duration.Duration> => {
+  const [base, cap] = boundsOf(options)
+  return Schedule.fromStep(Effect.sync(() => {
+    let previous = base
+    return () =>
+      Effect.map(Random.next, (share): [Duration.Duration, Duration.Duration] => {
+        previous = Math.min(cap, base + share * (3 * previous - base))
+        const delay = Duration.millis(previous)
+        return [delay, delay]
+      })
+  }))
+}
+
+/**
+ * Three retries, each after twice the time of the one before: 1, 2 and 4 seconds at most, with full jitter. For work that
+ * nobody waits for, such as a job; a request is better served by the default schedule of 0.1 to 5 seconds.
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const patient: Omit<Options, "classify"> = {
+  times: 3,
+  schedule: fullJitter({ base: "1 second", cap: "4 seconds" })
+}
+
+/**
+ * What a retry came to.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Attempts {
+  /** Attempts made, the first included. */
+  readonly made: number
+  /** How many there might have been. */
+  readonly of: number
+  /**
+   * Time since the call began, where a deadline or a listener had it measured; otherwise since its first attempt failed.
+   */
+  readonly elapsed: Duration.Duration
+}
+
+const AttemptsMade = Context.Service<Attempts>("@breakwater/core/Retry/Attempts")
+
+/**
+ * How many attempts a call made that failed with this cause, and how long they took; none when it was made once only.
+ *
+ * It is read from the cause, since the error itself is the work's own and may be shared by many calls.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const attemptsOf = <E>(cause: Cause.Cause<E>): Option.Option<Attempts> =>
+  Context.getOption(Cause.annotations(cause), AttemptsMade)
 
 type Mode = "whenSafe" | "anyOperation"
 
@@ -83,6 +171,8 @@ interface Settings {
   readonly times: number
   readonly schedule: Schedule.Schedule<unknown>
   readonly maxRetryAfter: Duration.Duration
+  readonly budget: Budget
+  readonly attemptTime: AttemptTime
   readonly classify: Outcome.Classifier
 }
 
@@ -91,6 +181,8 @@ const settingsOf = (options: Options, mode: Mode): Settings => ({
   times: validate.integer("times", options.times, 0),
   schedule: options.schedule ?? fullJitter(),
   maxRetryAfter: validate.duration("maxRetryAfter", options.maxRetryAfter ?? "30 seconds"),
+  budget: budgetOf(options.budget ?? RetryBudget.make()),
+  attemptTime: new AttemptTime(),
   classify: options.classify ?? Outcome.fromExit
 })
 
@@ -140,6 +232,7 @@ type Step = (now: number, input: unknown) => Pull.Pull<[unknown, Duration.Durati
 // Milliseconds before the next attempt, or why there is none. A server is never asked again before the time it named;
 // the jitter comes on top, so that those it sent away do not all come back at once.
 const nextDelay = Effect.fnUntraced(function*(
+  settings: Settings,
   step: Step,
   call: Call,
   error: unknown,
@@ -149,7 +242,10 @@ const nextDelay = Effect.fnUntraced(function*(
   const drawn = yield* Pull.catchDone(Effect.map(next, ([, delay]) => Duration.toMillis(delay)), () => Effect.undefined)
   if (drawn === undefined) return "Schedule" as const
   const delay = drawn + (retryAfter === undefined ? 0 : Duration.toMillis(retryAfter))
-  return delay >= (yield* timeLeft) ? "Deadline" as const : delay
+  if (delay + settings.attemptTime.expected >= (yield* timeLeft)) return "Deadline" as const
+  if (settings.budget.spend(call.clock)) return delay
+  call.policy.counts.overBudget++
+  return "Budget" as const
 })
 
 // Whether there is a next attempt.
@@ -167,9 +263,15 @@ const waitForNext = Effect.fnUntraced(function*(
     return false
   }
   const retryAfter = outcome._tag === "Overload" ? outcome.retryAfter : undefined
-  const next = failed.attempt === failed.of ? "Times" : yield* nextDelay(step, call, failed.cause, retryAfter)
+  const next = failed.attempt === failed.of ? "Times" : yield* nextDelay(settings, step, call, failed.cause, retryAfter)
   return yield* wait(call, failed, next)
 })
+
+const withAttempts = <E>(call: Call, made: number, of: number, cause: Cause.Cause<E>): Cause.Cause<E> => {
+  if (made === 1) return cause
+  const elapsed = Duration.millis(call.now() - (call.startedAt ?? 0))
+  return Cause.annotate(cause, Context.make(AttemptsMade, { made, of, elapsed }), { overwrite: true })
+}
 
 const repeat = Effect.fnUntraced(function*<A, E, R>(
   settings: Settings,
@@ -178,6 +280,7 @@ const repeat = Effect.fnUntraced(function*<A, E, R>(
   firstCause: Cause.Cause<E>
 ) {
   const of = settings.times + 1
+  call.startedAt ??= call.now()
   const step = yield* Schedule.toStep(settings.schedule)
   let cause = firstCause
   for (let attempt = 1;; attempt++) {
@@ -186,11 +289,16 @@ const repeat = Effect.fnUntraced(function*<A, E, R>(
     const outcome = settings.classify(Exit.failCause(cause))
     call.attemptFailed(failure.error, outcome)
     const again = yield* waitForNext(settings, step, call, { attempt, of, cause: failure.error }, outcome)
-    if (!again) return yield* Effect.failCause(cause)
+    if (!again) return yield* Effect.failCause(withAttempts(call, attempt, of, cause))
     call.attempts++
     call.policy.counts.repeats++
+    const begunAt = call.now()
     const exit = yield* Effect.exit(Effect.provideService(effect, RetryScope, { attempt: attempt + 1, of }))
-    if (exit._tag === "Success") return exit.value
+    if (exit._tag === "Success") {
+      settings.attemptTime.record(call.now() - begunAt)
+      settings.budget.earn()
+      return exit.value
+    }
     cause = exit.cause
   }
 })
@@ -225,15 +333,33 @@ const stage = (settings: Settings): Stage => {
     // It is `context` with one reference more, which no requirement names.
     return derived as Context.Context<R>
   }
+  const { attemptTime, budget } = settings
+  const earned = <A>(value: A): Exit.Exit<A> => {
+    budget.earn()
+    return Exit.succeed(value)
+  }
+  const measured = (call: Call): typeof earned => {
+    const begunAt = call.startedAt ?? call.now()
+    return (value) => {
+      attemptTime.record(call.now() - begunAt)
+      return earned(value)
+    }
+  }
   return {
     kind: "Retry",
     around: (effect, call) =>
       Effect.withFiber((fiber) => {
         const outer = Context.get(fiber.context, RetryScope)
-        return outer === undefined
-          ? Effect.catchCause(Effect.updateContext(effect, enter), (cause) => repeat(settings, effect, call, cause))
-          : Effect.catchCause(effect, (cause) => leaveToOuter(settings, call, cause, outer))
-      })
+        if (outer !== undefined) {
+          const onFailure = <E>(cause: Cause.Cause<E>) => leaveToOuter(settings, call, cause, outer)
+          return Effect.matchCauseEffect(effect, { onSuccess: earned, onFailure })
+        }
+        return Effect.matchCauseEffect(Effect.updateContext(effect, enter), {
+          onSuccess: attemptTime.isDue() ? measured(call) : earned,
+          onFailure: (cause) => repeat(settings, effect, call, cause)
+        })
+      }),
+    snapshot: () => ({ retryBudget: budget.state })
   }
 }
 

@@ -76,7 +76,8 @@ export class Call {
   readonly policy: PolicyImpl
   readonly operation: Operation
   private readonly context: Context.Context<never>
-  private readonly startedAt: number | undefined
+  /** Monotonic milliseconds, once somebody had to know. */
+  startedAt: number | undefined
   attempts = 1
   lastFailure: { readonly error: unknown } | undefined
   private inFlight = false

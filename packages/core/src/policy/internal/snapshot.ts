@@ -28,6 +28,19 @@ export interface BulkheadState {
 }
 
 /**
+ * What a retry budget shows.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BudgetState {
+  /** Attempts that may be made; what its floor has paid since the last one was asked for is not in it. */
+  readonly balance: number
+  /** Attempts that each success earns. */
+  readonly share: number
+}
+
+/**
  * What stages show of their state now.
  *
  * @internal
@@ -35,6 +48,7 @@ export interface BulkheadState {
 export interface Gauges {
   readonly circuit?: CircuitState
   readonly bulkhead?: BulkheadState
+  readonly retryBudget?: BudgetState
 }
 
 /** Shown as they are counted. */
@@ -45,6 +59,13 @@ interface Counted {
   retriesSkipped: number
   /** Failures not repeated since no attempt was left. */
   retriesExhausted: number
+  /** Retries and hedges not made for want of budget. */
+  overBudget: number
+  /** Second attempts begun beside a slow first one, and how many of them were the first to answer. */
+  hedges: number
+  hedgesWon: number
+  /** Calls that a hedge was not right for. */
+  hedgesSkipped: number
   attemptTimeouts: number
   deadlinesExceeded: number
   /** How often a circuit opened, and the attempts it rejected. */
@@ -65,6 +86,10 @@ const zeroCounted: Counted = {
   retries: 0,
   retriesSkipped: 0,
   retriesExhausted: 0,
+  overBudget: 0,
+  hedges: 0,
+  hedgesWon: 0,
+  hedgesSkipped: 0,
   attemptTimeouts: 0,
   deadlinesExceeded: 0,
   circuitOpened: 0,

@@ -1,0 +1,82 @@
+/**
+ * How many attempts beyond the first all callers of a backend may make together, so that repeating what failed cannot
+ * multiply an outage.
+ *
+ * Every call that succeeds earns a share of an attempt, every retry and every hedge spends one, and a small number a
+ * second may be spent whatever the calls come to. One budget belongs to one backend: where several policies lead to the
+ * same backend they are given the same budget, and whoever reconnects to it charges it too (`charge`).
+ *
+ * Refusals on our own side neither earn nor spend. A retry that is not made for want of budget fails with the error of the
+ * attempt before it.
+ *
+ * ```ts
+ * import { Policy, RetryBudget } from "@breakwater/core"
+ *
+ * const budget = RetryBudget.make()
+ * const reads = Policy.make({ deadline: "2 seconds", hedge: { budget } })
+ * const writes = Policy.make({ deadline: "5 seconds", retry: { times: 2, budget } })
+ * console.log(Policy.snapshot(reads).retryBudget) // => { balance: 10, share: 0.2 }
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as validate from "../internal/validate.ts"
+import { Budget, budgetOf, type RetryBudget } from "./internal/budget.ts"
+
+export type { RetryBudget } from "./internal/budget.ts"
+export type { BudgetState } from "./internal/snapshot.ts"
+
+/**
+ * Settings of a budget.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** Attempts that each success earns, from 0 to 1. Default 0.2, as in Finagle and Envoy. */
+  readonly share?: number | undefined
+  /** Attempts a second that need not be earned, 0 or more. Default 10, as in Finagle. */
+  readonly perSecond?: number | undefined
+  /**
+   * The most that can be saved, 1 or more. Default 100, what the AWS SDK for JavaScript gives a client: 500 tokens, of
+   * which a retry takes 5.
+   */
+  readonly burst?: number | undefined
+}
+
+const bounded = (option: string, value: number, least: number, most: number): number => {
+  if (value >= least && value <= most && Number.isFinite(value)) return value
+  return validate.refuse(option, value, most === Infinity ? `${least} or more` : `from ${least} to ${most}`)
+}
+
+/**
+ * A budget with a second's worth of its floor in it. Throws a `RangeError` for options out of range.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: Options = {}): RetryBudget => {
+  const share = bounded("share", options.share ?? 0.2, 0, 1)
+  const perSecond = bounded("perSecond", options.perSecond ?? 10, 0, Infinity)
+  const burst = bounded("burst", options.burst ?? 100, 1, Infinity)
+  return new Budget(share, perSecond, burst, Math.min(perSecond, burst))
+}
+
+/**
+ * Refuses nothing: for calls whose failures say nothing about the backend's load, such as conflicts of transactions.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const unlimited: RetryBudget = new Budget(1, 0, Infinity, Infinity)
+
+/**
+ * Spends one attempt, and says whether it was there to be spent: for what goes to the backend past its policies, such as
+ * the reconnects of a backend.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const charge = (budget: RetryBudget): Effect.Effect<boolean> =>
+  Effect.clockWith((clock) => Effect.sync(() => budgetOf(budget).spend(clock)))

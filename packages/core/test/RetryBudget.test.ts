@@ -1,0 +1,153 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Fiber, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import * as Operation from "../src/policy/Operation.ts"
+import * as Outcome from "../src/policy/Outcome.ts"
+import * as Policy from "../src/policy/Policy.ts"
+import * as PolicyError from "../src/policy/PolicyError.ts"
+import * as Retry from "../src/policy/Retry.ts"
+import * as RetryBudget from "../src/policy/RetryBudget.ts"
+import { Down, drawing, scripted } from "./support/calls.ts"
+
+const read = Operation.make("read", { idempotent: true })
+const failing = Effect.fail(new Down({ outcome: Outcome.failure("no") }))
+
+/** How many attempts may be charged now, which uses them up. */
+const drained = (budget: RetryBudget.RetryBudget) =>
+  Effect.gen(function*() {
+    let charged = 0
+    while (yield* RetryBudget.charge(budget)) charged++
+    return charged
+  })
+
+const schedule = Retry.fullJitter({ base: 1, cap: 1 })
+
+/** So many calls at once, each with so many retries at most, and how often the backend was asked. */
+const asked = (policy: Policy.Policy<unknown>, calls: number, work: Effect.Effect<unknown, unknown>) =>
+  Effect.gen(function*() {
+    const call = scripted(work)
+    const one = Effect.exit(Policy.apply(call.effect, policy, read))
+    const all = yield* Effect.forkChild(
+      Effect.replicateEffect(one, calls, { concurrency: "unbounded" }).pipe(drawing(0))
+    )
+    while (all.pollUnsafe() === undefined) yield* TestClock.adjust(0)
+    return call.runs
+  })
+
+describe("RetryBudget", () => {
+  it.effect("holds a second's worth of its floor at first, and what the floor pays as time goes by, up to its burst", () =>
+    Effect.gen(function*() {
+      const budget = RetryBudget.make({ perSecond: 4, burst: 9 })
+      assert.strictEqual(yield* drained(budget), 4)
+      yield* TestClock.adjust("249 millis")
+      assert.strictEqual(yield* drained(budget), 0)
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual(yield* drained(budget), 1)
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(yield* drained(budget), 9)
+    }))
+
+  it.effect("earns a fifth of an attempt with each success, and saves a hundred at most, where nothing is given", () =>
+    Effect.gen(function*() {
+      const budget = RetryBudget.make()
+      const policy = Policy.make({ retry: { times: 3, budget } })
+      assert.strictEqual(yield* drained(budget), 10)
+      yield* asked(policy, 24, Effect.void)
+      assert.strictEqual(yield* drained(budget), 4)
+      yield* asked(policy, 1000, Effect.void)
+      assert.strictEqual(yield* drained(budget), 100)
+    }))
+
+  it.effect("bounds the retries of all callers together, and hands back the error of the attempt before", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ retry: { times: 1, schedule } })
+      assert.strictEqual(yield* asked(policy, 100, failing), 110)
+      assert.deepInclude(Policy.snapshot(policy), { attempts: 110, retries: 10, overBudget: 90, retriesExhausted: 100 })
+      assert.deepStrictEqual(Policy.snapshot(policy).retryBudget, { balance: 0, share: 0.2 })
+      const exit = yield* Effect.exit(Policy.apply(failing, policy, read))
+      assert.isTrue(Exit.hasFails(exit))
+    }))
+
+  it.effect("is charged by every policy that it is given to", () =>
+    Effect.gen(function*() {
+      const budget = RetryBudget.make({ perSecond: 3 })
+      const [one, two] = [0, 1].map(() => Policy.make({ retry: { times: 2, schedule, budget } }))
+      assert.strictEqual(yield* asked(one!, 1, failing), 3)
+      assert.strictEqual(yield* asked(two!, 1, failing), 2)
+    }))
+
+  it.effect("is one of its own for each policy that is given none", () =>
+    Effect.gen(function*() {
+      const [one, two] = [0, 1].map(() => Policy.make({ retry: { times: 1, schedule } }))
+      assert.strictEqual(yield* asked(one!, 20, failing), 30)
+      assert.strictEqual(yield* asked(two!, 20, failing), 30)
+    }))
+
+  it.effect("is not spent where no retry follows for another reason", () =>
+    Effect.gen(function*() {
+      const budget = RetryBudget.make({ perSecond: 1 })
+      const write = Operation.make("write", { idempotent: false })
+      const lost = Effect.fail(new Down({ outcome: Outcome.failure("unknown") }))
+      yield* Effect.exit(Policy.apply(lost, Policy.make({ retry: { times: 1, budget } }), write))
+      yield* Effect.exit(Policy.apply(failing, Policy.make({ retry: { times: 0, budget } }), read))
+      yield* Effect.exit(
+        Policy.apply(failing, Policy.make({ deadline: 10, retry: { times: 1, budget } }), read).pipe(drawing(1))
+      )
+      assert.strictEqual(yield* drained(budget), 1)
+    }))
+
+  it.effect("neither earns nor spends by refusals on our own side, nor by calls that fail", () =>
+    Effect.gen(function*() {
+      const refusals = [
+        new PolicyError.PolicyError({ _tag: "BulkheadFull", operation: "read", permits: 1, waiting: 0 }),
+        new Down({ outcome: Outcome.ignored("no") }),
+        new Down({ outcome: Outcome.overload("no") })
+      ]
+      for (const refusal of refusals) {
+        const budget = RetryBudget.make({ share: 1, perSecond: 1 })
+        yield* asked(Policy.make({ retry: { times: 3, budget } }), 10, Effect.fail(refusal))
+        assert.strictEqual(yield* drained(budget), 1)
+      }
+    }))
+
+  it.effect("earns by what a retry repaired, and by what is called within an attempt of another policy", () =>
+    Effect.gen(function*() {
+      const budget = RetryBudget.make({ share: 1, perSecond: 1, burst: 10 })
+      const policy = Policy.make({ retry: { times: 1, schedule, budget } })
+      const call = scripted(failing, Effect.void)
+      const fiber = yield* Effect.forkChild(Policy.apply(call.effect, policy, read).pipe(drawing(0)))
+      yield* TestClock.adjust(0)
+      yield* Fiber.join(fiber)
+      assert.strictEqual(yield* drained(budget), 1)
+      yield* Policy.apply(Policy.apply(Effect.void, policy, read), Retry.make({ times: 1 }), read)
+      assert.strictEqual(yield* drained(budget), 1)
+    }))
+
+  it.effect("says in an event that it was what no retry was made for", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ retry: { times: 3, budget: RetryBudget.make({ perSecond: 0 }) } })
+      const heard = yield* Effect.forkChild(Stream.runHead(Policy.events(policy)), { startImmediately: true })
+      yield* Effect.exit(Policy.apply(failing, policy, read))
+      const event = (yield* Fiber.join(heard)).pipe((head) => head._tag === "Some" ? head.value : undefined)
+      assert.deepInclude(event, { _tag: "RetriesExhausted", why: "Budget", attempt: 1, of: 4 })
+    }))
+
+  it.effect("refuses nothing when it is unlimited", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ retry: { times: 3, schedule, budget: RetryBudget.unlimited } })
+      assert.strictEqual(yield* asked(policy, 500, failing), 2000)
+    }))
+
+  const refused: ReadonlyArray<readonly [RetryBudget.Options, RegExp]> = [
+    [{ share: 1.1 }, /"share" is 1\.1; allowed is from 0 to 1/],
+    [{ share: -0.1 }, /"share" is -0\.1/],
+    [{ share: NaN }, /"share" is NaN/],
+    [{ perSecond: -1 }, /"perSecond" is -1; allowed is 0 or more/],
+    [{ perSecond: Infinity }, /"perSecond" is Infinity/],
+    [{ burst: 0 }, /"burst" is 0; allowed is 1 or more/]
+  ]
+  for (const [options, message] of refused) {
+    it(`throws a RangeError that says ${message.source}`, () =>
+      assert.throws(() => RetryBudget.make(options), RangeError, message))
+  }
+})
