@@ -33,6 +33,9 @@ const TIME_LIMIT = new Set([50, 262])
 
 const AUTHENTICATION = new Set([18, 8000])
 
+const LOST = new Set<unknown>(["ECONNRESET", "EPIPE", "ECONNABORTED", "ETIMEDOUT"])
+const IO = new Set<unknown>(["read", "write"])
+
 /** Not exported by the driver, so known by their names. */
 const CLOSED = new Set([
   "MongoPoolClosedError",
@@ -116,10 +119,21 @@ const fromServer = (error: Driver.MongoServerError, circumstances: Circumstances
 const fromPool = (error: PoolError, { pool, started }: Circumstances): PoolError | MongoError =>
   started > 1 ? new MongoError({ _tag: "Incomplete", pool, cause: error }) : error
 
+/**
+ * Where a socket was reset just before a write, mongodb 7.8 rejects with the socket's own error, and not with one of its
+ * own.
+ */
+const isSocketError = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && LOST.has(error.code) && "syscall" in error && IO.has(error.syscall)
+
 export const classify = (error: unknown, circumstances: Circumstances): MongoError | PoolError => {
   if (isMongoError(error) || isPoolError(error)) return error
   if (!(error instanceof Driver.MongoError)) {
-    return new MongoError({ _tag: "Rejected", pool: circumstances.pool, cause: error })
+    const { pool } = circumstances
+    if (isSocketError(error)) {
+      return new MongoError({ _tag: "ConnectionLost", pool, labels: [], sent: "unknown", cause: error })
+    }
+    return new MongoError({ _tag: "Rejected", pool, cause: error })
   }
   if (error.name === "MongoWaitQueueTimeoutError") return fromPool(circumstances.timedOut(), circumstances)
   const ended = CLOSED.has(error.name) ? circumstances.ended() : undefined
