@@ -10,21 +10,19 @@ import type { VirtualTime } from "./virtualTime.ts"
 /** How open connections end: the client is told by a reset or a close, or is not told at all. */
 export type Death = "reset" | "close" | "silence"
 
-export class DialFailed extends Error {
+class DialFailed extends Error {
   readonly code = "ECONNREFUSED"
 }
 
-export class DialGivenUp extends Error {}
+class DialGivenUp extends Error {}
 
 /** What a pool lends here. */
 export class BackendConnection {
   readonly id: number
-  readonly openedAt: number
   private readonly link: Link
 
-  constructor(id: number, openedAt: number, link: Link) {
+  constructor(id: number, link: Link) {
     this.id = id
-    this.openedAt = openedAt
     this.link = link
   }
 
@@ -64,12 +62,10 @@ export class Backend {
   closeTime = 0
   role: Role = "writer"
   dials = 0
-  private accepted = 0
   dialling = 0
   peakDialling = 0
   /** From the start of a dial to the end of the close. */
   sockets = 0
-  peakSockets = 0
   pings = 0
   closes = 0
   readonly dialTimes: Array<number> = []
@@ -95,22 +91,25 @@ export class Backend {
   }
 
   async dial(signal?: AbortSignal): Promise<BackendConnection> {
-    this.count(1)
     this.dials++
     this.dialTimes.push(this.time.now())
     this.dialling++
     this.peakDialling = Math.max(this.peakDialling, this.dialling)
-    try {
-      await this.untilAborted(this.time.sleep(this.dialTime), signal)
-      const connection = await this.answerDial(signal)
-      this.dialling--
-      this.change()
-      return connection
-    } catch (error) {
-      this.dialling--
+    this.count(1)
+    const session = new Session(this.dials, this.role)
+    const link = await this.connect(session, signal)
+    this.dialling--
+    this.sessions.set(session, link)
+    link.onEnd(() => {
+      this.sessions.delete(session)
       this.count(-1)
-      throw error
+    })
+    this.change()
+    if (signal?.aborted === true) {
+      void link.close()
+      throw new DialGivenUp("the dial was given up")
     }
+    return new BackendConnection(session.id, link)
   }
 
   async close(connection: BackendConnection): Promise<void> {
@@ -151,27 +150,18 @@ export class Backend {
     await this.transport.end()
   }
 
-  private async answerDial(signal: AbortSignal | undefined): Promise<BackendConnection> {
-    if (this.mode === "black hole" || this.isStormed) {
-      return this.untilAborted(new Promise<never>(() => {}), signal)
-    }
-    if (this.mode === "refuses") {
+  private async connect(session: Session, signal: AbortSignal | undefined): Promise<Link> {
+    try {
+      await this.untilAborted(this.time.sleep(this.dialTime), signal)
+      if (this.mode === "black hole" || this.isStormed) await this.untilAborted(new Promise<never>(() => {}), signal)
       // A refusal takes the time of a round trip: who answers it with the next dial at once must not stop the clock.
-      await this.time.sleep(1)
-    }
-    const session = new Session(++this.accepted, this.role)
-    const link = await this.transport.dial(session)
-    this.sessions.set(session, link)
-    link.onEnd(() => {
-      this.sessions.delete(session)
+      if (this.mode === "refuses") await this.time.sleep(1)
+      return await this.transport.dial(session)
+    } catch (error) {
+      this.dialling--
       this.count(-1)
-    })
-    const connection = new BackendConnection(session.id, this.time.now(), link)
-    if (signal?.aborted === true) {
-      void connection.close()
-      throw new DialGivenUp("the dial was given up")
+      throw error
     }
-    return connection
   }
 
   private untilAborted<A>(promise: Promise<A>, signal: AbortSignal | undefined): Promise<A> {
@@ -184,7 +174,6 @@ export class Backend {
 
   private count(by: 1 | -1): void {
     this.sockets += by
-    this.peakSockets = Math.max(this.peakSockets, this.sockets)
     this.change()
   }
 

@@ -9,7 +9,7 @@ const CLEAN = "clean"
 
 export type Role = "writer" | "reader"
 
-/** When and what the server answers; `undefined`: never. */
+/** What the server answers, and after how many milliseconds. */
 export interface Answer {
   readonly text: string
   readonly after: number
@@ -20,7 +20,7 @@ export class Session {
   role: Role
   /** Nothing comes through any more, and neither end is told. */
   isSilent = false
-  /** Sooner or later the server fails to reset a session. */
+  /** `RESET` is answered with an error. */
   failsReset = false
   private state = new Set<string>()
 
@@ -30,6 +30,7 @@ export class Session {
   }
 
   /**
+   * The answer to a command, `undefined` where there is none. Commands:
    * `PING`, `BEGIN`, `SET`, `TEMP`, `LISTEN`, `ROWS` (leaves unread rows), `STATE` (what of these is left), `RESET`,
    * `WRITE` (fails on a reader), `WORK n` (takes n milliseconds).
    */

@@ -3,7 +3,7 @@
  *
  * @internal
  */
-import type { Adapter, BorrowOptions, Connection, Failure, Pool, Server, Setup, Stats, Use } from "./adapter.ts"
+import type { Adapter, BorrowOptions, Connection, Failure, Pool, Server, Setup, Use } from "./adapter.ts"
 import { Backend, BackendConnection } from "./backend.ts"
 import { listen } from "./tcp.ts"
 import { seeded, type VirtualTime } from "./virtualTime.ts"
@@ -181,10 +181,6 @@ export class Trial {
       }
     }
     return use
-  }
-
-  stats(pool: Pool): Stats {
-    return pool.stats()
   }
 
   async microtasks(): Promise<void> {

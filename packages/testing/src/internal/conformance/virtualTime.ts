@@ -1,7 +1,7 @@
 /**
  * Time that moves only when a case moves it, for pools of promises and of Effect alike.
  *
- * While it is installed, `setTimeout`, `setInterval`, `Date`, `performance.now` and `process.hrtime` read its hands, and
+ * While it is installed, `setTimeout`, `setInterval`, `Date`, `performance.now` and `process.hrtime.bigint` read its hands, and
  * `Math.random` is seeded; Effect's own `Clock` and `Random` read from these, so nothing has to be provided to them.
  * Turns of the event loop and sockets stay real. There are two hands, as on a machine: the wall jumps, the monotonic
  * one does not.
@@ -29,9 +29,6 @@ const FIRST_MONOTONIC = 1_000_000
 
 /** The case has to end: the pool spins, or the time for it is over. */
 export class Exhausted extends Error {}
-
-/** Real milliseconds; for the limits of the kit itself. */
-export const realMillis = (): number => realNow()
 
 /** Rejects after real milliseconds, unless cancelled. */
 export const realLimit = (millis: number, message: string) => {
@@ -161,6 +158,8 @@ export class VirtualTime {
     )
     const clear = (timer: unknown) => {
       if (timer instanceof VirtualTimer) timer.close()
+      // One that was set before, of which nothing but the machine's own clear knows the type.
+      else Reflect.apply(realClearTimeout, globalThis, [timer])
     }
     own(globalThis, "clearTimeout", clear)
     own(globalThis, "clearInterval", clear)

@@ -138,7 +138,7 @@ const resize: Case = {
     cap.resized(20)
     await pool.resize({ min: 0, max: 20 })
     await t.time.settle()
-    const { used } = t.stats(pool)
+    const { used } = pool.stats()
     t.expect(used === 20, `${used} of 30 borrows held a connection in the turn of the growth to 20`)
     await t.time.advance(10_000)
     const failed = borrows.filter(({ state }) => state !== "done").length

@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import type { Connection } from "../adapter.ts"
 import type { Case } from "../behaviour.ts"
 import { type Ending, inMillis, textOf, type Trial } from "../trial.ts"
 
@@ -26,7 +27,7 @@ const keptDial = async (t: Trial, timeout: number, leave: () => void, who: strin
   leave()
   await t.time.advance(200)
   t.expect(first.state === "failed" && first.took <= 50, `${who} was not told after 50 ms`)
-  const { idle } = t.stats(pool)
+  const { idle } = pool.stats()
   t.expect(idle === 1, `after ${who}: ${idle} idle connections, expected 1`)
   const second = t.borrow(pool)
   await t.time.settle()
@@ -114,24 +115,28 @@ const ramp: Case = {
       failFast: false,
       dialConcurrency: 8
     })
+    const request = (connection: Connection) => connection.send("WORK 5")
     await t.server.setMode("refuses")
     t.server.kill("reset")
     t.server.dialTime = 20
     for (let second = 0; second < 60; second++) {
-      for (let n = 0; n < 5; n++) t.hold(pool, 5)
+      for (let n = 0; n < 5; n++) t.work(pool, request)
       await t.time.advance(1000)
     }
     await t.server.setMode("accepts")
     const returnedAt = t.time.now()
     let firstAt = Infinity
+    let ahead = 1
     let steepest = ""
     t.server.onChange = () => {
       const { dialling, open } = t.server
       if (open > 0) firstAt = Math.min(firstAt, t.time.now())
-      // A round of dials that all succeed then doubles the next.
-      if (dialling > open + 1) steepest = `${dialling} dials in flight after ${open} successes`
+      // One more with every success: a round of dials that all succeed then doubles the next.
+      if (dialling - open <= ahead) return
+      ahead = dialling - open
+      steepest = `${dialling} dials in flight after ${open} successes`
     }
-    const callers = Array.from({ length: 10_000 }, () => t.hold(pool, 5))
+    const callers = Array.from({ length: 10_000 }, () => t.work(pool, request))
     await t.time.advance(30_000)
     t.expect(steepest === "", steepest)
     const after = firstAt - returnedAt

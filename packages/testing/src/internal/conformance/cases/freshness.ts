@@ -169,7 +169,7 @@ const lifetimes: Case = {
     t.server.closeTimes.length = 0
     while (t.time.now() < openedBy + LIFETIME * 1.15 && t.server.closeTimes.length < COUNT) {
       await t.time.advance(1000)
-      fewest = Math.min(fewest, t.stats(pool).idle, t.server.open)
+      fewest = Math.min(fewest, pool.stats().idle, t.server.open)
     }
     const closed = t.server.closeTimes.slice(0, COUNT)
     t.require(closed.length === COUNT, `${closed.length} of ${COUNT} idle connections were closed for their age`)

@@ -116,7 +116,7 @@ const numbers: Case = {
       compare(t, pool, held.size, borrows)
     }
     await t.time.advance(1000)
-    const { ended } = t.stats(pool)
+    const { ended } = pool.stats()
     t.expect(ended !== undefined, "the pool does not count how borrows ended")
     t.expect(pool.metrics !== undefined, "it has no metrics")
     t.expect(pool.events !== undefined, "it publishes no events")
@@ -131,7 +131,7 @@ const numbers: Case = {
 const endings = { acquired: "Acquired", timedOut: "TimedOut", refused: "Refused", cancelled: "Cancelled" }
 
 const compare = (t: Trial, pool: Pool, held: number, borrows: ReadonlyArray<Ending<unknown>>): void => {
-  const { checking = 0, closing = 0, ended, idle, opening, used, waiting } = t.stats(pool)
+  const { checking = 0, closing = 0, ended, idle, opening, used, waiting } = pool.stats()
   const pending = borrows.filter(({ state }) => state === "pending").length - held
   const agree = (name: string, said: number, truth: number) =>
     t.expect(said === truth, `${name} is ${said} where ${truth} is true`)

@@ -70,7 +70,7 @@ const pause: Case = {
     await load(1000)
     t.watch(() => pool.pause?.())
     await load(200)
-    const { used } = t.stats(pool)
+    const { used } = pool.stats()
     t.expect(used === 0, `${used} connections lent 200 ms into the pause`)
     await server.setMode("refuses")
     server.kill("reset")

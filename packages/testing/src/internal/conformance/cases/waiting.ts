@@ -209,7 +209,7 @@ const wakeUps: Case = {
       t.require(stranded === 0, `round ${round}: ${stranded} borrows were never told anything`)
     }
     await t.time.settle()
-    const { used, waiting } = t.stats(pool)
+    const { used, waiting } = pool.stats()
     t.expect(used === 0 && waiting === 0, `${used} lent and ${waiting} waiting after all rounds`)
     const last = t.borrow(pool)
     await t.time.settle()
