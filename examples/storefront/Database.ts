@@ -14,7 +14,7 @@ export const layer = Database.layerConfig({
   }),
   policy: Policies.config<Postgres.PolicyOptions>({
     deadline: "2500 millis",
-    timeout: "1 second",
+    timeout: "2 seconds",
     retry: { times: 3 },
     breaker: {},
     // No function that the shop selects from writes anything.

@@ -2,7 +2,7 @@
  * Orders, each paid for before it is placed, and placed once at most: its idempotency key is unique in the database, so that whoever does not know whether
  * an order was placed, a client or this process itself, may place it again.
  */
-import { Operation, Policy } from "@breakwater/core"
+import { Operation, Policy, type PolicyError } from "@breakwater/core"
 import { PostgresError, PostgresOutcome } from "@breakwater/postgres"
 import { Effect, Option, Schema } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
@@ -31,11 +31,15 @@ export type Order = typeof Order.Type
 
 const OrderJson = Schema.fromJsonString(Order)
 
-/** Bounds the whole transaction, and repeats it whole when its connection is lost: the key makes that safe. */
+/**
+ * Bounds the whole transaction, and repeats it whole when its connection is lost: the key makes that safe. The bulkhead
+ * keeps some of the pool's connections for reading, however long orders hang.
+ */
 const transacting = Policy.make({
   name: "orders.place",
   deadline: "3 seconds",
   retry: { times: 3 },
+  bulkhead: { permits: 6, queue: 100, maxWait: "1 second" },
   classify: PostgresOutcome.fromExit
 })
 const operation = Operation.make("orders.place", { idempotent: true })
@@ -85,6 +89,8 @@ const alreadyPlaced = Effect.fnUntraced(function*(key: string, { product, quanti
 const isCommitUnknown = (error: SqlError): boolean =>
   Option.exists(PostgresError.fromSqlError(error), ({ reason }) => reason._tag === "CommitUnknown")
 
+const isUnsent = ({ outcome }: PolicyError.PolicyError): boolean => outcome._tag !== "Success" && outcome.sent === "no"
+
 const commit = Effect.fnUntraced(function*(key: string, wanted: NewOrder) {
   let inDoubt = false
   const attempt = transaction(key, wanted).pipe(
@@ -98,7 +104,7 @@ const commit = Effect.fnUntraced(function*(key: string, wanted: NewOrder) {
   return yield* guarded(attempt, transacting).pipe(
     Effect.catchTag(["SqlError", "PolicyError"], (error) =>
       Effect.fail(
-        inDoubt || error._tag === "PolicyError"
+        inDoubt || !(error._tag === "SqlError" || isUnsent(error))
           ? StorefrontError.outcomeUnknown(key, error)
           : StorefrontError.fromBackend(error)
       ))
