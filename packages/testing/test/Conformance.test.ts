@@ -4,6 +4,9 @@ import { Conformance } from "../src/index.ts"
 import { breakwater } from "./conformance/breakwater.ts"
 import { spoiled } from "./conformance/spoiled.ts"
 
+/** Of a test on a machine that is busy; in milliseconds. */
+const PATIENCE = 30_000
+
 const verdictOn = (adapter: Conformance.Adapter, number: number, limit = 10_000) =>
   Effect.map(Conformance.run(adapter, { only: [number], limit }), ({ verdicts: [verdict] }) => verdict!)
 
@@ -18,7 +21,7 @@ describe("a verdict", () => {
         const verdict = yield* verdictOn(make === undefined ? mute : { ...breakwater, make }, number)
         assert.strictEqual(verdict.result, "fail", verdict.reason)
         assert.isAbove(verdict.reason.length, 0)
-      }))
+      }), PATIENCE)
   }
 })
 
@@ -42,7 +45,7 @@ describe("a pool that", () => {
     Effect.gen(function*() {
       const given = yield* results(hopeless(() => new Promise(() => {})), 10_000)
       assert.deepStrictEqual([...given].toSorted(), ["fail", "n/a"])
-    }))
+    }), PATIENCE)
 
   it.live("throws fails everything that can be asked of it", () =>
     Effect.gen(function*() {
@@ -50,7 +53,7 @@ describe("a pool that", () => {
         throw new Error("no")
       })
       assert.isFalse((yield* results(throwing, 10_000)).has("pass"))
-    }))
+    }), PATIENCE)
 
   it.live("cannot be made says why", () =>
     Effect.gen(function*() {

@@ -28,10 +28,17 @@ const all = (setting: Pools.Setting): ReadonlyArray<Candidate> => [
 
 const free = (): Case => ({
   name: "Borrow and return, free pool of 10",
-  about: "One user borrows a connection, does nothing with it, and gives it back.",
+  about:
+    "One user borrows a connection, does nothing with it, and gives it back. Breakwater has lifetimes, a check with " +
+    "its skip window, lineage, the histograms of times and the numbers, and nobody listens to its events; bare, it has " +
+    "no lifetimes, check and lineage, and still counts times.",
   candidates: [
     ...floors(),
     ...all({}),
+    ofEffect(
+      { name: "Breakwater, bare", role: "ours" },
+      Effect.map(Pools.breakwaterPool(10, "bare"), (pool) => () => Pool.use(pool, () => Effect.void))
+    ),
     ofEffect(
       { name: "Breakwater, get", role: "ours" },
       Effect.map(Pools.breakwaterPool(10), (pool) => () => Effect.scoped(Pool.get(pool)))
@@ -43,7 +50,8 @@ const free = (): Case => ({
   ],
   goals: [
     { of: "Breakwater", atMost: 0.5, against: "generic-pool" },
-    { of: "Breakwater", atMost: 0.9, against: "Effect" }
+    { of: "Breakwater", atMost: 0.9, against: "Effect" },
+    { of: "Breakwater, bare", atMost: 0.75, against: "Effect" }
   ]
 })
 
@@ -79,7 +87,7 @@ const fullPool = Effect.gen(function*() {
     wait: { timeout: "10 minutes", maxWaiting: 1 }
   })
   yield* Pool.get(pool)
-  yield* Effect.forkScoped(Pool.use(pool, () => Effect.void))
+  yield* Effect.forkScoped(Pool.detached(Pool.use(pool, () => Effect.void))) // it waits inside of nothing
   yield* Effect.yieldNow
   return () => Effect.ignore(Pool.use(pool, () => Effect.void))
 })

@@ -25,14 +25,24 @@ export interface Connection {
 
 const connection = (): Connection => ({ open: true })
 
-export const breakwaterPool = (size: number): Effect.Effect<Pool.Pool<Connection>, unknown, Scope.Scope> =>
+/** With lifetimes, lineage, times and numbers, as always, and a check, so that there is a window in which it is skipped. */
+const everything: Partial<Pool.Options<Connection, never, never>> = { check: { test: () => Effect.void } }
+
+/** Without what can be left out. How long leases are held is always counted. */
+const bare: Partial<Pool.Options<Connection, never, never>> = { lifetime: { max: Infinity, idle: Infinity } }
+
+export const breakwaterPool = (
+  size: number,
+  features: "everything" | "bare" = "everything"
+): Effect.Effect<Pool.Pool<Connection>, unknown, Scope.Scope> =>
   Effect.tap(
     Pool.make({
       name: "bench",
       acquire: Effect.sync(connection),
       size: { min: size, max: size },
-      wait: { timeout: WAIT_MS, maxWaiting: MAX_WAITING },
-      dial: { concurrency: size }
+      wait: { timeout: WAIT_MS, maxWaiting: MAX_WAITING, nested: features === "bare" ? "allow" : "deadlock" },
+      dial: { concurrency: size },
+      ...(features === "bare" ? bare : everything)
     }),
     Pool.warm
   )

@@ -2,14 +2,16 @@
  * Bounds one attempt, from the moment its work begins: in a pooled backend from after the borrow, so that time spent in
  * the queue does not count.
  *
- * When it passes, the work is interrupted and its interruption awaited. Whether the backend acted on it is unknown
- * then, hence a retry repeats it only when the operation is idempotent.
+ * When it passes, the work is interrupted and its interruption awaited; on a connection of a pool that can `cancel`, it
+ * is cancelled first, and 100 ms later the connection is closed, so that the interruption ends. Whether the backend
+ * acted on it is unknown then, hence a retry repeats it only when the operation is idempotent.
  *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { GiveUp } from "../internal/giveUp.ts"
 import * as validate from "../internal/validate.ts"
 import { type Call, fromStages, type Policy, RetryScope, type Stage } from "./internal/policy.ts"
 import type { Operation } from "./Operation.ts"
@@ -37,7 +39,22 @@ const timedOut = (call: Call, timeout: Duration.Duration) =>
 const stage = (limit: Duration.Duration): Stage => ({
   kind: "Timeout",
   limit,
-  inside: (work, call) => Effect.timeoutOrElse(work, { duration: limit, orElse: () => timedOut(call, limit) })
+  inside: (work, call) =>
+    Effect.withFiber((fiber) => {
+      const giveUp = Context.get(fiber.context, GiveUp)
+      if (giveUp === undefined || giveUp === call.outerGiveUp) {
+        return Effect.timeoutOrElse(work, { duration: limit, orElse: () => timedOut(call, limit) })
+      }
+      // Before the work is interrupted, which may wait for an answer that never comes.
+      const limited = Effect.andThen(
+        Effect.sleep(limit),
+        Effect.suspend(() => {
+          giveUp()
+          return timedOut(call, limit)
+        })
+      )
+      return Effect.raceFirst(work, limited)
+    })
 })
 
 /**

@@ -53,7 +53,7 @@ export interface AcquireTimeout {
 }
 
 /**
- * `wait.maxWaiting` callers wait already; refused at once.
+ * `wait.maxWaiting` callers wait already; refused at once. One instance is shared by all callers.
  *
  * @since 0.1.0
  * @category models

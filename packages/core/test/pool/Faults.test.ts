@@ -123,7 +123,7 @@ describe("what a server can do to those who dial it", () => {
         name: "p",
         acquire: server.acquire,
         size: { max: 10 },
-        wait: { timeout: "2 seconds" },
+        wait: { timeout: "1 second" },
         dial: { timeout: "500 millis" }
       })
       const now = Effect.clockWith((clock) => clock.currentTimeMillis)
@@ -135,7 +135,7 @@ describe("what a server can do to those who dial it", () => {
       const callers = yield* many(100, (index) => Effect.andThen(Effect.sleep(index * 7), lateness))
       yield* run(4000, 1)
       for (const { error, waited } of yield* Fiber.joinAll(callers)) {
-        assert.isAtMost(waited, 2000)
+        assert.isAtMost(waited, 1000)
         assert.strictEqual(error.outcome._tag, "Failure")
         assert.include(String(error.cause), "No connection within 500ms")
       }

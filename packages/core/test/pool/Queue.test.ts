@@ -35,6 +35,19 @@ describe("the bounded queue (behaviour 4)", () => {
       yield* Effect.forEach(waiting, Fiber.join)
     }))
 
+  it.effect("makes one error for all whom it refuses", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      server.mode = "black hole"
+      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 }, wait: { maxWaiting: 1 } })
+      const waits = yield* Effect.forkChild(Pool.use(pool, () => Effect.void), { startImmediately: true })
+      const refused = Effect.flip(Pool.use(pool, () => Effect.void))
+      const first = yield* refused
+      assert.strictEqual(first.reason._tag, "QueueFull")
+      assert.strictEqual(yield* refused, first)
+      yield* Fiber.interrupt(waits)
+    }))
+
   it.effect("holds no more for 100,000 callers than for maxWaiting", () =>
     Effect.gen(function*() {
       const { pool } = yield* poolOf(1)

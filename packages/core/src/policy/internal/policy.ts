@@ -8,6 +8,7 @@ import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import type * as Types from "effect/Types"
 import { monotonicMillis } from "../../internal/ambientDeadline.ts"
 import type { EventHub } from "../../internal/eventHub.ts"
+import { GiveUp } from "../../internal/giveUp.ts"
 import { refuse } from "../../internal/validate.ts"
 import type { Operation } from "../Operation.ts"
 import type * as Outcome from "../Outcome.ts"
@@ -89,6 +90,11 @@ export class Call {
     this.context = fiber.context
     // Nobody hears of most calls: they need not read the clock.
     this.startedAt = policy.hub?.publish === undefined ? undefined : this.now()
+  }
+
+  /** Of the lease that the whole run is inside of, which is not this run's to give up. */
+  get outerGiveUp(): (() => void) | undefined {
+    return Context.get(this.context, GiveUp)
   }
 
   get clock(): Clock.Clock {

@@ -4,9 +4,10 @@
  *
  * @internal
  */
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import { GiveUp } from "../../internal/giveUp.ts"
 import type { Borrow } from "./borrow.ts"
 import type { PoolState } from "./poolState.ts"
 
@@ -31,7 +32,8 @@ export const abandonable = <A, B, E, R>(
 ): Effect.Effect<B, E, R> =>
   Effect.contextWith((context: Context.Context<R>) =>
     Effect.callback<B, E>((resume) => {
-      const running = Effect.runForkWith(context)(work)
+      const giveUp = () => abandon(state, borrow)
+      const running = Effect.runForkWith(Context.add(context, GiveUp, giveUp))(work)
       running.addObserver(resume)
       return Effect.sync(() => abandon(state, borrow, running))
     })

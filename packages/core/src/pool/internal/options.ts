@@ -114,8 +114,8 @@ export interface Options<A, E, R> {
   /**
    * Stops at the server what runs on a connection whose borrower was interrupted. Then the interruption is not waited
    * for: this runs in the background, and 100 ms later at the latest the connection is closed under the work. At most
-   * `dial.concurrency` run at once; beyond that the connection is closed at once. Only the interruption of the whole
-   * borrow is seen: put a time limit around `Pool.use`, not inside. Default: the borrower's interruption waits until the
+   * `dial.concurrency` run at once; beyond that the connection is closed at once. Seen are the
+   * interruption of the whole borrow, and the timeout of a policy inside it. Default: the borrower's interruption waits until the
    * work has ended, and the connection is used again.
    */
   readonly cancel?: ((item: A) => Effect.Effect<void>) | undefined

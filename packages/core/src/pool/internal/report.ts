@@ -52,6 +52,8 @@ export const countOf = {
 
 export class Report<A> {
   readonly counts: Counts
+  /** One for all: under overload most calls end with it. */
+  private full: PoolError | undefined
   private readonly settings: Settings<A>
   private readonly bag: Bag<A>
   private readonly waiters: Waiting<A>
@@ -98,7 +100,7 @@ export class Report<A> {
       case "TimedOut":
         return this.acquireTimeout(wait.requestedAt)
       case "Refused":
-        return new PoolError({
+        return this.full ??= new PoolError({
           reason: { _tag: "QueueFull", pool: this.settings.name, maxWaiting: this.settings.maxWaiting }
         })
       case "Shed":

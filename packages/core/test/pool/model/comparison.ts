@@ -22,14 +22,12 @@ export class Comparison {
   private readonly world: World
   private readonly model: Model
   private readonly borrows: ReadonlyArray<Borrow>
-  private readonly tested: boolean
   private total = 0
 
-  constructor(world: World, model: Model, borrows: ReadonlyArray<Borrow>, tested: boolean) {
+  constructor(world: World, model: Model, borrows: ReadonlyArray<Borrow>) {
     this.world = world
     this.model = model
     this.borrows = borrows
-    this.tested = tested
   }
 
   compare(): void {
@@ -54,7 +52,7 @@ export class Comparison {
     same("waiting", waiting, model.line.waiting.length)
     same("open at the server", world.open.size, idle + used + checking)
     same("dials at the server", this.count(world.dials, "opening"), opening)
-    if (this.tested) same("checks at the server", world.checks.length, checking)
+    same("checks at the server", world.checks.length, checking)
     // Whoever drained has stopped to count then.
     if (world.events["Drained"] === undefined) {
       same("closing", closing, model.slots.in("closing").length)

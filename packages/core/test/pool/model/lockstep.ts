@@ -34,7 +34,7 @@ class Lockstep {
   constructor(settings: V.Settings) {
     this.world = new World(settings)
     this.model = new Model(settings)
-    this.comparison = new Comparison(this.world, this.model, this.borrows, settings.tested)
+    this.comparison = new Comparison(this.world, this.model, this.borrows)
     this.comparison.compare()
   }
 

@@ -56,7 +56,10 @@ export class Model {
     const slot = this.slots.heldBy(id)
     if (slot === undefined) return // it was cut
     this.ended.set(id, "returned")
-    this.place(slot)
+    slot.isResetting = this.settings.resets && this.isFit(slot)
+    if (slot.isResetting) this.move(slot, "checking", V.CHECK_TIMEOUT)
+    else this.place(slot)
+    this.supply()
   }
 
   invalidate(slot: Slot): void {
@@ -78,8 +81,9 @@ export class Model {
   }
 
   checked(slot: Slot, passed: boolean): void {
-    if (!passed) this.failedChecks++
+    if (!passed && !slot.isResetting) this.failedChecks++
     slot.isDoomed ||= !passed
+    slot.isResetting = false
     this.place(slot)
   }
 
@@ -172,13 +176,14 @@ export class Model {
     slot.provenIn = this.failedChecks
     const next = this.line.next()
     const isOneTooMany = this.slots.open().length + this.slots.in("opening").length >= this.size.max
-    if (!slot.isAlive || slot.isDoomed || !this.isOpen || isOneTooMany) this.close(slot)
+    if (!this.isFit(slot) || isOneTooMany) this.close(slot)
     else if (next !== undefined) this.lend(slot, next)
     else if (this.slots.open().length < this.size.keep) this.move(slot, "idle")
     else this.close(slot)
     this.supply()
   }
 
+  private readonly isFit = (slot: Slot) => slot.isAlive && !slot.isDoomed && this.isOpen
   private readonly isDown = () => this.dialling.isDown && this.settings.failFast
   private readonly isSuspect = (slot: Slot) => this.settings.tested && slot.provenIn < this.failedChecks
   private readonly isStale = (slot: Slot) =>

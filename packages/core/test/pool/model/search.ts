@@ -38,6 +38,7 @@ const settingsOf = (choices: Choices): V.Settings => {
     concurrency: 1 + below(3),
     tested: next() < 0.7,
     stubborn: next() < 0.3,
+    resets: next() < 0.3,
     maxHold: next() < 0.3 ? V.MAX_HOLD : Infinity
   }
 }

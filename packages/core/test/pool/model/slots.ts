@@ -9,12 +9,13 @@ export interface Slot {
   provenIn: number
   isAlive: boolean
   isDoomed: boolean
+  isResetting: boolean
   wasLent: boolean
   holder: number | undefined
 }
 
 const between = { state: "between", until: Infinity, provenAt: 0, provenIn: 0, holder: undefined } as const
-const sound = { isAlive: true, isDoomed: false, wasLent: false }
+const sound = { isAlive: true, isDoomed: false, isResetting: false, wasLent: false }
 
 export class Slots {
   all: Array<Slot> = []

@@ -15,6 +15,8 @@ export interface Settings extends Size {
   readonly tested: boolean
   /** Whether a dial goes on until it is answered, although it was interrupted. */
   readonly stubborn: boolean
+  /** Whether there is an `onReturn`. */
+  readonly resets: boolean
   readonly maxHold: number
 }
 

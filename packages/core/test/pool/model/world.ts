@@ -39,6 +39,7 @@ export class World {
   readonly scope = Scope.makeUnsafe()
   /** What runs, in the order in which it began. */
   readonly dials: Array<Pending<Item>> = []
+  /** And resets. */
   readonly checks: Array<Pending<void>> = []
   readonly closes: Array<Pending<void>> = []
   /** From the end of the dial to the beginning of the close. */
@@ -84,6 +85,7 @@ export class World {
   }
 
   private options(settings: V.Settings): Pool.Options<Item, Failed, never> {
+    const ask = (item: Item) => this.pending<void>(item, ...inList(this.checks))
     const { concurrency, failFast, keep, lazy, max, maxHold, maxWaiting, min, tested } = settings
     return {
       name: "model",
@@ -95,11 +97,12 @@ export class World {
       lifetime: { max: "Infinity", idle: "Infinity" },
       check: {
         keepalive: "Infinity",
-        test: tested ? (item) => this.pending<void>(item, ...inList(this.checks)) : undefined,
+        test: tested ? ask : undefined,
         skipWithin: V.SKIP_WITHIN,
         timeout: V.CHECK_TIMEOUT,
         isAlive: (item) => item.alive
-      }
+      },
+      onReturn: settings.resets ? ask : undefined
     }
   }
 

@@ -81,7 +81,7 @@ class TcpLink implements Link {
     void this.bothClosed.then(listener)
   }
 
-  /** The dial is under way. */
+  /** Something leaves one end (1), or has reached the other (-1). */
   travel(by: 1 | -1): void {
     this.travelling += by
     this.time.inFlight += by
