@@ -75,6 +75,14 @@ export * as EventHub from "./backend/EventHub.ts"
 export * as Health from "./backend/Health.ts"
 
 /**
+ * Asks a second time when the first attempt is slower than nearly all others are, and takes the answer that comes
+ * first: for the rare calls that meet a stalled server, a lost packet or a pause of a garbage collector.
+ *
+ * @since 0.1.0
+ */
+export * as Hedge from "./policy/Hedge.ts"
+
+/**
  * The phases of a process: starting until its backends are warm and what it needs is prepared, ready, draining from
  * the first word of the end, stopped.
  *

@@ -1,6 +1,7 @@
 import { Context, Data, Effect } from "effect"
 import { describe, expect, test } from "tstyche"
 import * as Deadline from "../src/policy/Deadline.ts"
+import * as Hedge from "../src/policy/Hedge.ts"
 import * as Operation from "../src/policy/Operation.ts"
 import * as Policy from "../src/policy/Policy.ts"
 import type {
@@ -23,8 +24,8 @@ declare const work: Effect.Effect<number, QueryError, Db>
 declare const options: Policy.Options
 
 const notIdempotent =
-  "this retry may repeat the call, and the operation is not known to be idempotent: use Retry.whenSafe, or Retry.anyOperation if it may take effect twice"
-const twice = "a retry inside a retry multiplies the attempts: keep one of them"
+  "this policy may repeat the call, and the operation is not known to be idempotent: use Retry.whenSafe or Hedge.whenSafe, or Retry.anyOperation if it may take effect twice"
+const twice = "a retry or hedge inside another multiplies the attempts: keep one of them"
 
 describe("Operation", () => {
   test("keeps the literal of idempotent", () => {
@@ -66,6 +67,31 @@ describe("Policy.make", () => {
     expect(Policy.make).type.not.toBeCallableWith({ deadline: "1 second", retyr: { times: 1 } })
     expect(Policy.make).type.not.toBeCallableWith({ retry: { times: 1, shedule: 1 } })
     expect(Policy.make).type.not.toBeCallableWith({ retry: {} })
+    expect(Policy.make).type.not.toBeCallableWith({ hedge: { afetr: 100 } })
+    expect(Policy.make).type.not.toBeCallableWith({ hedge: { classify: () => ({ _tag: "Success" }) } })
+  })
+})
+
+describe("a retry beside a hedge", () => {
+  test("is refused where both are there for certain, with the reason", () => {
+    expect<NonNullable<Policy.KnownOptions<{ retry: { times: 1 }; hedge: {} }>["hedge"]>>().type.toBe<typeof twice>()
+    // @ts-expect-error not assignable to type '"a retry or hedge inside another multiplies the attempts: keep one of them"'
+    Policy.make({ retry: { times: 1 }, hedge: {} })
+    // @ts-expect-error not assignable to type '"a retry or hedge inside another multiplies the attempts: keep one of them"'
+    Policy.make({ deadline: "1 second", retry: { times: 2 }, hedge: { after: 100 } })
+  })
+
+  test("is left to run time where either may be missing", () => {
+    expect(Policy.make).type.toBeCallableWith({ retry: undefined, hedge: {} })
+    expect(Policy.make).type.toBeCallableWith({ retry: { times: 1 }, hedge: undefined })
+    expect(Policy.make).type.toBeCallableWith(options)
+  })
+
+  test("knows that a hedge repeats too", () => {
+    expect(Policy.make({ hedge: {} })).type.toBe<Policy.Policy<never, Operation.Operation, true>>()
+    expect(Policy.make({ hedge: undefined, timeout: 100 })).type.toBe<
+      Policy.Policy<PolicyError<AttemptTimeout>, Operation.Operation, false>
+    >()
   })
 })
 
@@ -120,10 +146,16 @@ describe("Policy.run", () => {
     // @ts-expect-error the operation is not known to be idempotent
     work.pipe(Policy.apply(bare, write))
     // @ts-expect-error the operation is not known to be idempotent
+    Policy.run(Hedge.make(), write, (attempt) => attempt(work))
+    // @ts-expect-error the operation is not known to be idempotent
+    Policy.apply(work, Hedge.make({ after: 100 }), unknownOperation)
+    // @ts-expect-error the operation is not known to be idempotent
     Policy.run(Policy.compose(Deadline.make(100), bare), write, (attempt) => attempt(work))
   })
 
-  test("accepts every operation for a retry that decides at run time or was told to repeat all", () => {
+  test("accepts every operation for what decides at run time or was told to repeat all", () => {
+    expect(Policy.run).type.toBeCallableWith(Hedge.whenSafe(), write, () => work)
+    expect(Policy.run).type.toBeCallableWith(Policy.make({ hedge: {} }), unknownOperation, () => work)
     expect(Policy.run).type.toBeCallableWith(Retry.whenSafe({ times: 1 }), write, () => work)
     expect(Policy.run).type.toBeCallableWith(Retry.anyOperation({ times: 1 }), unknownOperation, () => work)
     expect(Policy.run).type.toBeCallableWith(Policy.make({ retry: { times: 1 } }), write, () => work)
@@ -145,17 +177,23 @@ describe("Policy.compose", () => {
     >()
   })
 
-  test("refuses a retry inside a retry, wherever they stand, and says so", () => {
+  test("refuses a retry or a hedge inside another, wherever they stand, and says so", () => {
     const retry = Retry.whenSafe({ times: 1 })
     const bounded = Policy.compose(Deadline.make(1000), retry)
     expect<Policy.RepeatsOnce<true, true>>().type.toBe<typeof twice>()
-    // @ts-expect-error a retry inside a retry multiplies the attempts: keep one of them
+    // @ts-expect-error a retry or hedge inside another multiplies the attempts: keep one of them
     Policy.compose(retry, retry)
-    // @ts-expect-error a retry inside a retry multiplies the attempts: keep one of them
+    // @ts-expect-error a retry or hedge inside another multiplies the attempts: keep one of them
     Policy.compose(bounded, Retry.make({ times: 1 }))
-    // @ts-expect-error a retry inside a retry multiplies the attempts: keep one of them
+    // @ts-expect-error a retry or hedge inside another multiplies the attempts: keep one of them
     Policy.compose(Policy.make({ retry: { times: 1 } }), bounded)
-    // @ts-expect-error a retry inside a retry multiplies the attempts: keep one of them
+    // @ts-expect-error a retry or hedge inside another multiplies the attempts: keep one of them
     retry.pipe(Policy.compose(retry))
+    // @ts-expect-error a retry or hedge inside another multiplies the attempts: keep one of them
+    Policy.compose(Hedge.make(), retry)
+    // @ts-expect-error a retry or hedge inside another multiplies the attempts: keep one of them
+    Policy.compose(bounded, Hedge.make())
+    // @ts-expect-error a retry or hedge inside another multiplies the attempts: keep one of them
+    Policy.compose(Policy.make({ hedge: {} }), Policy.make({ timeout: 100, hedge: { after: 10 } }))
   })
 })

@@ -51,6 +51,11 @@ class Permits {
   }
 
   around<A, E, R>(effect: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E | PolicyError, R> {
+    // A turn of its own for each attempt: a retry runs this again, and a hedge twice at once.
+    return Effect.suspend(() => this.attempt(effect, call))
+  }
+
+  private attempt<A, E, R>(effect: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E | PolicyError, R> {
     const turn = new Turn(call.operation.priority ?? 0, call.operation.key)
     // The finalizer goes on the stack before the permit is taken: an interrupt in between must find it.
     return Effect.onExitPrimitive(

@@ -34,6 +34,7 @@ import { EventHub } from "../internal/eventHub.ts"
 import * as Bulkhead from "./Bulkhead.ts"
 import * as CircuitBreaker from "./CircuitBreaker.ts"
 import * as Deadline from "./Deadline.ts"
+import * as Hedge from "./Hedge.ts"
 import { Call, fromStages, implOf, type Policy, type PolicyImpl, RetryScope, TypeId } from "./internal/policy.ts"
 import { type Snapshot, snapshotOf } from "./internal/snapshot.ts"
 import type { Operation } from "./Operation.ts"
@@ -61,6 +62,8 @@ export interface Options {
   readonly timeout?: Duration.Input | undefined
   /** Repeats failed attempts where that is safe: see `Retry.whenSafe`. */
   readonly retry?: Omit<Retry.Options, "classify"> | undefined
+  /** Asks a second time where the first attempt is slow: see `Hedge.whenSafe`. Not beside a retry. */
+  readonly hedge?: Omit<Hedge.Options, "classify"> | undefined
   /** Stops calling a backend that fails. */
   readonly breaker?: Omit<CircuitBreaker.Options, "classify"> | undefined
   /** Bounds how many attempts run at once. A pooled backend needs none: its pool does. */
@@ -71,6 +74,18 @@ export interface Options {
 
 type Known<T, Shape> = { readonly [K in keyof T]: K extends keyof Shape ? unknown : never }
 
+type IsSet<O extends Options, K extends keyof Options> = K extends keyof O ? [O[K]] extends [undefined] ? false : true
+  : false
+
+// Whether it is there in any case, as far as types know.
+type Always<O extends Options, K extends keyof Options> = IsSet<O, K> extends true
+  ? undefined extends O[K] ? false : true
+  : false
+
+// The settings, or why there must be none.
+type KnownHedge<O extends Options> = RepeatsOnce<Always<O, "retry">, Always<O, "hedge">> extends
+  infer Why extends string ? Why : Known<O["hedge"], Hedge.Options>
+
 /**
  * Refuses settings that do not exist, a misspelt one for instance.
  *
@@ -79,12 +94,10 @@ type Known<T, Shape> = { readonly [K in keyof T]: K extends keyof Shape ? unknow
  */
 export type KnownOptions<O extends Options> = Known<O, Options> & {
   readonly retry?: Known<O["retry"], Retry.Options> | undefined
+  readonly hedge?: KnownHedge<O> | undefined
   readonly breaker?: Known<O["breaker"], CircuitBreaker.Options> | undefined
   readonly bulkhead?: Known<O["bulkhead"], Bulkhead.Options> | undefined
 }
-
-type IsSet<O extends Options, K extends keyof Options> = K extends keyof O ? [O[K]] extends [undefined] ? false : true
-  : false
 
 /**
  * What a policy with these settings may fail with of its own.
@@ -97,6 +110,14 @@ export type ErrorOf<O extends Options> =
   | (IsSet<O, "timeout"> extends true ? PolicyError<AttemptTimeout> : never)
   | (IsSet<O, "breaker"> extends true ? PolicyError<CircuitOpen> : never)
   | (IsSet<O, "bulkhead"> extends true ? PolicyError<BulkheadFull> : never)
+
+/**
+ * Whether a policy with these settings may run a call more than once.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type RepeatsOf<O extends Options> = IsSet<O, "retry"> extends true ? true : IsSet<O, "hedge">
 
 /**
  * Wraps the work of one attempt. `E` is what the policy may add to its errors.
@@ -131,7 +152,7 @@ export type AroundAttempts<E> = Exclude<E, PolicyError<AttemptTimeout>>
  * @since 0.1.0
  */
 export type Accepted<Op extends Operation, Given extends Operation> = Given extends Op ? unknown
-  : "this retry may repeat the call, and the operation is not known to be idempotent: use Retry.whenSafe, or Retry.anyOperation if it may take effect twice"
+  : "this policy may repeat the call, and the operation is not known to be idempotent: use Retry.whenSafe or Hedge.whenSafe, or Retry.anyOperation if it may take effect twice"
 
 /**
  * Refuses two policies that both repeat, with what to do about it.
@@ -140,7 +161,7 @@ export type Accepted<Op extends Operation, Given extends Operation> = Given exte
  * @since 0.1.0
  */
 export type RepeatsOnce<Outer extends boolean, Inner extends boolean> = [Outer, Inner] extends [true, true]
-  ? "a retry inside a retry multiplies the attempts: keep one of them"
+  ? "a retry or hedge inside another multiplies the attempts: keep one of them"
   : unknown
 
 /**
@@ -157,22 +178,27 @@ const fromParts = <E, Op extends Operation, Repeats extends boolean>(
 ): Policy<E, Op, Repeats> => fromStages(name, parts.flatMap((part) => part.stages))
 
 /**
- * Assembles a policy, outermost first: deadline, retry, then for each attempt the circuit breaker, the bulkhead, the
+ * Assembles a policy, outermost first: deadline, retry or hedge, then for each attempt the circuit breaker, the bulkhead, the
  * borrow (which is the call's), and the timeout. Accepts every operation: one that is not idempotent is repeated only
  * when it was surely not sent.
  *
- * Throws a `RangeError` for an option out of range, and for a timeout that is not shorter than the deadline.
+ * Throws a `RangeError` for an option out of range, for a timeout that is not shorter than the deadline, and for a hedge
+ * beside a retry.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = <const O extends Options>(
   options: O & KnownOptions<O>
-): Policy<ErrorOf<O>, Operation, IsSet<O, "retry">> => {
-  const { breaker, bulkhead, classify, deadline, name, retry, timeout }: Options = options
+): Policy<ErrorOf<O>, Operation, RepeatsOf<O>> => {
+  const { breaker, bulkhead, classify, deadline, hedge, name, retry, timeout }: Options = options
+  if (retry !== undefined && hedge !== undefined) {
+    throw new RangeError(`Option "hedge" is given beside "retry"; allowed is one of them: both multiply the attempts.`)
+  }
   const parts: Array<PolicyImpl> = []
   if (deadline !== undefined) parts.push(implOf(Deadline.make(deadline)))
   if (retry !== undefined) parts.push(implOf(Retry.whenSafe({ ...retry, classify })))
+  if (hedge !== undefined) parts.push(implOf(Hedge.whenSafe({ ...hedge, classify })))
   if (breaker !== undefined) parts.push(implOf(CircuitBreaker.make({ ...breaker, classify })))
   if (bulkhead !== undefined) parts.push(implOf(Bulkhead.make(bulkhead)))
   if (timeout !== undefined) parts.push(implOf(Timeout.make(timeout)))
@@ -182,7 +208,7 @@ export const make = <const O extends Options>(
 /**
  * Puts one policy around another. The result has events and a snapshot of its own; state that a policy holds is shared.
  *
- * Types refuse a retry inside a retry. Throws a `RangeError` where a timeout is not shorter than a deadline.
+ * Types refuse a retry or a hedge inside another. Throws a `RangeError` where a timeout is not shorter than a deadline.
  *
  * @category combinators
  * @since 0.1.0

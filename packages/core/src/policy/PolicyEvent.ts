@@ -83,6 +83,43 @@ export interface RetriesExhausted extends Common {
 }
 
 /**
+ * The first attempt is slow, and a second one begins beside it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Hedged extends Common {
+  readonly _tag: "Hedged"
+  /** How long the first attempt had taken. */
+  readonly after: Duration.Duration
+}
+
+/**
+ * The second attempt of a hedge answered before the first.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HedgeWon extends Common {
+  readonly _tag: "HedgeWon"
+}
+
+/**
+ * A call is asked once, though the policy hedges:
+ * - `NotIdempotent`: asking twice is not safe
+ * - `Nested`: a policy further out repeats the call already
+ * - `Budget`: the first attempt is slow, but the callers of the backend have together made as many attempts beyond the
+ *   first as they may
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HedgeSkipped extends Common {
+  readonly _tag: "HedgeSkipped"
+  readonly why: "NotIdempotent" | "Nested" | "Budget"
+}
+
+/**
  * An attempt took longer than its timeout.
  *
  * @category models
@@ -139,6 +176,9 @@ export type PolicyEvent =
   | RetryScheduled
   | RetrySkipped
   | RetriesExhausted
+  | Hedged
+  | HedgeWon
+  | HedgeSkipped
   | AttemptTimedOut
   | DeadlineExceeded
   | CircuitChanged

@@ -30,7 +30,15 @@ import { remainingMillis } from "../internal/ambientDeadline.ts"
 import * as validate from "../internal/validate.ts"
 import { AttemptTime } from "./internal/attemptTime.ts"
 import { type Budget, budgetOf } from "./internal/budget.ts"
-import { type AttemptOf, type Call, fromStages, type Policy, RetryScope, type Stage } from "./internal/policy.ts"
+import {
+  type AttemptOf,
+  type Call,
+  entering,
+  fromStages,
+  type Policy,
+  RetryScope,
+  type Stage
+} from "./internal/policy.ts"
 import type { Idempotent, Operation } from "./Operation.ts"
 import * as Outcome from "./Outcome.ts"
 import type { RetriesExhausted, RetrySkipped } from "./PolicyEvent.ts"
@@ -288,6 +296,8 @@ const repeat = Effect.fnUntraced(function*<A, E, R>(
     if (failure === undefined) return yield* Effect.failCause(cause)
     const outcome = settings.classify(Exit.failCause(cause))
     call.attemptFailed(failure.error, outcome)
+    // A refusal on our own side never reached the backend.
+    if (attempt > 1 && outcome._tag === "Ignored" && outcome.sent === "no") settings.budget.refund()
     const again = yield* waitForNext(settings, step, call, { attempt, of, cause: failure.error }, outcome)
     if (!again) return yield* Effect.failCause(withAttempts(call, attempt, of, cause))
     call.attempts++
@@ -321,18 +331,7 @@ const leaveToOuter = <E>(
 }
 
 const stage = (settings: Settings): Stage => {
-  const first: AttemptOf = { attempt: 1, of: settings.times + 1 }
-  // Nearly every run begins in the same context as the one before it: what is derived from it is kept.
-  let from: Context.Context<never> | undefined
-  let derived: Context.Context<never> | undefined
-  const enter = <R>(context: Context.Context<R>): Context.Context<R> => {
-    if (derived === undefined || context !== from) {
-      from = context
-      derived = Context.add(context, RetryScope, first)
-    }
-    // It is `context` with one reference more, which no requirement names.
-    return derived as Context.Context<R>
-  }
+  const enter = entering({ attempt: 1, of: settings.times + 1 })
   const { attemptTime, budget } = settings
   const earned = <A>(value: A): Exit.Exit<A> => {
     budget.earn()

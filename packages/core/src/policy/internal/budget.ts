@@ -51,6 +51,11 @@ export class Budget implements RetryBudget {
     return true
   }
 
+  /** For an attempt that never reached the backend. */
+  refund(): void {
+    this.tokens = Math.min(this.burst, this.tokens + 1)
+  }
+
   get state(): BudgetState {
     return { balance: this.tokens, share: this.share }
   }

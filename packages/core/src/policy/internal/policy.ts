@@ -47,7 +47,7 @@ export interface Policy<out E, in Op extends Operation = Operation, out Repeats 
  * @internal
  */
 export interface Stage {
-  readonly kind: "Deadline" | "Retry" | "CircuitBreaker" | "Bulkhead" | "Timeout"
+  readonly kind: "Deadline" | "Retry" | "Hedge" | "CircuitBreaker" | "Bulkhead" | "Timeout"
   /** What time-bound stages are set to, for comparing them. */
   readonly limit?: Duration.Duration
   readonly around?: <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call) => Effect.Effect<A, E | PolicyError, R>
@@ -188,7 +188,7 @@ export interface AttemptOf {
 }
 
 /**
- * Which attempt of an enclosing retry the program is in; `undefined` outside of one.
+ * Which attempt of an enclosing retry or hedge the program is in; `undefined` outside of one.
  *
  * @internal
  */
@@ -196,3 +196,22 @@ export const RetryScope: Context.Reference<AttemptOf | undefined> = Context.Refe
   "@breakwater/core/RetryScope",
   { defaultValue: () => undefined }
 )
+
+/**
+ * What puts a program into the first attempt of a call. Nearly every run begins in the same context as the one before it:
+ * what is derived from it is kept.
+ *
+ * @internal
+ */
+export const entering = (first: AttemptOf): <R>(context: Context.Context<R>) => Context.Context<R> => {
+  let from: Context.Context<never> | undefined
+  let derived: Context.Context<never> | undefined
+  return <R>(context: Context.Context<R>): Context.Context<R> => {
+    if (derived === undefined || context !== from) {
+      from = context
+      derived = Context.add(context, RetryScope, first)
+    }
+    // It is `context` with one reference more, which no requirement names.
+    return derived as Context.Context<R>
+  }
+}

@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import type * as Duration from "effect/Duration"
 /**
  * What a breaker shows: its state, and the attempts that count in it.
  *
@@ -49,6 +50,8 @@ export interface Gauges {
   readonly circuit?: CircuitState
   readonly bulkhead?: BulkheadState
   readonly retryBudget?: BudgetState
+  /** How long a hedge waits now before it asks a second time; from when it has measured enough calls. */
+  readonly hedgeAfter?: Duration.Duration
 }
 
 /** Shown as they are counted. */
