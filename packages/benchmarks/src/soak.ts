@@ -48,6 +48,8 @@ const options = (proxy: FaultProxy.FaultProxy) => ({
   size: { min: 2, max: SIZE },
   wait: { timeout: "1 second", maxHold: "1 second", codel: { target: "50 millis", interval: "1 second" } },
   dial: { timeout: "1 second", concurrency: 4 },
+  onReturn: () => Effect.yieldNow,
+  cancel: () => Effect.void,
   lifetime: { max: "20 seconds", idle: "3 seconds" },
   check: {
     test: (client: Client) => client.request,
