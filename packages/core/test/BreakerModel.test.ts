@@ -55,7 +55,8 @@ class Reference {
     if (this.state === "half-open") {
       const left = Math.max(0, permits - this.results.length)
       const ends = (more: number) =>
-        share("failed", this.results) + more >= failureRate * permits || share("slow", this.results) + more >= slowRate * permits
+        share("failed", this.results) + more >= failureRate * permits ||
+        share("slow", this.results) + more >= slowRate * permits
       if (ends(0)) this.enter("open", result.at)
       else if (!ends(left)) this.enter("closed", result.at)
       return
@@ -64,7 +65,9 @@ class Reference {
     const seen = this.seen(result.at)
     const tooMany = seen.length >= minimumCalls &&
       (share("failed", seen) >= failureRate * seen.length || share("slow", seen) >= slowRate * seen.length)
-    if (this.mode !== "metricsOnly" && (tooMany || this.inARow >= this.settings.consecutive)) this.enter("open", result.at)
+    if (this.mode !== "metricsOnly" && (tooMany || this.inARow >= this.settings.consecutive)) {
+      this.enter("open", result.at)
+    }
   }
 
   forget(generation: number): void {

@@ -20,6 +20,8 @@ const read = Operation.make("read", { idempotent: true })
 
 const options = { window: 10, minimumCalls: 4, failureRate: 0.5, openFor: "5 seconds", halfOpenCalls: 2 } as const
 
+const slowCall = { after: "1 second", rate: 0.5 } as const
+
 const made = (retry?: { readonly times: number }) => Policy.make({ name: "orders", breaker: options, retry })
 
 const call = <E>(policy: Policy.Policy<E>, work: Effect.Effect<unknown, unknown>) =>
@@ -273,8 +275,6 @@ describe("the circuit breaker", () => {
       assert.strictEqual(stateOf(policy), "open")
     }))
 
-  const slowCall = { after: "1 second", rate: 0.5 } as const
-
   it.effect("opens when calls are slow though they succeed, and stays open while probes are", () =>
     Effect.gen(function*() {
       const policy = Policy.make({ breaker: { ...options, slowCall } })
@@ -302,15 +302,21 @@ describe("the circuit breaker", () => {
       // Two breakers in one policy, of which each must see it.
       const breaker = CircuitBreaker.make({ ...options, slowCall })
       const policy = Policy.compose(CircuitBreaker.make({ ...options, slowCall }), breaker)
-      const waits = Policy.run(policy, read, (attempt) => Effect.andThen(Effect.sleep("5 seconds"), attempt(Effect.void)))
+      const waits = Policy.run(
+        policy,
+        read,
+        (attempt) => Effect.andThen(Effect.sleep("5 seconds"), attempt(Effect.void))
+      )
       const works = Policy.run(policy, read, () => Effect.sleep("5 seconds"))
-      const fibers = [yield* Effect.forkChild(times(4, waits))]
+      const seen = () => CircuitBreaker.circuits(policy).map(([, { calls, slow }]) => `${slow} of ${calls}`)
+      const waiting = yield* Effect.forkChild(times(4, Effect.orDie(waits)))
       yield* TestClock.adjust("20 seconds")
-      assert.deepStrictEqual(CircuitBreaker.circuits(policy).map(([, { calls, slow }]) => [calls, slow]), [[4, 0], [4, 0]])
-      fibers.push(yield* Effect.forkChild(works))
+      yield* Fiber.join(waiting)
+      assert.deepStrictEqual(seen(), ["0 of 4", "0 of 4"])
+      const working = yield* Effect.forkChild(works)
       yield* TestClock.adjust("5 seconds")
-      assert.deepStrictEqual(CircuitBreaker.circuits(policy).map(([, { calls, slow }]) => [calls, slow]), [[5, 1], [5, 1]])
-      yield* Effect.forEach(fibers, Fiber.join)
+      yield* Fiber.join(working)
+      assert.deepStrictEqual(seen(), ["1 of 5", "1 of 5"])
     }))
 
   it.effect("keeps a circuit for each key: one that fails does not close the way to the others", () =>
@@ -423,8 +429,7 @@ describe("the circuit breaker", () => {
   it.effect("leaks no permit when the interrupt lands at any operation of a probe", () =>
     Effect.gen(function*() {
       for (let at = 0; at < 60; at++) {
-        const slowCall = at % 2 === 0 ? undefined : { after: "1 second" }
-        const policy = Policy.make({ breaker: { ...options, openFor: "1 millis", slowCall } })
+        const policy = Policy.make({ breaker: { ...options, openFor: "1 millis", ...at % 2 === 0 && { slowCall } } })
         yield* times(4, call(policy, Effect.fail(new Down())))
         yield* TestClock.adjust("2 millis")
         const probe = Effect.runForkWith(yield* Effect.context<never>())(
