@@ -20,6 +20,8 @@ const read = Operation.make("read", { idempotent: true })
 
 const options = { window: 10, minimumCalls: 4, failureRate: 0.5, openFor: "5 seconds", halfOpenCalls: 2 } as const
 
+const slowCall = { after: "1 second", rate: 0.5 } as const
+
 const made = (retry?: { readonly times: number }) => Policy.make({ name: "orders", breaker: options, retry })
 
 const call = <E>(policy: Policy.Policy<E>, work: Effect.Effect<unknown, unknown>) =>
@@ -208,7 +210,13 @@ describe("the circuit breaker", () => {
       const policy = made()
       const ignored = { _tag: "Full", outcome: Outcome.ignored("no") }
       yield* times(20, call(policy, Effect.fail(ignored)))
-      assert.deepStrictEqual(Policy.snapshot(policy).circuit, { state: "closed", calls: 0, failures: 0 })
+      assert.deepStrictEqual(Policy.snapshot(policy).circuit, {
+        state: "closed",
+        mode: "automatic",
+        calls: 0,
+        failures: 0,
+        slow: 0
+      })
     }))
 
   it.effect("stays open for as long as an overloaded server asks", () =>
@@ -244,24 +252,191 @@ describe("the circuit breaker", () => {
       yield* Fiber.interrupt(listener)
     }))
 
+  it.effect("looks back on a time, and forgets what is older", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ breaker: { ...options, window: { last: "10 seconds" } } })
+      yield* times(3, call(policy, Effect.fail(new Down())))
+      yield* TestClock.adjust("11 seconds")
+      yield* call(policy, Effect.fail(new Down()))
+      assert.deepInclude(Policy.snapshot(policy).circuit, { state: "closed", calls: 1, failures: 1 })
+      yield* TestClock.adjust("5 seconds")
+      yield* times(3, call(policy, Effect.fail(new Down())))
+      assert.strictEqual(stateOf(policy), "open")
+    }))
+
+  it.effect("opens after failures in a row, before there are as many calls as a share needs", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ breaker: { ...options, minimumCalls: 10, consecutive: 3 } })
+      yield* times(2, call(policy, Effect.fail(new Down())))
+      yield* call(policy, Effect.void)
+      yield* times(2, call(policy, Effect.fail(new Down())))
+      assert.strictEqual(stateOf(policy), "closed")
+      yield* call(policy, Effect.fail(new Down()))
+      assert.strictEqual(stateOf(policy), "open")
+    }))
+
+  it.effect("opens when calls are slow though they succeed, and stays open while probes are", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ breaker: { ...options, slowCall } })
+      const lasting = (duration: Duration.Input) =>
+        Effect.gen(function*() {
+          const fiber = yield* Effect.forkChild(call(policy, Effect.sleep(duration)), { startImmediately: true })
+          yield* TestClock.adjust(duration)
+          yield* Fiber.join(fiber)
+        })
+      yield* times(2, lasting("999 millis"))
+      yield* lasting("1 second")
+      assert.deepInclude(Policy.snapshot(policy).circuit, { state: "closed", calls: 3, failures: 0, slow: 1 })
+      yield* lasting("1 second")
+      assert.strictEqual(stateOf(policy), "open")
+      yield* TestClock.adjust("5 seconds")
+      yield* lasting("2 seconds")
+      assert.strictEqual(stateOf(policy), "open")
+      yield* TestClock.adjust("5 seconds")
+      yield* times(2, lasting("10 millis"))
+      assert.strictEqual(stateOf(policy), "closed")
+    }))
+
+  it.effect("times the work of an attempt and not the wait for a connection; all of a call that takes no attempt", () =>
+    Effect.gen(function*() {
+      // Two breakers in one policy, of which each must see it.
+      const breaker = CircuitBreaker.make({ ...options, slowCall })
+      const policy = Policy.compose(CircuitBreaker.make({ ...options, slowCall }), breaker)
+      const waits = Policy.run(
+        policy,
+        read,
+        (attempt) => Effect.andThen(Effect.sleep("5 seconds"), attempt(Effect.void))
+      )
+      const works = Policy.run(policy, read, () => Effect.sleep("5 seconds"))
+      const seen = () => CircuitBreaker.circuits(policy).map(([, { calls, slow }]) => `${slow} of ${calls}`)
+      const waiting = yield* Effect.forkChild(times(4, Effect.orDie(waits)))
+      yield* TestClock.adjust("20 seconds")
+      yield* Fiber.join(waiting)
+      assert.deepStrictEqual(seen(), ["0 of 4", "0 of 4"])
+      const working = yield* Effect.forkChild(works)
+      yield* TestClock.adjust("5 seconds")
+      yield* Fiber.join(working)
+      assert.deepStrictEqual(seen(), ["1 of 5", "1 of 5"])
+    }))
+
+  it.effect("keeps a circuit for each key: one that fails does not close the way to the others", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ name: "hosts", breaker: { ...options, perKey: {} } })
+      const to = (key: string | undefined, work: Effect.Effect<unknown, unknown>) =>
+        Effect.exit(Policy.apply(work, policy, Operation.make("get", { idempotent: true, key })))
+      yield* times(4, to("a", Effect.fail(new Down())))
+      assert.isTrue(Exit.isSuccess(yield* to("b", Effect.void)))
+      assert.isTrue(Exit.isSuccess(yield* to(undefined, Effect.void)))
+      const rejected = yield* to("a", Effect.void)
+      assert.strictEqual(rejected, yield* to("a", Effect.void)) // one for all callers
+      assert.isTrue(Exit.isFailure(rejected) && String(rejected.cause).includes("\"hosts\" for \"a\""))
+      assert.deepStrictEqual(
+        CircuitBreaker.circuits(policy).map(([key, { state }]) => [key, state]),
+        [[undefined, "closed"], ["a", "open"], ["b", "closed"]]
+      )
+      assert.strictEqual(stateOf(policy), "open") // the worst
+      yield* CircuitBreaker.reset(policy, "b")
+      assert.strictEqual(stateOf(policy), "open")
+      yield* CircuitBreaker.reset(policy, "a")
+      assert.isTrue(Exit.isSuccess(yield* to("a", Effect.void)))
+    }))
+
+  it.effect("keeps so many keys at most, and none for long that nobody asks for", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ breaker: { perKey: { max: 10, idle: "1 minute" } } })
+      const to = (key: string) => Policy.apply(Effect.void, policy, Operation.make("get", { idempotent: true, key }))
+      const keys = () => CircuitBreaker.circuits(policy).flatMap(([key]) => key ?? [])
+      for (let i = 0; i < 100; i++) {
+        yield* to(`host ${i}`)
+        yield* to("busy")
+        assert.isAtMost(keys().length, 10)
+      }
+      assert.deepInclude(CircuitBreaker.circuits(policy).find(([key]) => key === "busy")?.[1], { calls: 100 })
+      yield* TestClock.adjust("1 minute")
+      yield* to("busy")
+      yield* to("new")
+      yield* TestClock.adjust("1 minute")
+      yield* to("busy")
+      yield* to("newer")
+      assert.sameMembers(keys(), ["busy", "new", "newer"])
+    }))
+
+  it.effect("obeys: forced open it rejects for ever, disabled it counts nothing, and otherwise it only looks on", () =>
+    Effect.gen(function*() {
+      const policy = made()
+      const failing = call(policy, Effect.fail(new Down()))
+      yield* CircuitBreaker.setMode(policy, "metricsOnly")
+      yield* times(6, failing)
+      assert.deepInclude(Policy.snapshot(policy).circuit, { state: "closed", calls: 6, failures: 6 })
+      yield* CircuitBreaker.setMode(policy, "disabled")
+      yield* times(6, failing)
+      assert.deepInclude(Policy.snapshot(policy).circuit, { state: "closed", mode: "disabled", calls: 6 })
+      yield* CircuitBreaker.setMode(policy, "forcedOpen")
+      yield* TestClock.adjust("30 days")
+      const { message, reason } = yield* Effect.flip(Policy.apply(Effect.void, policy, read))
+      assert.include(message, "forced open")
+      if (reason._tag !== "CircuitOpen") return assert.fail(reason._tag)
+      assert.isFalse(Duration.isFinite(reason.retryAfter))
+      assert.strictEqual(Duration.toDays(reason.openFor), 30)
+      yield* CircuitBreaker.reset(policy)
+      assert.strictEqual(stateOf(policy), "open")
+      yield* CircuitBreaker.setMode(policy, "automatic")
+      assert.isTrue(Exit.isSuccess(yield* call(policy, Effect.void)))
+      yield* times(3, failing)
+      assert.strictEqual(stateOf(policy), "open")
+      yield* CircuitBreaker.reset(policy)
+      assert.deepInclude(Policy.snapshot(policy).circuit, { state: "closed", calls: 0 })
+    }))
+
+  it.effect("begins as told", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ breaker: { mode: "forcedOpen" } })
+      assert.strictEqual(stateOf(policy), "open")
+      assert.isTrue(Exit.isFailure(yield* call(policy, Effect.void)))
+      const watching = Policy.make({ breaker: { ...options, mode: "metricsOnly" } })
+      yield* times(9, call(watching, Effect.fail(new Down())))
+      assert.strictEqual(stateOf(watching), "closed")
+    }))
+
+  it.effect("tells its transitions to who holds the breaker, whichever policy it stands in", () =>
+    Effect.gen(function*() {
+      const breaker = CircuitBreaker.make({ ...options, perKey: {} })
+      const policy = Policy.compose(Policy.make({ deadline: "1 minute" }), breaker)
+      const listener = yield* Effect.forkChild(Stream.runCollect(Stream.take(CircuitBreaker.transitions(breaker), 3)))
+      yield* times(20, Effect.yieldNow)
+      const to = Operation.make("get", { idempotent: true, key: "a" })
+      yield* times(4, Effect.exit(Policy.apply(Effect.fail(new Down()), policy, to)))
+      yield* CircuitBreaker.setMode(policy, "disabled")
+      assert.deepStrictEqual(yield* Fiber.join(listener), [
+        { key: "a", from: "closed", to: "open", mode: "automatic" },
+        { key: undefined, from: "closed", to: "closed", mode: "disabled" },
+        { key: "a", from: "open", to: "closed", mode: "disabled" }
+      ])
+    }))
+
   it("refuses options out of range", () => {
     assert.throws(() => CircuitBreaker.make({ failureRate: 0 }), RangeError, /failureRate.*0/)
     assert.throws(() => CircuitBreaker.make({ window: 5, minimumCalls: 6 }), RangeError, /minimumCalls.*6/)
     assert.throws(() => CircuitBreaker.make({ openFor: 0 }), RangeError, /openFor.*0/)
     assert.throws(() => CircuitBreaker.make({ halfOpenCalls: 0 }), RangeError, /halfOpenCalls/)
+    assert.throws(() => CircuitBreaker.make({ window: { last: 0 } }), RangeError, /window\.last/)
+    assert.throws(() => CircuitBreaker.make({ slowCall: { after: 0 } }), RangeError, /slowCall\.after/)
+    assert.throws(() => CircuitBreaker.make({ slowCall: { after: 1, rate: 0 } }), RangeError, /slowCall\.rate/)
+    assert.throws(() => CircuitBreaker.make({ consecutive: 0 }), RangeError, /consecutive/)
+    assert.throws(() => CircuitBreaker.make({ perKey: { max: 1 } }), RangeError, /perKey\.max/)
   })
 
   it.effect("leaks no permit when the interrupt lands at any operation of a probe", () =>
     Effect.gen(function*() {
-      for (let at = 0; at < 30; at++) {
-        const policy = Policy.make({ breaker: { ...options, openFor: "1 millis" } })
+      for (let at = 0; at < 60; at++) {
+        const policy = Policy.make({ breaker: { ...options, openFor: "1 millis", ...at % 2 === 0 && { slowCall } } })
         yield* times(4, call(policy, Effect.fail(new Down())))
         yield* TestClock.adjust("2 millis")
         const probe = Effect.runForkWith(yield* Effect.context<never>())(
           Effect.provideService(
             call(policy, Effect.andThen(Effect.void, Effect.void)),
             Scheduler.Scheduler,
-            yieldAt(at)
+            yieldAt(at >> 1)
           )
         )
         probe.interruptUnsafe()
@@ -272,15 +447,17 @@ describe("the circuit breaker", () => {
     }))
 })
 
+const never = { slowRate: Infinity, consecutive: Infinity }
+
 describe("the automaton", () => {
   it("decides as soon as the probes that are left cannot change it", () => {
     const time = { now: () => 0 }
     const after = (...failed: ReadonlyArray<boolean>) => {
-      const breaker = new BreakerState({ window: 10, minimumCalls: 1, failureRate: 0.5, permits: 4 }, 0)
-      breaker.record(breaker.generation, true, time)
+      const breaker = new BreakerState({ ...never, window: 10, minimumCalls: 1, failureRate: 0.5, permits: 4 }, 0)
+      breaker.record(breaker.generation, true, false, time)
       for (const _ of [1, 2, 3, 4]) assert.isTrue(breaker.admit(time))
       const { generation } = breaker
-      for (const one of failed) breaker.record(generation, one, time)
+      for (const one of failed) breaker.record(generation, one, false, time)
       return breaker.state
     }
     assert.strictEqual(after(false, false), "half-open")
@@ -299,7 +476,7 @@ describe("the automaton", () => {
       "half-open open",
       "half-open closed"
     ])
-    const settings = { window: 8, minimumCalls: 4, failureRate: 0.5, permits: 3 }
+    const settings = { ...never, window: 8, minimumCalls: 4, failureRate: 0.5, permits: 3 }
     for (let round = 0; round < 200; round++) {
       const breaker = new BreakerState(settings, 100)
       const running: Array<number> = []
@@ -314,7 +491,7 @@ describe("the automaton", () => {
         } else if (dice < 0.8 && running.length > 0) {
           const [generation] = running.splice(choices.below(running.length), 1)
           if (choices.next() < 0.2) breaker.forget(generation!)
-          else breaker.record(generation!, choices.next() < 0.6, time)
+          else breaker.record(generation!, choices.next() < 0.6, false, time)
         } else {
           now += choices.below(80)
         }

@@ -180,9 +180,19 @@ describe("a hedge by the latencies measured", () => {
       assert.strictEqual((yield* ending(Policy.apply(call.effect, hedged, read))).after, after)
     }))
 
-  it.effect("follows them when all become slower, counting those that it cancelled, and hedges few calls meanwhile", () =>
+  it.effect("counts an attempt that it cancelled as one that takes longer", () =>
     Effect.gen(function*() {
-      const hedged = Policy.make({ hedge: { cancelLoser: true } })
+      const hedged = Policy.make({ hedge: { cancelLoser: true, budget: RetryBudget.unlimited } })
+      yield* measured(hedged, Array.from({ length: 200 }, () => 10))
+      for (let n = 0; n < 64; n++) {
+        yield* ending(Policy.apply(scripted(answer("first", 1000), answer("second", 5)).effect, hedged, read))
+      }
+      assert.isAbove(Duration.toMillis(Policy.snapshot(hedged).hedgeAfter ?? 0), 15)
+    }))
+
+  it.effect("follows them when all become slower", () =>
+    Effect.gen(function*() {
+      const hedged = policy()
       yield* measured(hedged, Array.from({ length: 200 }, () => 10))
       yield* measured(hedged, Array.from({ length: 3000 }, () => 100))
       const after = Duration.toMillis(Policy.snapshot(hedged).hedgeAfter ?? assert.fail("no delay"))

@@ -55,6 +55,7 @@ describe("RetryBudget", () => {
       yield* asked(policy, 24, Effect.void)
       assert.strictEqual(yield* drained(budget), 4)
       yield* asked(policy, 1000, Effect.void)
+      assert.strictEqual(Policy.snapshot(policy).retryBudget?.balance, 100)
       assert.strictEqual(yield* drained(budget), 100)
     }))
 

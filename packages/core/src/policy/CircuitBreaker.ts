@@ -2,26 +2,35 @@
  * Stops calling a backend that fails, and tries it again with a few calls before it trusts it.
  *
  * It counts attempts, not calls: it stands inside the retry, so that an open circuit ends a retry at once. What says
- * nothing about the backend (`Ignored`: an interruption, a full queue, the caller's deadline) is not counted. A
- * rejection is one shared error until the state changes.
+ * nothing about the backend (`Ignored`: an interruption, a full queue, the caller's deadline) is not counted, and frees
+ * the probe that it was. A rejection is one shared error until the state changes.
  *
  * It stays open for a tenth of the time that the outage has lasted, or little more: a short outage costs few calls after
  * its end, and a long one few probes. A rejection says when to come back.
+ *
+ * A breaker over several hosts keeps a circuit for each with `perKey`: one sick host must not close the way to the others.
  *
  * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import { monotonicMillis } from "../internal/ambientDeadline.ts"
 import * as Backoff from "../internal/backoff.ts"
+import { EventHub } from "../internal/eventHub.ts"
 import * as validate from "../internal/validate.ts"
-import { BreakerState, type Settings } from "./internal/breakerState.ts"
-import { type Call, fromStages, type Policy, type Stage } from "./internal/policy.ts"
+import type { Mode, Settings, Time } from "./internal/breakerState.ts"
+import { Circuit, LEAST_OPEN, type Shared, timed, type Transition } from "./internal/circuit.ts"
+import { Keyed } from "./internal/keyed.ts"
+import { type Call, fromStages, implOf, type Policy, type Stage } from "./internal/policy.ts"
+import type { CircuitState } from "./internal/snapshot.ts"
 import type { Operation } from "./Operation.ts"
 import * as Outcome from "./Outcome.ts"
-import { type CircuitOpen, PolicyError } from "./PolicyError.ts"
+import type { CircuitOpen, PolicyError } from "./PolicyError.ts"
 
+export type { Mode } from "./internal/breakerState.ts"
+export type { Transition } from "./internal/circuit.ts"
 export type { CircuitState } from "./internal/snapshot.ts"
 
 /**
@@ -31,22 +40,44 @@ export type { CircuitState } from "./internal/snapshot.ts"
  * @since 0.1.0
  */
 export interface Options {
-  /** Attempts looked back on. Default 100, as in resilience4j and Polly. */
-  readonly window?: number | undefined
-  /** Attempts that must be in the window before it opens. Default 20: fewer say too little of a share of one half. */
+  /**
+   * Attempts looked back on: so many of the last, or those of the last so long. Default 100, as in resilience4j and Polly.
+   * A window by time forgets a tenth of itself at once.
+   */
+  readonly window?: number | { readonly last: Duration.Input } | undefined
+  /**
+   * Attempts that must be in the window before a share of them counts. Default 20, or the whole window where that is
+   * less: fewer say too little of a share of one half.
+   */
   readonly minimumCalls?: number | undefined
   /** Share of failures at which it opens, above 0 and at most 1. Default 0.5, as in resilience4j and opossum. */
   readonly failureRate?: number | undefined
   /**
+   * Opens by slowness too, where the work of so large a share of the attempts took `after` or longer, however it ended.
+   * Default: no; how slow is too slow only you can say. `rate` is 1 unless given, as in resilience4j.
+   */
+  readonly slowCall?: { readonly after: Duration.Input; readonly rate?: number | undefined } | undefined
+  /** Opens after so many failures in a row too, whatever `minimumCalls` is. Default: no. */
+  readonly consecutive?: number | undefined
+  /**
    * How long it rejects before it lets calls through again: the same each time, or by a schedule that begins anew once it
-   * has closed. Where the probes hang, others are let through after as long again. Default: `growing`.
+   * has closed. Where the probes hang, others are let through after as long again. Default: `growing`. A server that is
+   * overloaded and asks for longer gets it.
    */
   readonly openFor?: Duration.Input | Schedule.Schedule<unknown> | undefined
   /**
-   * Calls let through when half-open; it closes if the share of failures among them is below `failureRate`. Default 3, a
-   * choice of ours: one may fail by chance.
+   * Calls let through when half-open; it closes if the shares of failures and of slow calls among them are below those at
+   * which it opens. Default 3, or the whole window where that is less: a choice of ours; one may fail by chance.
    */
   readonly halfOpenCalls?: number | undefined
+  /**
+   * A circuit for each key of the operations (`Operation.key`); those without a key share one. At most `max` keys, by
+   * default 1,000; the one that nobody asked for goes first, and none is kept that nobody asks for in twice `idle`, by
+   * default an hour, as in Effect's breaker. Default: one circuit for all.
+   */
+  readonly perKey?: { readonly max?: number | undefined; readonly idle?: Duration.Input | undefined } | undefined
+  /** Who decides at first. Default: `"automatic"`. */
+  readonly mode?: Mode | undefined
   /** How the exit of an attempt counts. Default: `Outcome.fromExit`. */
   readonly classify?: Outcome.Classifier | undefined
 }
@@ -66,135 +97,108 @@ export const growing: Schedule.Schedule<Duration.Duration> = Schedule.exponentia
   Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, Duration.seconds(5))))
 )
 
-/** Milliseconds that it is open at least. */
-const LEAST_OPEN = 1
-
 const openForOf = (openFor: Options["openFor"]): Schedule.Schedule<unknown> => {
   if (openFor === undefined) return growing
   return Schedule.isSchedule(openFor) ? openFor : Schedule.spaced(validate.duration("openFor", openFor))
 }
 
+const windowOf = (window: Options["window"]): Settings["window"] =>
+  typeof window === "object"
+    ? { millis: validate.boundedMillis("window.last", window.last) }
+    : validate.integer("window", window ?? 100, 1)
+
 const settingsOf = (options: Options): Settings => {
-  const window = validate.integer("window", options.window ?? 100, 1)
+  const window = windowOf(options.window)
+  const most = typeof window === "number" ? window : undefined
+  const atMost = (n: number) => Math.min(n, most ?? n)
   return {
     window,
-    minimumCalls: validate.integer("minimumCalls", options.minimumCalls ?? Math.min(20, window), 1, window),
+    minimumCalls: validate.integer("minimumCalls", options.minimumCalls ?? atMost(20), 1, most),
     failureRate: share("failureRate", options.failureRate ?? 0.5),
-    permits: validate.integer("halfOpenCalls", options.halfOpenCalls ?? Math.min(3, window), 1, window)
+    slowRate: options.slowCall === undefined ? Infinity : share("slowCall.rate", options.slowCall.rate ?? 1),
+    consecutive: options.consecutive === undefined
+      ? Infinity
+      : validate.integer("consecutive", options.consecutive, 1),
+    permits: validate.integer("halfOpenCalls", options.halfOpenCalls ?? atMost(3), 1, most)
   }
 }
 
+const sharedOf = (options: Options): Shared => ({
+  settings: settingsOf(options),
+  classify: options.classify ?? Outcome.fromExit,
+  slowAfter: options.slowCall === undefined
+    ? Infinity
+    : validate.boundedMillis("slowCall.after", options.slowCall.after),
+  openFor: Backoff.make(openForOf(options.openFor), LEAST_OPEN)
+})
+
+const MODES = ["automatic", "forcedOpen", "metricsOnly", "disabled"] as const
+
+const RANK = { closed: 0, "half-open": 1, open: 2 }
+
 class Breaker {
-  readonly state: BreakerState
-  private readonly classify: Outcome.Classifier
-  private readonly fresh: Effect.Effect<Backoff.Backoff>
-  private backoff: Effect.Effect<Backoff.Backoff>
-  private rejection:
-    | { readonly until: number; readonly exit: Exit.Exit<never, PolicyError<CircuitOpen>> }
-    | undefined
-  private lastFailure: unknown
+  hub: EventHub<Transition> | undefined
+  private mode: Mode
+  private shared: Shared
+  private readonly keyed: Keyed<Circuit> | undefined
+  /** Of the calls without a key. */
+  private readonly common: Circuit
 
   constructor(options: Options) {
-    this.state = new BreakerState(settingsOf(options), LEAST_OPEN)
-    this.fresh = this.backoff = Backoff.make(openForOf(options.openFor), LEAST_OPEN)
-    this.classify = options.classify ?? Outcome.fromExit
-  }
-
-  around<A, E, R>(effect: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E | PolicyError, R> {
-    return Effect.suspend(() => {
-      const { generation, state } = this.state
-      if (state === "closed") return Effect.onExitPrimitive(effect, (exit) => this.settle(generation, exit, call))
-      return this.state.rejects(call) ? this.reject(call) : this.probe(effect, call)
-    })
-  }
-
-  private probe<A, E, R>(effect: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E | PolicyError, R> {
-    let generation = -1
-    // The finalizer goes on the stack before the admission takes a permit: an interrupt in between must find it.
-    return Effect.onExitPrimitive(
-      Effect.suspend((): Effect.Effect<A, E | PolicyError, R> => {
-        const { generation: before, openUntil } = this.state
-        if (!this.state.admit(call)) return this.reject(call)
-        generation = this.state.generation
-        if (generation !== before) this.changed(call)
-        else if (this.state.openUntil !== openUntil) return Effect.andThen(this.hold, effect)
-        return effect
-      }),
-      (exit) => generation < 0 ? undefined : this.settle(generation, exit, call)
+    this.shared = sharedOf(options)
+    this.mode = validate.oneOf("mode", options.mode ?? "automatic", MODES)
+    this.common = this.circuit(undefined)
+    if (options.perKey === undefined) return
+    this.keyed = new Keyed(
+      validate.integer("perKey.max", options.perKey.max ?? 1000, 2),
+      validate.boundedMillis("perKey.idle", options.perKey.idle ?? "1 hour"),
+      (key) => this.circuit(key)
     )
   }
 
-  private settle(generation: number, exit: Exit.Exit<unknown, unknown>, call: Call): Effect.Effect<void> | undefined {
-    const outcome = this.classify(exit)
-    const before = this.state.generation
-    if (outcome._tag === "Ignored") {
-      this.state.forget(generation)
-    } else {
-      const failed = outcome._tag !== "Success"
-      if (failed && exit._tag === "Failure") this.lastFailure = firstError(exit)
-      const asked = outcome._tag === "Overload" && outcome.retryAfter !== undefined
-        ? Duration.toMillis(outcome.retryAfter)
-        : 0
-      this.state.record(generation, failed, call, asked)
-    }
-    if (this.state.generation === before) return undefined
-    this.changed(call)
-    if (this.state.state === "open") return this.hold
-    this.backoff = this.fresh
-    return undefined
+  around<A, E, R>(effect: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E | PolicyError, R> {
+    return Effect.suspend(() => this.mode === "disabled" ? effect : this.circuitOf(call).around(effect, call))
   }
 
-  /** Draws how long the period that has just begun lasts. */
-  private readonly hold: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.flatMap(this.backoff, (backoff) => {
-      this.backoff = Effect.succeed(backoff)
-      return Effect.map(backoff(this.lastFailure), (millis) => this.state.hold(millis))
-    })
-  )
-
-  private changed(call: Call): void {
-    const { state } = this.state
-    call.record(state === "open" ? "circuitOpened" : undefined, (common) => ({
-      ...common,
-      _tag: "CircuitChanged",
-      to: state
-    }))
+  inside<A, E, R>(work: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E, R> {
+    return this.shared.slowAfter === Infinity ? work : timed(work, call)
   }
 
-  private reject(call: Call): Effect.Effect<never, PolicyError<CircuitOpen>> {
-    const { openUntil, openedAt } = this.state
-    if (this.rejection?.until !== openUntil) {
-      const now = call.now()
-      this.rejection = {
-        until: openUntil,
-        exit: Exit.fail(
-          new PolicyError<CircuitOpen>({
-            _tag: "CircuitOpen",
-            policy: call.policy.name,
-            openFor: Duration.millis(now - openedAt),
-            retryAfter: Duration.millis(Math.max(0, openUntil - now)),
-            cause: this.lastFailure
-          })
-        )
-      }
-    }
-    call.policy.counts.circuitRejected++
-    return this.rejection.exit
+  command(mode: Mode, time: Time): void {
+    this.mode = mode
+    for (const circuit of this.all()) circuit.command(mode, time)
   }
-}
 
-const firstError = (exit: Exit.Failure<unknown, unknown>): unknown => {
-  for (const reason of exit.cause.reasons) {
-    if (reason._tag === "Fail") return reason.error
-    if (reason._tag === "Die") return reason.defect
+  reset(key: string | undefined, time: Time): void {
+    const only = key === undefined ? undefined : this.keyed?.peek(key)
+    for (const circuit of key === undefined ? this.all() : only === undefined ? [] : [only]) circuit.reset(time)
   }
-  return undefined
+
+  all(): ReadonlyArray<Circuit> {
+    return this.keyed === undefined ? [this.common] : [this.common, ...this.keyed.values()]
+  }
+
+  /** The worst of all circuits. */
+  get snapshot(): CircuitState {
+    return this.all().map((circuit) => circuit.snapshot).reduce((a, b) => RANK[b.state] > RANK[a.state] ? b : a)
+  }
+
+  private circuitOf(call: Call): Circuit {
+    const { key } = call.operation
+    return this.keyed === undefined || key === undefined ? this.common : this.keyed.get(key, call)
+  }
+
+  private circuit(key: string | undefined): Circuit {
+    return new Circuit(this.shared, key, this.mode, (transition) => this.hub?.publish?.(transition))
+  }
 }
 
 const stage = (breaker: Breaker): Stage => ({
   kind: "CircuitBreaker",
+  part: breaker,
   around: (effect, call) => breaker.around(effect, call),
-  snapshot: () => ({ circuit: { state: breaker.state.state, ...breaker.state.tally } })
+  inside: (work, call) => breaker.inside(work, call),
+  snapshot: () => ({ circuit: breaker.snapshot })
 })
 
 /**
@@ -206,3 +210,72 @@ const stage = (breaker: Breaker): Stage => ({
  */
 export const make = (options: Options = {}): Policy<PolicyError<CircuitOpen>, Operation, false> =>
   fromStages("breaker", [stage(new Breaker(options))])
+
+const breakersOf = <E, Op extends Operation, Repeats extends boolean>(
+  policy: Policy<E, Op, Repeats>
+): ReadonlyArray<Breaker> => implOf(policy).stages.flatMap(({ part }) => part instanceof Breaker ? [part] : [])
+
+const onBreakers = <E, Op extends Operation, Repeats extends boolean>(
+  policy: Policy<E, Op, Repeats>,
+  act: (breaker: Breaker, time: Time) => void
+): Effect.Effect<void> =>
+  Effect.clockWith((clock) =>
+    Effect.sync(() => {
+      for (const breaker of breakersOf(policy)) act(breaker, { now: () => monotonicMillis(clock) })
+    })
+  )
+
+/**
+ * Puts every circuit of a policy under command:
+ * - `"forcedOpen"`: lets nothing through, until told otherwise
+ * - `"metricsOnly"`: lets everything through and counts it, to see what it would do
+ * - `"disabled"`: lets everything through and counts nothing
+ * - `"automatic"`: decides by itself, from closed on where it was not
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const setMode = <E, Op extends Operation, Repeats extends boolean>(
+  policy: Policy<E, Op, Repeats>,
+  mode: Mode
+): Effect.Effect<void> => onBreakers(policy, (breaker, time) => breaker.command(mode, time))
+
+/**
+ * Closes the circuits of a policy and forgets what they counted: all of them, or the one of a key. Attempts under way do
+ * not count. A circuit that is forced open stays so.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const reset = <E, Op extends Operation, Repeats extends boolean>(
+  policy: Policy<E, Op, Repeats>,
+  key?: string
+): Effect.Effect<void> => onBreakers(policy, (breaker, time) => breaker.reset(key, time))
+
+/**
+ * The circuits of a policy as they are now, each with the key it is for; `undefined` is the key of what has none.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const circuits = <E, Op extends Operation, Repeats extends boolean>(
+  policy: Policy<E, Op, Repeats>
+): ReadonlyArray<readonly [key: string | undefined, circuit: CircuitState]> =>
+  breakersOf(policy).flatMap((breaker) => breaker.all().map(({ key, snapshot }) => [key, snapshot] as const))
+
+/**
+ * Every change of the circuits of a policy, from the moment of listening on, whichever policy they are composed into.
+ * The stream does not end by itself.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const transitions = <E, Op extends Operation, Repeats extends boolean>(
+  policy: Policy<E, Op, Repeats>
+): Stream.Stream<Transition> =>
+  Stream.mergeAll(
+    breakersOf(policy).map((breaker) =>
+      Stream.unwrap(Effect.map(EventHub.make<Transition>(), (fresh) => (breaker.hub ??= fresh).stream))
+    ),
+    { concurrency: "unbounded" }
+  )

@@ -53,7 +53,8 @@ export interface AttemptTimeout {
 }
 
 /**
- * The circuit breaker lets nothing through: too many of the last attempts failed. One instance is shared by all callers
+ * The circuit breaker lets nothing through: too many of the last attempts failed or were slow, or somebody forced it
+ * open. One instance is shared by all callers
  * until its state changes.
  *
  * @category models
@@ -63,9 +64,11 @@ export interface CircuitOpen {
   readonly _tag: "CircuitOpen"
   /** Name of the policy. */
   readonly policy: string
+  /** Of the operations, where the breaker keeps a circuit for each. */
+  readonly key?: string | undefined
   /** For how long it has been open. */
   readonly openFor: Duration.Duration
-  /** When it lets a call through again. */
+  /** When it lets a call through again; infinite when it is forced open. */
   readonly retryAfter: Duration.Duration
   /** What the last attempt that counted as a failure failed with. */
   readonly cause: unknown
@@ -110,6 +113,14 @@ const wholeMillis = (duration: Duration.Duration): string =>
 
 const plural = (count: number, noun: string): string => count === 1 ? `1 ${noun}` : `${count} ${noun}s`
 
+const circuitMessage = ({ key, policy, retryAfter }: CircuitOpen): string => {
+  const which = key === undefined ? `The circuit of "${policy}"` : `The circuit of "${policy}" for "${key}"`
+  return Duration.isFinite(retryAfter)
+    ? `${which} is open: too many of the last attempts failed or were slow. ` +
+      `Try again after ${wholeMillis(retryAfter)}, or do without.`
+    : `${which} is forced open: it lets nothing through until somebody closes it. Do without.`
+}
+
 const messageOf = (reason: Reason): string => {
   switch (reason._tag) {
     case "DeadlineExceeded":
@@ -123,8 +134,7 @@ const messageOf = (reason: Reason): string => {
         Duration.format(reason.timeout) +
         ". It may have taken effect: repeat it only if that is safe, or raise the timeout."
     case "CircuitOpen":
-      return `The circuit of "${reason.policy}" is open: too many of the last attempts failed. ` +
-        `Try again after ${wholeMillis(reason.retryAfter)}, or do without.`
+      return circuitMessage(reason)
     case "BulkheadFull":
       return `"${reason.operation}" was refused: ${plural(reason.permits, "call")} run and ${reason.waiting} wait. ` +
         "Send less at once, or allow more."

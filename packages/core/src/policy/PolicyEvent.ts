@@ -153,6 +153,9 @@ export interface DeadlineExceeded extends Common {
  */
 export interface CircuitChanged extends Common {
   readonly _tag: "CircuitChanged"
+  /** Of the operations, where the breaker keeps a circuit for each. */
+  readonly key: string | undefined
+  readonly from: "closed" | "open" | "half-open"
   readonly to: "closed" | "open" | "half-open"
 }
 

@@ -74,7 +74,7 @@ const boundsOf = (options: {
   readonly cap?: Duration.Input | undefined
 } = {}): readonly [base: number, cap: number] => {
   const base = validate.duration("base", options.base ?? "100 millis")
-  const cap = validate.duration("cap", options.cap ?? "5 seconds")
+  const cap = validate.duration("cap", options.cap ?? "2 seconds")
   if (Duration.isGreaterThan(base, cap)) {
     return validate.refuse("base", base, `at most the cap, which is ${Duration.format(cap)}`)
   }
@@ -86,7 +86,8 @@ const boundsOf = (options: {
  * callers that failed together better than a jitter around the exponential does (M. Brooker, "Exponential Backoff And
  * Jitter", AWS Architecture Blog, 2015).
  *
- * Defaults: `base` 100 milliseconds, `cap` 5 seconds. Throws a `RangeError` unless both are finite and longer than zero
+ * Defaults: `base` 100 milliseconds, `cap` 2 seconds, the cap of that article: with a longer one the last of many that
+ * failed together comes back late. Throws a `RangeError` unless both are finite and longer than zero
  * and `base` is not longer than `cap`.
  *
  * @category schedules
@@ -131,8 +132,16 @@ export const decorrelatedJitter = (options?: {
 }
 
 /**
+ * Three retries with the default schedule: after 0.1, 0.2 and 0.4 seconds at most. For requests, whose callers wait.
+ *
+ * @category presets
+ * @since 0.1.0
+ */
+export const prompt: Omit<Options, "classify"> = { times: 3 }
+
+/**
  * Three retries, each after twice the time of the one before: 1, 2 and 4 seconds at most, with full jitter. For work that
- * nobody waits for, such as a job; a request is better served by the default schedule of 0.1 to 5 seconds.
+ * nobody waits for, such as a job.
  *
  * @category presets
  * @since 0.1.0

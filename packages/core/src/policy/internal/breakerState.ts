@@ -7,15 +7,21 @@
  *
  * @internal
  */
+import * as Windows from "./window.ts"
 
 export type State = "closed" | "open" | "half-open"
 
+export type Mode = "automatic" | "forcedOpen" | "metricsOnly" | "disabled"
+
 export interface Settings {
-  /** Calls looked back on. */
-  readonly window: number
+  readonly window: Windows.Span
   readonly minimumCalls: number
   /** Share of failures, of `minimumCalls` or more, at which it opens. */
   readonly failureRate: number
+  /** The same for slow calls; `Infinity` when it never does. */
+  readonly slowRate: number
+  /** Failures in a row at which it opens; `Infinity` when it never does. */
+  readonly consecutive: number
   /** Calls let through when half-open. */
   readonly permits: number
 }
@@ -25,28 +31,36 @@ export interface Time {
   now(): number
 }
 
+interface Probes extends Windows.Tally {
+  calls: number
+  failures: number
+  slow: number
+}
+
 export class BreakerState {
-  state: State = "closed"
+  state: State
+  mode: Mode
   generation = 0
-  /** Monotonic milliseconds: when it opened last, and when it lets calls through again. */
-  openedAt = 0
+  /** Monotonic milliseconds: when it opened last, if anybody was there, and when it lets calls through again. */
+  openedAt: number | undefined
   openUntil = 0
   /** Milliseconds before it lets calls through again. */
   private period: number
   private since = 0
   private askedUntil = 0
-  private readonly settings: Settings
-  /** A ring of the last results: 1 is a failure. */
-  private readonly results: Uint8Array
-  private next = 0
-  private recorded = 0
-  private failures = 0
+  private settings: Settings
+  private window: Windows.Window
+  private inARow = 0
+  private probes: Probes = { calls: 0, failures: 0, slow: 0 }
   private permitsLeft = 0
 
-  constructor(settings: Settings, period: number) {
+  constructor(settings: Settings, period: number, mode: Mode = "automatic") {
     this.settings = settings
     this.period = period
-    this.results = new Uint8Array(settings.window)
+    this.mode = mode
+    this.state = mode === "forcedOpen" ? "open" : "closed"
+    if (mode === "forcedOpen") this.openUntil = Infinity
+    this.window = Windows.make(settings.window)
   }
 
   /** Whether a call may go on; it then belongs to `generation`, and must be settled by `record` or `forget`. */
@@ -67,18 +81,15 @@ export class BreakerState {
   }
 
   /** Counts a result; `openFor` of the server's own choosing wins over the period where it is longer. */
-  record(generation: number, failed: boolean, time: Time, openFor = 0): void {
+  record(generation: number, failed: boolean, slow: boolean, time: Time, openFor = 0): void {
     if (generation !== this.generation || this.state === "open") return
-    this.count(failed)
-    const { failureRate, minimumCalls, permits } = this.settings
     if (this.state === "half-open") {
-      // Decided as soon as the probes that are left cannot change it.
-      const most = this.failures + permits - this.recorded
-      if (this.failures >= failureRate * permits) this.open(time, openFor)
-      else if (most < failureRate * permits) this.enter("closed", time.now())
-    } else if (this.recorded >= minimumCalls && this.failures >= failureRate * this.recorded) {
-      this.open(time, openFor)
+      this.recordProbe(failed, slow, time, openFor)
+      return
     }
+    this.window.add(failed, slow, time)
+    this.inARow = failed ? this.inARow + 1 : 0
+    if (this.mode !== "metricsOnly" && this.isTooMuch()) this.open(time, openFor)
   }
 
   /** A call that says nothing about the backend gives its permit back. */
@@ -92,18 +103,52 @@ export class BreakerState {
     this.openUntil = Math.max(this.since + period, this.askedUntil)
   }
 
-  /** Failures among the results that count now. */
-  get tally(): { readonly calls: number; readonly failures: number } {
-    return { calls: this.recorded, failures: this.failures }
+  /** Puts it under command, or lets it decide again. It begins anew where it was open, or is to be open. */
+  command(mode: Mode, time: Time): void {
+    if (mode === this.mode) return
+    this.mode = mode
+    if (mode === "forcedOpen") this.open(time, Infinity)
+    else if (this.state !== "closed") this.enter("closed", time.now())
   }
 
-  private count(failed: boolean): void {
-    const result = failed ? 1 : 0
-    if (this.recorded === this.settings.window) this.failures -= this.results[this.next]!
-    else this.recorded++
-    this.results[this.next] = result
-    this.failures += result
-    this.next = this.next + 1 === this.settings.window ? 0 : this.next + 1
+  /** Forgets everything but the command it is under. What runs now does not count. */
+  reset(time: Time): void {
+    if (this.mode !== "forcedOpen") this.enter("closed", time.now())
+  }
+
+  /** Goes on with other settings, and with what it knows. */
+  configure(settings: Settings): void {
+    this.window = Windows.resized(this.window, this.settings.window, settings.window)
+    this.permitsLeft = Math.max(0, this.permitsLeft + settings.permits - this.settings.permits)
+    this.settings = settings
+  }
+
+  /** The results that count now. */
+  get tally(): Windows.Tally {
+    const { calls, failures, slow } = this.state === "half-open" ? this.probes : this.window
+    return { calls, failures, slow }
+  }
+
+  private isTooMuch(): boolean {
+    const { consecutive, failureRate, minimumCalls, slowRate } = this.settings
+    if (this.inARow >= consecutive) return true
+    const { calls, failures, slow } = this.window
+    return calls >= minimumCalls && (failures >= failureRate * calls || slow >= slowRate * calls)
+  }
+
+  private recordProbe(failed: boolean, slow: boolean, time: Time, openFor: number): void {
+    const { probes } = this
+    probes.calls++
+    if (failed) probes.failures++
+    if (slow) probes.slow++
+    // Decided as soon as the probes that are left cannot change it.
+    const { failureRate, permits, slowRate } = this.settings
+    const left = Math.max(0, permits - probes.calls)
+    const ends = (bad: number, rate: number) => bad >= rate * permits
+    if (ends(probes.failures, failureRate) || ends(probes.slow, slowRate)) this.open(time, openFor)
+    else if (!ends(probes.failures + left, failureRate) && !ends(probes.slow + left, slowRate)) {
+      this.enter("closed", time.now())
+    }
   }
 
   private open(time: Time, openFor: number): void {
@@ -116,10 +161,9 @@ export class BreakerState {
   private enter(state: State, now: number): void {
     this.state = state
     this.generation++
-    this.next =
-      this.recorded =
-      this.failures =
-        0
+    this.window.clear()
+    this.inARow = 0
+    this.probes = { calls: 0, failures: 0, slow: 0 }
     this.extend(now)
   }
 

@@ -53,6 +53,8 @@ export interface Stage {
   readonly around?: <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call) => Effect.Effect<A, E | PolicyError, R>
   readonly inside?: <A, E, R>(work: Effect.Effect<A, E, R>, call: Call) => Effect.Effect<A, E | PolicyError, R>
   readonly snapshot?: () => Gauges
+  /** What the stage is made of, for who knows its kind. */
+  readonly part?: unknown
 }
 
 /** @internal */

@@ -5,15 +5,19 @@
  */
 import type * as Duration from "effect/Duration"
 /**
- * What a breaker shows: its state, and the attempts that count in it.
+ * What a circuit shows: its state, who decides it, and the attempts that count in it. A window by time shows those up to
+ * the last one.
  *
  * @category models
  * @since 0.1.0
  */
 export interface CircuitState {
   readonly state: "closed" | "open" | "half-open"
+  readonly mode: "automatic" | "forcedOpen" | "metricsOnly" | "disabled"
   readonly calls: number
   readonly failures: number
+  /** Of those that are timed: 0 without `slowCall`. */
+  readonly slow: number
 }
 
 /**
@@ -47,6 +51,7 @@ export interface BudgetState {
  * @internal
  */
 export interface Gauges {
+  /** Of a breaker with several circuits the worst. */
   readonly circuit?: CircuitState
   readonly bulkhead?: BulkheadState
   readonly retryBudget?: BudgetState
