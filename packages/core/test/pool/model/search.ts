@@ -43,8 +43,11 @@ const settingsOf = (choices: Choices): V.Settings => {
   }
 }
 
-/** Short and long times alike. */
-const millisOf = ({ next }: Choices, most: number): number => 1 + Math.floor(most ** next())
+/**
+ * Short and long times alike. Borrows have odd timeouts and all else takes even times, so that no borrow's deadline falls on
+ * the instant of something else: which of the two comes first is nobody's business.
+ */
+const evenMillisOf = ({ next }: Choices, most: number): number => 2 * Math.ceil(most ** next() / 2)
 
 const makers: ReadonlyArray<readonly [weight: number, make: (choices: Choices) => V.Command]> = [
   [
@@ -53,7 +56,7 @@ const makers: ReadonlyArray<readonly [weight: number, make: (choices: Choices) =
       _tag: "borrow",
       priority: choices.below(2),
       key: choices.pick([undefined, "a", "b"]),
-      timeout: millisOf(choices, 200_000),
+      timeout: evenMillisOf(choices, 200_000) - 1,
       via: choices.pick(["use", "use", "get"]),
       parkAt: choices.next() < 0.4 ? choices.below(OPERATIONS) : undefined
     })
@@ -73,11 +76,11 @@ const makers: ReadonlyArray<readonly [weight: number, make: (choices: Choices) =
   [5, ({ below }) => ({ _tag: "end close", nth: below(4) })],
   [1, ({ below }) => ({ _tag: "kill", nth: below(4) })],
   [2, ({ below }) => ({ _tag: "invalidate", nth: below(4) })],
-  [6, (choices) => ({ _tag: "tick", millis: millisOf(choices, 100_000) })],
+  [6, (choices) => ({ _tag: "tick", millis: evenMillisOf(choices, 100_000) })],
   [1, ({ next }) => ({ _tag: "clear", interrupt: next() < 0.5 })],
   [1, ({ pick }) => ({ _tag: pick(["pause", "resume", "resume"]) })],
   [1, (choices) => ({ _tag: "resize", ...sizeOf(choices) })],
-  [0.3, (choices) => ({ _tag: "drain", deadline: millisOf(choices, 20_000) })]
+  [0.3, (choices) => ({ _tag: "drain", deadline: evenMillisOf(choices, 20_000) })]
 ]
 
 const total = makers.reduce((sum, [weight]) => sum + weight, 0)

@@ -20,12 +20,12 @@ export interface Settings extends Size {
   readonly maxHold: number
 }
 
-// Primes far apart, so that two things seldom fall due at one instant, where their order would matter.
-export const DIAL_TIMEOUT = 70_001
-export const BACKOFF = 13_007
-export const CHECK_TIMEOUT = 9973
-export const SKIP_WITHIN = 6007
-export const MAX_HOLD = 41_023
+// Twice primes far apart, so that two things seldom fall due at one instant, where their order would matter.
+export const DIAL_TIMEOUT = 70_046
+export const BACKOFF = 13_042
+export const CHECK_TIMEOUT = 9974
+export const SKIP_WITHIN = 6022
+export const MAX_HOLD = 41_042
 export const CLOSE_TIMEOUT = 5000
 
 export interface Request {
