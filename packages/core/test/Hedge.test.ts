@@ -9,6 +9,7 @@ import * as Policy from "../src/policy/Policy.ts"
 import type { PolicyEvent } from "../src/policy/PolicyEvent.ts"
 import * as Retry from "../src/policy/Retry.ts"
 import * as RetryBudget from "../src/policy/RetryBudget.ts"
+import * as Timeout from "../src/policy/Timeout.ts"
 import { Down, scripted } from "./support/calls.ts"
 import { countingClock, yieldAt } from "./support/interrupts.ts"
 
@@ -297,6 +298,14 @@ describe("a hedge's options", () => {
   const both: Policy.Options = { retry: { times: 1 }, hedge: {} }
   const refused: ReadonlyArray<readonly [() => unknown, RegExp]> = [
     [() => Hedge.make({ after: 0 }), /"after" is 0; allowed is a finite duration longer than zero/],
+    [
+      () => Policy.make({ deadline: "1 second", hedge: { after: "1 second" } }),
+      /"after" is 1s; allowed is less than the deadline, which is 1s/
+    ],
+    [
+      () => Policy.compose(Hedge.make({ after: "2 seconds" }), Timeout.make("1 second")),
+      /"after" is 2s; allowed is less than the timeout, which is 1s/
+    ],
     [() => Hedge.make({ extraLoad: 0 }), /"extraLoad" is 0; allowed is a number above 0 and below 1/],
     [() => Hedge.whenSafe({ extraLoad: 1 }), /"extraLoad" is 1/],
     [

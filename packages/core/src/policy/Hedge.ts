@@ -31,7 +31,6 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as validate from "../internal/validate.ts"
 import { type Budget, budgetOf } from "./internal/budget.ts"
 import { Latencies } from "./internal/latencies.ts"
@@ -58,7 +57,7 @@ import * as RetryBudget from "./RetryBudget.ts"
  */
 export interface Options {
   /**
-   * When the second attempt begins. Default: once the first has taken longer than `1 - extraLoad` of the last two thousand
+   * When the second attempt begins: before a timeout or a deadline that the hedge is composed with. Default: once the first has taken longer than `1 - extraLoad` of the last two thousand
    * calls or so did; until so many are measured that five were slower, none begins.
    */
   readonly after?: Duration.Input | undefined
@@ -114,30 +113,32 @@ const skipped = (call: Call, why: HedgeSkipped["why"]): void =>
 const stage = (settings: Settings): Stage => {
   const { budget, latencies } = settings
   const enter = entering(first)
-  const earned = <A>(value: A): Exit.Exit<A> => {
-    budget.earn()
-    return Exit.succeed(value)
-  }
-  const plain = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.flatMap(effect, earned)
+  // An error that is an answer shows the backend to be well, too.
+  const earning = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.onExitPrimitive(effect, (exit) => {
+      if (settings.classify(exit)._tag === "Success") budget.earn()
+      return undefined
+    })
   const measured = <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E, R> => {
     const begunAt = call.now()
-    return Effect.flatMap(Effect.updateContext(effect, enter), (value) => {
-      latencies.record(call.now() - begunAt)
-      return earned(value)
-    })
+    return Effect.tap(
+      Effect.updateContext(effect, enter),
+      () => Effect.sync(() => latencies.record(call.now() - begunAt))
+    )
   }
   const delay = () => settings.after ?? latencies.percentile
   return {
     kind: "Hedge",
+    ...settings.after !== undefined && { limit: Duration.millis(settings.after) },
     around: <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call) =>
       Effect.withFiber((fiber) => {
         const nested = Context.get(fiber.context, RetryScope) !== undefined
         if (nested || !call.operation.idempotent) {
           skipped(call, nested ? "Nested" : "NotIdempotent")
-          return plain(effect)
+          return earning(effect)
         }
         const after = delay()
-        if (after === undefined) return measured(effect, call)
+        if (after === undefined) return earning(measured(effect, call))
         return Effect.callback<A, E, R>((resume) => new Race(settings, call, effect, fiber, resume).start(after))
       }),
     snapshot: () => {

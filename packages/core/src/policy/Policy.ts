@@ -182,8 +182,8 @@ const fromParts = <E, Op extends Operation, Repeats extends boolean>(
  * borrow (which is the call's), and the timeout. Accepts every operation: one that is not idempotent is repeated only
  * when it was surely not sent.
  *
- * Throws a `RangeError` for an option out of range, for a timeout that is not shorter than the deadline, and for a hedge
- * beside a retry.
+ * Throws a `RangeError` for an option out of range, for a timeout that is not shorter than the deadline, for a hedge that
+ * begins no earlier than either, and for a hedge beside a retry.
  *
  * @category constructors
  * @since 0.1.0
@@ -208,7 +208,8 @@ export const make = <const O extends Options>(
 /**
  * Puts one policy around another. The result has events and a snapshot of its own; state that a policy holds is shared.
  *
- * Types refuse a retry or a hedge inside another. Throws a `RangeError` where a timeout is not shorter than a deadline.
+ * Types refuse a retry or a hedge inside another. Throws a `RangeError` where a timeout is not shorter than a
+ * deadline, or a hedge begins no earlier than either.
  *
  * @category combinators
  * @since 0.1.0

@@ -305,6 +305,7 @@ const repeat = Effect.fnUntraced(function*<A, E, R>(
     if (failure === undefined) return yield* Effect.failCause(cause)
     const outcome = settings.classify(Exit.failCause(cause))
     call.attemptFailed(failure.error, outcome)
+    if (outcome._tag === "Success") settings.budget.earn()
     // A refusal on our own side never reached the backend.
     if (attempt > 1 && outcome._tag === "Ignored" && outcome.sent === "no") settings.budget.refund()
     const again = yield* waitForNext(settings, step, call, { attempt, of, cause: failure.error }, outcome)
@@ -333,6 +334,7 @@ const leaveToOuter = <E>(
   if (failure === undefined) return Effect.failCause(cause)
   const outcome = settings.classify(Exit.failCause(cause))
   call.attemptFailed(failure.error, outcome)
+  if (outcome._tag === "Success") settings.budget.earn()
   if (outcome._tag === "Success" || outcome._tag === "Ignored") return Effect.failCause(cause)
   const why = whyNot(settings, call.operation, outcome) ?? "Nested"
   skipped(call, { ...outer, cause: failure.error }, why)

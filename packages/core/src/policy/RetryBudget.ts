@@ -2,7 +2,7 @@
  * How many attempts beyond the first all callers of a backend may make together, so that repeating what failed cannot
  * multiply an outage.
  *
- * Every call that succeeds earns a share of an attempt, every retry and every hedge spends one, and a small number a
+ * Every call that succeeds, or fails with what is an answer of the backend, earns a share of an attempt, every retry and every hedge spends one, and a small number a
  * second may be spent whatever the calls come to. One budget belongs to one backend: where several policies lead to the
  * same backend they are given the same budget, and whoever reconnects to it charges it too (`charge`).
  *

@@ -146,14 +146,27 @@ const Proto = {
 const limitsOf = (stages: ReadonlyArray<Stage>, kind: Stage["kind"]): ReadonlyArray<Duration.Duration> =>
   stages.flatMap((stage) => stage.kind === kind && stage.limit !== undefined ? [stage.limit] : [])
 
-const refuseLongTimeouts = (stages: ReadonlyArray<Stage>): void => {
-  for (const timeout of limitsOf(stages, "Timeout")) {
-    for (const deadline of limitsOf(stages, "Deadline")) {
-      if (Duration.isGreaterThanOrEqualTo(timeout, deadline)) {
-        refuse("timeout", timeout, `less than the deadline, which is ${Duration.format(deadline)}`)
+const refuseNotLess = (
+  [option, limits]: readonly [string, ReadonlyArray<Duration.Duration>],
+  [than, bounds]: readonly [string, ReadonlyArray<Duration.Duration>]
+): void => {
+  for (const limit of limits) {
+    for (const bound of bounds) {
+      if (Duration.isGreaterThanOrEqualTo(limit, bound)) {
+        refuse(option, limit, `less than the ${than}, which is ${Duration.format(bound)}`)
       }
     }
   }
+}
+
+// A timeout beyond the deadline never ends an attempt, and a hedge beyond either of them never begins one.
+const refuseIdleLimits = (stages: ReadonlyArray<Stage>): void => {
+  const deadline = ["deadline", limitsOf(stages, "Deadline")] as const
+  const timeout = ["timeout", limitsOf(stages, "Timeout")] as const
+  const after = ["after", limitsOf(stages, "Hedge")] as const
+  refuseNotLess(timeout, deadline)
+  refuseNotLess(after, deadline)
+  refuseNotLess(after, timeout)
 }
 
 /** @internal */
@@ -161,7 +174,7 @@ export const fromStages = <E, Op extends Operation, Repeats extends boolean>(
   name: string,
   stages: ReadonlyArray<Stage>
 ): Policy<E, Op, Repeats> => {
-  refuseLongTimeouts(stages)
+  refuseIdleLimits(stages)
   const innermostFirst = stages.toReversed()
   return Object.assign(Object.create(Proto), {
     name,
