@@ -296,6 +296,7 @@ describe("what is hedged", () => {
 describe("a hedge's options", () => {
   // Typed as what is known at run time only.
   const both: Policy.Options = { retry: { times: 1 }, hedge: {} }
+  const retrying: Policy.Policy<unknown> = Policy.make({ retry: { times: 1 } })
   const refused: ReadonlyArray<readonly [() => unknown, RegExp]> = [
     [() => Hedge.make({ after: 0 }), /"after" is 0; allowed is a finite duration longer than zero/],
     [
@@ -313,8 +314,12 @@ describe("a hedge's options", () => {
       /"extraLoad" is 0\.05; allowed is at most the share of the budget, which is 0\.02/
     ],
     [
+      () => Policy.compose(retrying, Policy.compose(Timeout.make("1 second"), retrying)),
+      /A policy has a retry and a retry/
+    ],
+    [
       () => Policy.make(both),
-      /"hedge" is given beside "retry"/
+      /A policy has a retry and a hedge; allowed is one of them/
     ]
   ]
   for (const [make, message] of refused) {

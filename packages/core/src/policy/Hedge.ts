@@ -28,21 +28,12 @@
  *
  * @since 0.1.0
  */
-import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as validate from "../internal/validate.ts"
 import { type Budget, budgetOf } from "./internal/budget.ts"
 import { Latencies } from "./internal/latencies.ts"
-import {
-  type AttemptOf,
-  type Call,
-  entering,
-  fromStages,
-  type Policy,
-  RetryScope,
-  type Stage
-} from "./internal/policy.ts"
+import { type AttemptOf, type Call, entering, fromStages, type Policy, type Stage } from "./internal/policy.ts"
 import { Race } from "./internal/race.ts"
 import type { Idempotent, Operation } from "./Operation.ts"
 import * as Outcome from "./Outcome.ts"
@@ -132,7 +123,7 @@ const stage = (settings: Settings): Stage => {
     ...settings.after !== undefined && { limit: Duration.millis(settings.after) },
     around: <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call) =>
       Effect.withFiber((fiber) => {
-        const nested = Context.get(fiber.context, RetryScope) !== undefined
+        const nested = call.outerAttempt !== undefined
         if (nested || !call.operation.idempotent) {
           skipped(call, nested ? "Nested" : "NotIdempotent")
           return earning(effect)

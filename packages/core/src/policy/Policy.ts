@@ -192,9 +192,6 @@ export const make = <const O extends Options>(
   options: O & KnownOptions<O>
 ): Policy<ErrorOf<O>, Operation, RepeatsOf<O>> => {
   const { breaker, bulkhead, classify, deadline, hedge, name, retry, timeout }: Options = options
-  if (retry !== undefined && hedge !== undefined) {
-    throw new RangeError(`Option "hedge" is given beside "retry"; allowed is one of them: both multiply the attempts.`)
-  }
   const parts: Array<PolicyImpl> = []
   if (deadline !== undefined) parts.push(implOf(Deadline.make(deadline)))
   if (retry !== undefined) parts.push(implOf(Retry.whenSafe({ ...retry, classify })))
@@ -209,7 +206,7 @@ export const make = <const O extends Options>(
  * Puts one policy around another. The result has events and a snapshot of its own; state that a policy holds is shared.
  *
  * Types refuse a retry or a hedge inside another. Throws a `RangeError` where a timeout is not shorter than a
- * deadline, or a hedge begins no earlier than either.
+ * deadline, where a hedge begins no earlier than either, and where both policies repeat.
  *
  * @category combinators
  * @since 0.1.0

@@ -357,18 +357,17 @@ const stage = (settings: Settings): Stage => {
   }
   return {
     kind: "Retry",
-    around: (effect, call) =>
-      Effect.withFiber((fiber) => {
-        const outer = Context.get(fiber.context, RetryScope)
-        if (outer !== undefined) {
-          const onFailure = <E>(cause: Cause.Cause<E>) => leaveToOuter(settings, call, cause, outer)
-          return Effect.matchCauseEffect(effect, { onSuccess: earned, onFailure })
-        }
-        return Effect.matchCauseEffect(Effect.updateContext(effect, enter), {
-          onSuccess: attemptTime.isDue() ? measured(call) : earned,
-          onFailure: (cause) => repeat(settings, effect, call, cause)
-        })
-      }),
+    around: (effect, call) => {
+      const outer = call.outerAttempt
+      if (outer !== undefined) {
+        const onFailure = <E>(cause: Cause.Cause<E>) => leaveToOuter(settings, call, cause, outer)
+        return Effect.matchCauseEffect(effect, { onSuccess: earned, onFailure })
+      }
+      return Effect.matchCauseEffect(Effect.updateContext(effect, enter), {
+        onSuccess: attemptTime.isDue() ? measured(call) : earned,
+        onFailure: (cause) => repeat(settings, effect, call, cause)
+      })
+    },
     snapshot: () => ({ retryBudget: budget.state })
   }
 }

@@ -99,6 +99,11 @@ export class Call {
     return Context.get(this.context, GiveUp)
   }
 
+  /** Of a retry or hedge that the whole run is inside of. */
+  get outerAttempt(): AttemptOf | undefined {
+    return Context.get(this.context, RetryScope)
+  }
+
   get clock(): Clock.Clock {
     return Context.get(this.context, Clock.Clock)
   }
@@ -169,12 +174,25 @@ const refuseIdleLimits = (stages: ReadonlyArray<Stage>): void => {
   refuseNotLess(after, timeout)
 }
 
+// Types refuse it where they know; within one policy it would go unnoticed, each not knowing of the other.
+const refuseTwoRepeats = (stages: ReadonlyArray<Stage>): void => {
+  const repeats = stages.filter(({ kind }) => kind === "Retry" || kind === "Hedge").map(({ kind }) =>
+    kind.toLowerCase()
+  )
+  if (repeats.length > 1) {
+    throw new RangeError(
+      `A policy has a ${repeats.join(" and a ")}; allowed is one of them: both multiply the attempts.`
+    )
+  }
+}
+
 /** @internal */
 export const fromStages = <E, Op extends Operation, Repeats extends boolean>(
   name: string,
   stages: ReadonlyArray<Stage>
 ): Policy<E, Op, Repeats> => {
   refuseIdleLimits(stages)
+  refuseTwoRepeats(stages)
   const innermostFirst = stages.toReversed()
   return Object.assign(Object.create(Proto), {
     name,
