@@ -105,6 +105,14 @@ export * as Operation from "./policy/Operation.ts"
 export * as Outcome from "./policy/Outcome.ts"
 
 /**
+ * Leaves out, for a while, the one of several equals that fails more than the others: a host behind a name, a replica,
+ * a region. Whoever chooses among them asks `isEjected` before, and tells with `record` how it went.
+ *
+ * @since 0.1.0
+ */
+export * as OutlierEjection from "./policy/OutlierEjection.ts"
+
+/**
  * What is done around a call to a backend so that it bears failures: a deadline, retries, a timeout of each attempt.
  *
  * @since 0.1.0
