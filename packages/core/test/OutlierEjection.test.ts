@@ -106,6 +106,10 @@ describe("outlier ejection", () => {
   it("refuses options out of range", () => {
     assert.throws(() => OutlierEjection.make({ maxEjected: 2 }), RangeError, /maxEjected.*2/)
     assert.throws(() => OutlierEjection.make({ minimumKeys: 1 }), RangeError, /minimumKeys.*1/)
-    assert.throws(() => OutlierEjection.make({ ejectFor: { atMost: 1 } }), RangeError, /ejectFor\.atMost.*ejectFor\.first/)
+    assert.throws(
+      () => OutlierEjection.make({ ejectFor: { atMost: 1 } }),
+      RangeError,
+      /ejectFor\.atMost.*ejectFor\.first/
+    )
   })
 })

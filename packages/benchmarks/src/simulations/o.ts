@@ -1,6 +1,7 @@
 import { Outcome, OutlierEjection } from "@breakwater/core"
 import { Distribution, SimulatedServer, Simulation, Traffic } from "@breakwater/testing"
-import { Effect, Random } from "effect"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
 import type { Line, Scenario } from "./scenario.ts"
 
 const HOSTS = 10
@@ -11,11 +12,14 @@ const SECONDS = 60
 /** The first comparison comes one interval after the first call. */
 const INTERVAL = 10
 
-const cluster = Effect.forEach(Array.from({ length: HOSTS }, (_, n) => n), (n) =>
-  Effect.map(SimulatedServer.make({ serviceTime: () => Distribution.exponential(10) }), (server) => {
-    if (n === SICK) server.failureShare = 0.5
-    return { key: `host ${n}`, server }
-  }))
+const cluster = Effect.forEach(
+  Array.from({ length: HOSTS }, (_, n) => n),
+  (n) =>
+    Effect.map(SimulatedServer.make({ serviceTime: () => Distribution.exponential(10) }), (server) => {
+      if (n === SICK) server.failureShare = 0.5
+      return { key: `host ${n}`, server }
+    })
+)
 
 const storm = (seed: number, ejecting: boolean) =>
   Simulation.run(
@@ -33,7 +37,13 @@ const storm = (seed: number, ejecting: boolean) =>
         return yield* Effect.onExit(server.call, (exit) =>
           ejecting ? OutlierEjection.record(ejection, key, Outcome.fromExit(exit)) : Effect.void)
       })
-      const samples = yield* Traffic.poisson({ rate: () => RATE, peak: RATE, seconds: SECONDS, call: () => call })
+      const samples = yield* Traffic.poisson({
+        rate: () =>
+          RATE,
+        peak: RATE,
+        seconds: SECONDS,
+        call: () => call
+      })
       return { mostEjected, samples }
     }),
     { seed }
@@ -52,7 +62,8 @@ const line = (name: string, samples: ReadonlyArray<Traffic.Sample>): Line => ({
 export const scenario: Scenario = {
   id: "O",
   title: "One host of ten fails half of its calls",
-  source: "Envoy, \"Outlier detection\": intervals of 10 s, ejections of 30 s at first, a tenth of the hosts at most. " +
+  source:
+    "Envoy, \"Outlier detection\": intervals of 10 s, ejections of 30 s at first, a tenth of the hosts at most. " +
     "200 calls a second, each to a host drawn from those that are in; the sick one stays sick, and is given back after 30 s.",
   run: (seed) => {
     const [guarded, bare] = [storm(seed, true), storm(seed, false)]

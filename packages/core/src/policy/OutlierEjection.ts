@@ -62,7 +62,8 @@ export interface Options {
    * How long the first ejection lasts; the nth in a row lasts n times as long, and `atMost` at most. Default 30 seconds
    * and 5 minutes, as in Envoy.
    */
-  readonly ejectFor?: { readonly first?: Duration.Input | undefined; readonly atMost?: Duration.Input | undefined }
+  readonly ejectFor?:
+    | { readonly first?: Duration.Input | undefined; readonly atMost?: Duration.Input | undefined }
     | undefined
   /** The share of the keys, from 0 to 1, that may be left out at once; one may in any case. Default 0.1, as in Envoy. */
   readonly maxEjected?: number | undefined
