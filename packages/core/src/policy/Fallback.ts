@@ -31,7 +31,6 @@ import type * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
@@ -153,15 +152,14 @@ class Replacement<A, B, E, R> {
     self: Effect.Effect<A2, E2, R2>,
     operation: Operation
   ): Effect.Effect<A2 | B, E | E2, R | R2> {
-    const clockOf = Effect.clockWith((clock) => Effect.succeed(clock))
+    const { keep } = this.source
     return Effect.matchCauseEffect(self, {
-      onSuccess: (value) =>
-        this.source.keep === undefined ? Exit.succeed(value) : Effect.map(clockOf, (clock) => {
-          this.source.keep?.(operation, value, clock)
-          return value
-        }),
+      onSuccess: (good) =>
+        keep === undefined
+          ? Effect.succeed(good)
+          : Effect.clockWith((clock) => Effect.sync(() => (keep(operation, good, clock), good))),
       onFailure: (cause): Effect.Effect<B, E | E2, R> =>
-        Effect.flatMap(clockOf, (clock) => this.instead(cause, operation, clock))
+        Effect.clockWith((clock) => this.instead(cause, operation, clock))
     })
   }
 
