@@ -80,6 +80,8 @@ interface Counted {
   circuitOpened: number
   circuitRejected: number
   bulkheadRefused: number
+  /** Attempts delayed, failed or hung on purpose. */
+  faultsInjected: number
 }
 
 /** @internal */
@@ -102,7 +104,8 @@ const zeroCounted: Counted = {
   deadlinesExceeded: 0,
   circuitOpened: 0,
   circuitRejected: 0,
-  bulkheadRefused: 0
+  bulkheadRefused: 0,
+  faultsInjected: 0
 }
 
 // They are the keys of an object with these keys and no others.
