@@ -1,9 +1,9 @@
 /**
  * What is done around a call to a backend so that it bears failures: a deadline, retries, a timeout of each attempt.
  *
- * `make` assembles policies in the right order, `compose` in an order of your own, and `run` applies one. `run` is given
- * the call as a function of `attempt`: what is written inside `attempt` is the work of one attempt, and what is around
- * it, such as borrowing a connection, lies outside of it.
+ * `make` assembles policies in the right order, `compose` in an order of your own, and `run` applies one. `run` is
+ * given the call as a function of `attempt`: what is written inside `attempt` is the work of one attempt, and what is
+ * around it, such as borrowing a connection, lies outside of it.
  *
  * ```ts
  * import { Operation, Policy } from "@breakwater/core"
@@ -190,12 +190,12 @@ const fromParts = <E, Op extends Operation, Repeats extends boolean>(
 ): Policy<E, Op, Repeats> => fromStages(name, parts.flatMap((part) => part.stages))
 
 /**
- * Assembles a policy, outermost first: deadline, retry or hedge, then for each attempt the circuit breaker, the bulkhead, the
- * borrow (which is the call's), the timeout, and a chaos. Accepts every operation: one that is not idempotent is repeated only
- * when it was surely not sent.
+ * Assembles a policy, outermost first: deadline, retry or hedge, then for each attempt the circuit breaker, the
+ * bulkhead, the borrow (which is the call's), the timeout, and a chaos. Accepts every operation: one that is not
+ * idempotent is repeated only when it was surely not sent.
  *
- * Throws a `RangeError` for an option out of range, for a timeout that is not shorter than the deadline, for a hedge that
- * begins no earlier than either, and for a hedge beside a retry.
+ * Throws a `RangeError` for an option out of range, for a timeout that is not shorter than the deadline, for a hedge
+ * that begins no earlier than either, and for a hedge beside a retry.
  *
  * @category constructors
  * @since 0.1.0

@@ -23,8 +23,8 @@ export const TypeId = "~@breakwater/core/Policy"
  * What is done around a call to make it bear failures of its backend. A value: it may be kept, composed, and run any
  * number of times, concurrently too.
  *
- * `E` is what it may fail with of its own, `Op` which operations it accepts, and `Repeats` whether it may run a call more
- * than once.
+ * `E` is what it may fail with of its own, `Op` which operations it accepts, and `Repeats` whether it may run a call
+ * more than once.
  *
  * @category models
  * @since 0.1.0
@@ -231,8 +231,8 @@ export const RetryScope: Context.Reference<AttemptOf | undefined> = Context.Refe
 )
 
 /**
- * What puts a program into the first attempt of a call. Nearly every run begins in the same context as the one before it:
- * what is derived from it is kept.
+ * What puts a program into the first attempt of a call. Nearly every run begins in the same context as the one before
+ * it: what is derived from it is kept.
  *
  * @internal
  */

@@ -5,8 +5,8 @@
  */
 import type * as Duration from "effect/Duration"
 /**
- * What a circuit shows: its state, who decides it, and the attempts that count in it. A window by time shows those up to
- * the last one.
+ * What a circuit shows: its state, who decides it, and the attempts that count in it. A window by time shows those up
+ * to the last one.
  *
  * @category models
  * @since 0.1.0
@@ -115,8 +115,8 @@ const counted = Object.keys(zeroCounted) as ReadonlyArray<keyof Counted>
 export const zeroCounts = (): Counts => ({ calls: 0, unstarted: 0, repeats: 0, ...zeroCounted })
 
 /**
- * How much a policy has done since it was made, and how things stand where it has a state. A policy without parts counts
- * nothing.
+ * How much a policy has done since it was made, and how things stand where it has a state. A policy without parts
+ * counts nothing.
  *
  * @category models
  * @since 0.1.0
