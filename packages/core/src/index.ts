@@ -29,6 +29,14 @@ export * as Backends from "./backend/Backends.ts"
 export * as Bulkhead from "./policy/Bulkhead.ts"
 
 /**
+ * Breaks calls on purpose: delays them, fails them, or lets them hang. To see in a test, or on a part of the traffic,
+ * that the policies around it do what they are there for.
+ *
+ * @since 0.1.0
+ */
+export * as Chaos from "./policy/Chaos.ts"
+
+/**
  * Stops calling a backend that fails, and tries it again with a few calls before it trusts it.
  *
  * @since 0.1.0
@@ -68,6 +76,14 @@ export * as Deadline from "./policy/Deadline.ts"
 export * as EventHub from "./backend/EventHub.ts"
 
 /**
+ * Answers with something else when a call fails: a value, what another effect gives, or the last good value while it
+ * is younger than a bound ("stale if error").
+ *
+ * @since 0.1.0
+ */
+export * as Fallback from "./policy/Fallback.ts"
+
+/**
  * What the process can say of its backends: each asked for one round trip, in parallel, each within a time of its own.
  *
  * @since 0.1.0
@@ -103,6 +119,14 @@ export * as Operation from "./policy/Operation.ts"
  * @since 0.1.0
  */
 export * as Outcome from "./policy/Outcome.ts"
+
+/**
+ * Leaves out, for a while, the one of several equals that fails more than the others: a host behind a name, a replica,
+ * a region. Whoever chooses among them asks `isEjected` before, and tells with `record` how it went.
+ *
+ * @since 0.1.0
+ */
+export * as OutlierEjection from "./policy/OutlierEjection.ts"
 
 /**
  * What is done around a call to a backend so that it bears failures: a deadline, retries, a timeout of each attempt.

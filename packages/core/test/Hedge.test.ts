@@ -9,6 +9,7 @@ import * as Policy from "../src/policy/Policy.ts"
 import type { PolicyEvent } from "../src/policy/PolicyEvent.ts"
 import * as Retry from "../src/policy/Retry.ts"
 import * as RetryBudget from "../src/policy/RetryBudget.ts"
+import * as Timeout from "../src/policy/Timeout.ts"
 import { Down, scripted } from "./support/calls.ts"
 import { countingClock, yieldAt } from "./support/interrupts.ts"
 
@@ -295,8 +296,17 @@ describe("what is hedged", () => {
 describe("a hedge's options", () => {
   // Typed as what is known at run time only.
   const both: Policy.Options = { retry: { times: 1 }, hedge: {} }
+  const retrying: Policy.Policy<unknown> = Policy.make({ retry: { times: 1 } })
   const refused: ReadonlyArray<readonly [() => unknown, RegExp]> = [
     [() => Hedge.make({ after: 0 }), /"after" is 0; allowed is a finite duration longer than zero/],
+    [
+      () => Policy.make({ deadline: "1 second", hedge: { after: "1 second" } }),
+      /"after" is 1s; allowed is less than the deadline, which is 1s/
+    ],
+    [
+      () => Policy.compose(Hedge.make({ after: "2 seconds" }), Timeout.make("1 second")),
+      /"after" is 2s; allowed is less than the timeout, which is 1s/
+    ],
     [() => Hedge.make({ extraLoad: 0 }), /"extraLoad" is 0; allowed is a number above 0 and below 1/],
     [() => Hedge.whenSafe({ extraLoad: 1 }), /"extraLoad" is 1/],
     [
@@ -304,8 +314,12 @@ describe("a hedge's options", () => {
       /"extraLoad" is 0\.05; allowed is at most the share of the budget, which is 0\.02/
     ],
     [
+      () => Policy.compose(retrying, Policy.compose(Timeout.make("1 second"), retrying)),
+      /A policy has a retry and a retry/
+    ],
+    [
       () => Policy.make(both),
-      /"hedge" is given beside "retry"/
+      /A policy has a retry and a hedge; allowed is one of them/
     ]
   ]
   for (const [make, message] of refused) {

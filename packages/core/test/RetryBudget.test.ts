@@ -111,6 +111,26 @@ describe("RetryBudget", () => {
       }
     }))
 
+  it.effect("earns by an error that is an answer, wherever it comes up", () =>
+    Effect.gen(function*() {
+      const notFound = Effect.fail(new Down({ outcome: Outcome.success }))
+      const write = Operation.make("write", { idempotent: false })
+      const budgeted = (make: (budget: RetryBudget.RetryBudget) => Policy.Policy<unknown>) => {
+        const budget = RetryBudget.make({ share: 1, perSecond: 0 })
+        return { budget, policy: make(budget) }
+      }
+      const retries = budgeted((budget) => Policy.make({ retry: { times: 1, budget } }))
+      yield* Effect.exit(Policy.apply(notFound, retries.policy, read))
+      yield* Effect.exit(Policy.apply(Policy.apply(notFound, retries.policy, read), Retry.make({ times: 1 }), read))
+      assert.strictEqual(yield* drained(retries.budget), 2)
+      for (const hedge of [{}, { after: "1 second" }] as const) {
+        const hedges = budgeted((budget) => Policy.make({ hedge: { ...hedge, budget } }))
+        yield* Effect.exit(Policy.apply(notFound, hedges.policy, read))
+        yield* Effect.exit(Policy.apply(notFound, hedges.policy, write))
+        assert.strictEqual(yield* drained(hedges.budget), 2)
+      }
+    }))
+
   it.effect("earns by what a retry repaired, and by what is called within an attempt of another policy", () =>
     Effect.gen(function*() {
       const budget = RetryBudget.make({ share: 1, perSecond: 1, burst: 10 })

@@ -9,6 +9,7 @@ import type {
   BulkheadFull,
   CircuitOpen,
   DeadlineExceeded,
+  FaultInjected,
   PolicyError
 } from "../src/policy/PolicyError.ts"
 import * as Retry from "../src/policy/Retry.ts"
@@ -56,7 +57,8 @@ describe("Policy.make", () => {
         | PolicyError<DeadlineExceeded>
         | PolicyError<AttemptTimeout>
         | PolicyError<CircuitOpen>
-        | PolicyError<BulkheadFull>,
+        | PolicyError<BulkheadFull>
+        | PolicyError<FaultInjected>,
         Operation.Operation,
         true
       >
@@ -107,6 +109,13 @@ describe("Policy.run", () => {
     expect(work.pipe(Policy.apply(policy, write))).type.toBe<
       Effect.Effect<number, QueryError | PolicyError<DeadlineExceeded> | PolicyError<AttemptTimeout>, Db>
     >()
+  })
+
+  test("lets the faults of a chaos arise within an attempt", () => {
+    const policy = Policy.make({ deadline: "1 second", chaos: { seed: 1 } })
+    const handled = Policy.run(policy, write, (attempt) => Effect.catchTag(attempt(work), "PolicyError", () => work))
+    expect(handled).type.toBe<Effect.Effect<number, QueryError | PolicyError<DeadlineExceeded>, Db>>()
+    expect(Policy.make).type.not.toBeCallableWith({ chaos: { seed: 1, eror: { share: 1 } } })
   })
 
   test("adds nothing for a policy that does not fail", () => {

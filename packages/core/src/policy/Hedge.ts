@@ -1,14 +1,14 @@
 /**
- * Asks a second time when the first attempt is slower than nearly all others are, and takes the answer that comes first:
- * for the rare calls that meet a stalled server, a lost packet or a pause of a garbage collector.
+ * Asks a second time when the first attempt is slower than nearly all others are, and takes the answer that comes
+ * first: for the rare calls that meet a stalled server, a lost packet or a pause of a garbage collector.
  *
- * The second attempt begins after a fixed time or, better, after the percentile of the latencies measured that goes with
- * the extra load allowed: at 5 % extra load, when 95 of 100 calls would have been answered. It is charged to the same
- * budget as retries are, so that a backend that is slow as a whole is not asked twice.
+ * The second attempt begins after a fixed time or, better, after the percentile of the latencies measured that goes
+ * with the extra load allowed: at 5 % extra load, when 95 of 100 calls would have been answered. It is charged to the
+ * same budget as retries are, so that a backend that is slow as a whole is not asked twice.
  *
- * A hedge does not repeat what failed: an attempt that fails alone ends the call, one that fails beside another leaves it
- * to that one. Only idempotent operations are hedged. There is either a hedge or a retry, and within an attempt of another
- * hedge or retry there is none.
+ * A hedge does not repeat what failed: an attempt that fails alone ends the call, one that fails beside another leaves
+ * it to that one. Only idempotent operations are hedged. There is either a hedge or a retry, and within an attempt of
+ * another hedge or retry there is none.
  *
  * The slower attempt goes on to its own end, or to the deadline of the call, unless `cancelLoser` is set: with many
  * protocols an interrupted call costs its connection, and a new one costs more than the answer.
@@ -19,7 +19,8 @@
  *
  * const read = Operation.make("greeting.read", { idempotent: true })
  * let calls = 0
- * const stalled = Effect.suspend(() => ++calls === 1 ? Effect.delay(Effect.succeed("late"), 500) : Effect.succeed("soon"))
+ * const late = Effect.delay(Effect.succeed("late"), "500 millis")
+ * const stalled = Effect.suspend(() => ++calls === 1 ? late : Effect.succeed("soon"))
  *
  * const policy = Hedge.make({ after: "20 millis", cancelLoser: true })
  * console.log(await Effect.runPromise(Policy.apply(stalled, policy, read))) // => soon
@@ -28,22 +29,12 @@
  *
  * @since 0.1.0
  */
-import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as validate from "../internal/validate.ts"
 import { type Budget, budgetOf } from "./internal/budget.ts"
 import { Latencies } from "./internal/latencies.ts"
-import {
-  type AttemptOf,
-  type Call,
-  entering,
-  fromStages,
-  type Policy,
-  RetryScope,
-  type Stage
-} from "./internal/policy.ts"
+import { type AttemptOf, type Call, entering, fromStages, type Policy, type Stage } from "./internal/policy.ts"
 import { Race } from "./internal/race.ts"
 import type { Idempotent, Operation } from "./Operation.ts"
 import * as Outcome from "./Outcome.ts"
@@ -58,19 +49,20 @@ import * as RetryBudget from "./RetryBudget.ts"
  */
 export interface Options {
   /**
-   * When the second attempt begins. Default: once the first has taken longer than `1 - extraLoad` of the last two thousand
-   * calls or so did; until so many are measured that five were slower, none begins.
+   * When the second attempt begins: before a timeout or a deadline that the hedge is composed with. Default: once the
+   * first has taken longer than `1 - extraLoad` of the last two thousand calls or so did; until so many are measured
+   * that five were slower, none begins.
    */
   readonly after?: Duration.Input | undefined
   /**
-   * The share of calls that may be asked a second time, above 0 and below 1. Default 0.05, from J. Dean and L. A. Barroso,
-   * "The Tail at Scale", Communications of the ACM, 2013.
+   * The share of calls that may be asked a second time, above 0 and below 1. Default 0.05, from J. Dean and L. A.
+   * Barroso, "The Tail at Scale", Communications of the ACM, 2013.
    */
   readonly extraLoad?: number | undefined
   /**
-   * What second attempts are charged to; its share is at least `extraLoad`, or the calls that would be slow anyway would
-   * use it up. Default: one of its own that earns `extraLoad`. Give the same one to every policy that leads to the same
-   * backend.
+   * What second attempts are charged to; its share is at least `extraLoad`, or the calls that would be slow anyway
+   * would use it up. Default: one of its own that earns `extraLoad`. Give the same one to every policy that leads to
+   * the same backend.
    */
   readonly budget?: RetryBudget.RetryBudget | undefined
   /** Whether the slower attempt is interrupted: for work that is cheap to cancel. Default: no. */
@@ -114,30 +106,32 @@ const skipped = (call: Call, why: HedgeSkipped["why"]): void =>
 const stage = (settings: Settings): Stage => {
   const { budget, latencies } = settings
   const enter = entering(first)
-  const earned = <A>(value: A): Exit.Exit<A> => {
-    budget.earn()
-    return Exit.succeed(value)
-  }
-  const plain = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.flatMap(effect, earned)
+  // An error that is an answer shows the backend to be well, too.
+  const earning = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.onExitPrimitive(effect, (exit) => {
+      if (settings.classify(exit)._tag === "Success") budget.earn()
+      return undefined
+    })
   const measured = <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E, R> => {
     const begunAt = call.now()
-    return Effect.flatMap(Effect.updateContext(effect, enter), (value) => {
-      latencies.record(call.now() - begunAt)
-      return earned(value)
-    })
+    return Effect.tap(
+      Effect.updateContext(effect, enter),
+      () => Effect.sync(() => latencies.record(call.now() - begunAt))
+    )
   }
   const delay = () => settings.after ?? latencies.percentile
   return {
     kind: "Hedge",
+    ...settings.after !== undefined && { limit: Duration.millis(settings.after) },
     around: <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call) =>
       Effect.withFiber((fiber) => {
-        const nested = Context.get(fiber.context, RetryScope) !== undefined
+        const nested = call.outerAttempt !== undefined
         if (nested || !call.operation.idempotent) {
           skipped(call, nested ? "Nested" : "NotIdempotent")
-          return plain(effect)
+          return earning(effect)
         }
         const after = delay()
-        if (after === undefined) return measured(effect, call)
+        if (after === undefined) return earning(measured(effect, call))
         return Effect.callback<A, E, R>((resume) => new Race(settings, call, effect, fiber, resume).start(after))
       }),
     snapshot: () => {
@@ -157,8 +151,8 @@ export const make = (options: Options = {}): Policy<never, Idempotent, true> =>
   fromStages("hedge", [stage(settingsOf(options))])
 
 /**
- * Accepts every operation and decides at run time: one that is not idempotent is asked once (event `HedgeSkipped`). This
- * is the hedge of `Policy.make`. Throws a `RangeError` for options out of range.
+ * Accepts every operation and decides at run time: one that is not idempotent is asked once (event `HedgeSkipped`).
+ * This is the hedge of `Policy.make`. Throws a `RangeError` for options out of range.
  *
  * @category constructors
  * @since 0.1.0

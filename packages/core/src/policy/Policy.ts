@@ -1,9 +1,9 @@
 /**
  * What is done around a call to a backend so that it bears failures: a deadline, retries, a timeout of each attempt.
  *
- * `make` assembles policies in the right order, `compose` in an order of your own, and `run` applies one. `run` is given
- * the call as a function of `attempt`: what is written inside `attempt` is the work of one attempt, and what is around
- * it, such as borrowing a connection, lies outside of it.
+ * `make` assembles policies in the right order, `compose` in an order of your own, and `run` applies one. `run` is
+ * given the call as a function of `attempt`: what is written inside `attempt` is the work of one attempt, and what is
+ * around it, such as borrowing a connection, lies outside of it.
  *
  * ```ts
  * import { Operation, Policy } from "@breakwater/core"
@@ -32,6 +32,7 @@ import * as Stream from "effect/Stream"
 import { AmbientDeadline, monotonicMillis } from "../internal/ambientDeadline.ts"
 import { EventHub } from "../internal/eventHub.ts"
 import * as Bulkhead from "./Bulkhead.ts"
+import * as Chaos from "./Chaos.ts"
 import * as CircuitBreaker from "./CircuitBreaker.ts"
 import * as Deadline from "./Deadline.ts"
 import * as Hedge from "./Hedge.ts"
@@ -39,7 +40,14 @@ import { Call, fromStages, implOf, type Policy, type PolicyImpl, RetryScope, Typ
 import { type Snapshot, snapshotOf } from "./internal/snapshot.ts"
 import type { Operation } from "./Operation.ts"
 import type * as Outcome from "./Outcome.ts"
-import type { AttemptTimeout, BulkheadFull, CircuitOpen, DeadlineExceeded, PolicyError } from "./PolicyError.ts"
+import type {
+  AttemptTimeout,
+  BulkheadFull,
+  CircuitOpen,
+  DeadlineExceeded,
+  FaultInjected,
+  PolicyError
+} from "./PolicyError.ts"
 import type { PolicyEvent } from "./PolicyEvent.ts"
 import * as Retry from "./Retry.ts"
 import * as Timeout from "./Timeout.ts"
@@ -68,6 +76,8 @@ export interface Options {
   readonly breaker?: Omit<CircuitBreaker.Options, "classify"> | undefined
   /** Bounds how many attempts run at once. A pooled backend needs none: its pool does. */
   readonly bulkhead?: Bulkhead.Options | undefined
+  /** Breaks attempts on purpose, for tests. */
+  readonly chaos?: Chaos.Options | undefined
   /** How the exit of an attempt counts. Default: `Outcome.fromExit`. */
   readonly classify?: Outcome.Classifier | undefined
 }
@@ -97,6 +107,7 @@ export type KnownOptions<O extends Options> = Known<O, Options> & {
   readonly hedge?: KnownHedge<O> | undefined
   readonly breaker?: Known<O["breaker"], CircuitBreaker.Options> | undefined
   readonly bulkhead?: Known<O["bulkhead"], Bulkhead.Options> | undefined
+  readonly chaos?: Known<O["chaos"], Chaos.Options> | undefined
 }
 
 /**
@@ -110,6 +121,7 @@ export type ErrorOf<O extends Options> =
   | (IsSet<O, "timeout"> extends true ? PolicyError<AttemptTimeout> : never)
   | (IsSet<O, "breaker"> extends true ? PolicyError<CircuitOpen> : never)
   | (IsSet<O, "bulkhead"> extends true ? PolicyError<BulkheadFull> : never)
+  | (IsSet<O, "chaos"> extends true ? PolicyError<FaultInjected> : never)
 
 /**
  * Whether a policy with these settings may run a call more than once.
@@ -135,7 +147,7 @@ export interface Attempt<out E> {
  * @category models
  * @since 0.1.0
  */
-export type WithinAttempt<E> = Extract<E, PolicyError<AttemptTimeout>>
+export type WithinAttempt<E> = Extract<E, PolicyError<AttemptTimeout | FaultInjected>>
 
 /**
  * The part of a policy's errors that arises around the attempts.
@@ -143,7 +155,7 @@ export type WithinAttempt<E> = Extract<E, PolicyError<AttemptTimeout>>
  * @category models
  * @since 0.1.0
  */
-export type AroundAttempts<E> = Exclude<E, PolicyError<AttemptTimeout>>
+export type AroundAttempts<E> = Exclude<E, PolicyError<AttemptTimeout | FaultInjected>>
 
 /**
  * Refuses an operation that a policy must not be applied to, with what to do about it.
@@ -178,12 +190,12 @@ const fromParts = <E, Op extends Operation, Repeats extends boolean>(
 ): Policy<E, Op, Repeats> => fromStages(name, parts.flatMap((part) => part.stages))
 
 /**
- * Assembles a policy, outermost first: deadline, retry or hedge, then for each attempt the circuit breaker, the bulkhead, the
- * borrow (which is the call's), and the timeout. Accepts every operation: one that is not idempotent is repeated only
- * when it was surely not sent.
+ * Assembles a policy, outermost first: deadline, retry or hedge, then for each attempt the circuit breaker, the
+ * bulkhead, the borrow (which is the call's), the timeout, and a chaos. Accepts every operation: one that is not
+ * idempotent is repeated only when it was surely not sent.
  *
- * Throws a `RangeError` for an option out of range, for a timeout that is not shorter than the deadline, and for a hedge
- * beside a retry.
+ * Throws a `RangeError` for an option out of range, for a timeout that is not shorter than the deadline, for a hedge
+ * that begins no earlier than either, and for a hedge beside a retry.
  *
  * @category constructors
  * @since 0.1.0
@@ -191,10 +203,7 @@ const fromParts = <E, Op extends Operation, Repeats extends boolean>(
 export const make = <const O extends Options>(
   options: O & KnownOptions<O>
 ): Policy<ErrorOf<O>, Operation, RepeatsOf<O>> => {
-  const { breaker, bulkhead, classify, deadline, hedge, name, retry, timeout }: Options = options
-  if (retry !== undefined && hedge !== undefined) {
-    throw new RangeError(`Option "hedge" is given beside "retry"; allowed is one of them: both multiply the attempts.`)
-  }
+  const { breaker, bulkhead, chaos, classify, deadline, hedge, name, retry, timeout }: Options = options
   const parts: Array<PolicyImpl> = []
   if (deadline !== undefined) parts.push(implOf(Deadline.make(deadline)))
   if (retry !== undefined) parts.push(implOf(Retry.whenSafe({ ...retry, classify })))
@@ -202,13 +211,15 @@ export const make = <const O extends Options>(
   if (breaker !== undefined) parts.push(implOf(CircuitBreaker.make({ ...breaker, classify })))
   if (bulkhead !== undefined) parts.push(implOf(Bulkhead.make(bulkhead)))
   if (timeout !== undefined) parts.push(implOf(Timeout.make(timeout)))
+  if (chaos !== undefined) parts.push(implOf(Chaos.make(chaos)))
   return fromParts(name ?? "policy", parts)
 }
 
 /**
  * Puts one policy around another. The result has events and a snapshot of its own; state that a policy holds is shared.
  *
- * Types refuse a retry or a hedge inside another. Throws a `RangeError` where a timeout is not shorter than a deadline.
+ * Types refuse a retry or a hedge inside another. Throws a `RangeError` where a timeout is not shorter than a
+ * deadline, where a hedge begins no earlier than either, and where both policies repeat.
  *
  * @category combinators
  * @since 0.1.0

@@ -89,18 +89,34 @@ export interface BulkheadFull {
 }
 
 /**
+ * An attempt was broken on purpose, by `Chaos`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FaultInjected {
+  readonly _tag: "FaultInjected"
+  /** Name of the operation. */
+  readonly operation: string
+  readonly fault: "latency" | "error" | "hang"
+  /** It stands for a fault of the backend, which leaves everybody in doubt. */
+  readonly sent: "unknown"
+}
+
+/**
  * Why a policy ended a call.
  *
  * @category models
  * @since 0.1.0
  */
-export type Reason = DeadlineExceeded | AttemptTimeout | CircuitOpen | BulkheadFull
+export type Reason = DeadlineExceeded | AttemptTimeout | CircuitOpen | BulkheadFull | FaultInjected
 
 const outcomeOf = (reason: Reason): Outcome.Outcome => {
   switch (reason._tag) {
     case "DeadlineExceeded":
       return Outcome.ignored(reason.sent)
     case "AttemptTimeout":
+    case "FaultInjected":
       return Outcome.failure(reason.sent)
     case "CircuitOpen":
     case "BulkheadFull":
@@ -138,6 +154,8 @@ const messageOf = (reason: Reason): string => {
     case "BulkheadFull":
       return `"${reason.operation}" was refused: ${plural(reason.permits, "call")} run and ${reason.waiting} wait. ` +
         "Send less at once, or allow more."
+    case "FaultInjected":
+      return `"${reason.operation}" was broken on purpose (${reason.fault}): the policy it goes through has a chaos in it.`
   }
 }
 

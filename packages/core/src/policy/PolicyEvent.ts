@@ -170,6 +170,17 @@ export interface BulkheadRefused extends Common {
 }
 
 /**
+ * An attempt was broken on purpose.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FaultInjected extends Common {
+  readonly _tag: "FaultInjected"
+  readonly fault: "latency" | "error" | "hang"
+}
+
+/**
  * What a policy did to a call.
  *
  * @category models
@@ -186,3 +197,4 @@ export type PolicyEvent =
   | DeadlineExceeded
   | CircuitChanged
   | BulkheadRefused
+  | FaultInjected

@@ -4,16 +4,16 @@
  * What is repeated, by the outcome of the attempt:
  * - `Failure`: when it was surely not sent, always; otherwise only when the operation is idempotent
  * - `Overload`: by the same rule, and only when the backend said when to come back
- * - `Success` and `Ignored`: never. A refusal on our own side, such as a full queue, would only be made worse, and an open
- *   circuit is there to fail fast
+ * - `Success` and `Ignored`: never. A refusal on our own side, such as a full queue, would only be made worse, and an
+ *   open circuit is there to fail fast
  *
  * Interruptions and defects are never repeated. When no further attempt is made the call fails with the error of the
- * last one, unchanged; `attemptsOf` reads from its cause how many there were. A retry inside an attempt of another does not
- * repeat, so that layers do not multiply.
+ * last one, unchanged; `attemptsOf` reads from its cause how many there were. A retry inside an attempt of another does
+ * not repeat, so that layers do not multiply.
  *
- * How often in total, over all callers of a backend, is for a `RetryBudget` to say. Where a deadline is set, no attempt is
- * begun that would not end before it: none whose delay and usual duration, a running mean of those that succeeded, are
- * longer than the time left.
+ * How often in total, over all callers of a backend, is for a `RetryBudget` to say. Where a deadline is set, no attempt
+ * is begun that would not end before it: none whose delay and usual duration, a running mean of those that succeeded,
+ * are longer than the time left.
  *
  * @since 0.1.0
  */
@@ -140,8 +140,8 @@ export const decorrelatedJitter = (options?: {
 export const prompt: Omit<Options, "classify"> = { times: 3 }
 
 /**
- * Three retries, each after twice the time of the one before: 1, 2 and 4 seconds at most, with full jitter. For work that
- * nobody waits for, such as a job.
+ * Three retries, each after twice the time of the one before: 1, 2 and 4 seconds at most, with full jitter. For work
+ * that nobody waits for, such as a job.
  *
  * @category presets
  * @since 0.1.0
@@ -163,7 +163,8 @@ export interface Attempts {
   /** How many there might have been. */
   readonly of: number
   /**
-   * Time since the call began, where a deadline or a listener had it measured; otherwise since its first attempt failed.
+   * Time since the call began, where a deadline or a listener had it measured; otherwise since its first attempt
+   * failed.
    */
   readonly elapsed: Duration.Duration
 }
@@ -305,6 +306,7 @@ const repeat = Effect.fnUntraced(function*<A, E, R>(
     if (failure === undefined) return yield* Effect.failCause(cause)
     const outcome = settings.classify(Exit.failCause(cause))
     call.attemptFailed(failure.error, outcome)
+    if (outcome._tag === "Success") settings.budget.earn()
     // A refusal on our own side never reached the backend.
     if (attempt > 1 && outcome._tag === "Ignored" && outcome.sent === "no") settings.budget.refund()
     const again = yield* waitForNext(settings, step, call, { attempt, of, cause: failure.error }, outcome)
@@ -333,6 +335,7 @@ const leaveToOuter = <E>(
   if (failure === undefined) return Effect.failCause(cause)
   const outcome = settings.classify(Exit.failCause(cause))
   call.attemptFailed(failure.error, outcome)
+  if (outcome._tag === "Success") settings.budget.earn()
   if (outcome._tag === "Success" || outcome._tag === "Ignored") return Effect.failCause(cause)
   const why = whyNot(settings, call.operation, outcome) ?? "Nested"
   skipped(call, { ...outer, cause: failure.error }, why)
@@ -355,18 +358,17 @@ const stage = (settings: Settings): Stage => {
   }
   return {
     kind: "Retry",
-    around: (effect, call) =>
-      Effect.withFiber((fiber) => {
-        const outer = Context.get(fiber.context, RetryScope)
-        if (outer !== undefined) {
-          const onFailure = <E>(cause: Cause.Cause<E>) => leaveToOuter(settings, call, cause, outer)
-          return Effect.matchCauseEffect(effect, { onSuccess: earned, onFailure })
-        }
-        return Effect.matchCauseEffect(Effect.updateContext(effect, enter), {
-          onSuccess: attemptTime.isDue() ? measured(call) : earned,
-          onFailure: (cause) => repeat(settings, effect, call, cause)
-        })
-      }),
+    around: (effect, call) => {
+      const outer = call.outerAttempt
+      if (outer !== undefined) {
+        const onFailure = <E>(cause: Cause.Cause<E>) => leaveToOuter(settings, call, cause, outer)
+        return Effect.matchCauseEffect(effect, { onSuccess: earned, onFailure })
+      }
+      return Effect.matchCauseEffect(Effect.updateContext(effect, enter), {
+        onSuccess: attemptTime.isDue() ? measured(call) : earned,
+        onFailure: (cause) => repeat(settings, effect, call, cause)
+      })
+    },
     snapshot: () => ({ retryBudget: budget.state })
   }
 }

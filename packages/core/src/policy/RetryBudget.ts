@@ -2,12 +2,13 @@
  * How many attempts beyond the first all callers of a backend may make together, so that repeating what failed cannot
  * multiply an outage.
  *
- * Every call that succeeds earns a share of an attempt, every retry and every hedge spends one, and a small number a
- * second may be spent whatever the calls come to. One budget belongs to one backend: where several policies lead to the
- * same backend they are given the same budget, and whoever reconnects to it charges it too (`charge`).
+ * Every call that succeeds, or fails with what is an answer of the backend, earns a share of an attempt, every retry
+ * and every hedge spends one, and a small number a second may be spent whatever the calls come to. One budget belongs
+ * to one backend: where several policies lead to the same backend they are given the same budget, and whoever
+ * reconnects to it charges it too (`charge`).
  *
- * Refusals on our own side neither earn nor spend. A retry that is not made for want of budget fails with the error of the
- * attempt before it.
+ * Refusals on our own side neither earn nor spend. A retry that is not made for want of budget fails with the error of
+ * the attempt before it.
  *
  * ```ts
  * import { Policy, RetryBudget } from "@breakwater/core"
@@ -72,8 +73,8 @@ export const make = (options: Options = {}): RetryBudget => {
 export const unlimited: RetryBudget = new Budget(1, 0, Infinity, Infinity)
 
 /**
- * Spends one attempt, and says whether it was there to be spent: for what goes to the backend past its policies, such as
- * the reconnects of a backend.
+ * Spends one attempt, and says whether it was there to be spent: for what goes to the backend past its policies, such
+ * as the reconnects of a backend.
  *
  * @category combinators
  * @since 0.1.0

@@ -90,6 +90,8 @@ const fromPolicy = (error: PolicyError, idempotent: boolean): SqlError => {
       return sharing(error, () => wrap("ConnectionError", error, "acquire"))
     case "BulkheadFull":
       return wrap("ConnectionError", error, "acquire")
+    case "FaultInjected":
+      return wrap(idempotent ? "ConnectionError" : "UnknownError", error, "execute")
   }
 }
 

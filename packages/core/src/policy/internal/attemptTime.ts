@@ -1,4 +1,4 @@
-/** How many calls go unmeasured for one that is measured: reading the clock costs more than the rest of a retry does. */
+/** How many calls go unmeasured for one that is: reading the clock twice is a good part of what a retry costs. */
 const SKIPPED = 15
 
 /** The weight of the newest measurement. */

@@ -23,8 +23,8 @@ export const TypeId = "~@breakwater/core/Policy"
  * What is done around a call to make it bear failures of its backend. A value: it may be kept, composed, and run any
  * number of times, concurrently too.
  *
- * `E` is what it may fail with of its own, `Op` which operations it accepts, and `Repeats` whether it may run a call more
- * than once.
+ * `E` is what it may fail with of its own, `Op` which operations it accepts, and `Repeats` whether it may run a call
+ * more than once.
  *
  * @category models
  * @since 0.1.0
@@ -47,7 +47,7 @@ export interface Policy<out E, in Op extends Operation = Operation, out Repeats 
  * @internal
  */
 export interface Stage {
-  readonly kind: "Deadline" | "Retry" | "Hedge" | "CircuitBreaker" | "Bulkhead" | "Timeout"
+  readonly kind: "Deadline" | "Retry" | "Hedge" | "CircuitBreaker" | "Bulkhead" | "Timeout" | "Chaos"
   /** What time-bound stages are set to, for comparing them. */
   readonly limit?: Duration.Duration
   readonly around?: <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call) => Effect.Effect<A, E | PolicyError, R>
@@ -99,6 +99,11 @@ export class Call {
     return Context.get(this.context, GiveUp)
   }
 
+  /** Of a retry or hedge that the whole run is inside of. */
+  get outerAttempt(): AttemptOf | undefined {
+    return Context.get(this.context, RetryScope)
+  }
+
   get clock(): Clock.Clock {
     return Context.get(this.context, Clock.Clock)
   }
@@ -146,13 +151,38 @@ const Proto = {
 const limitsOf = (stages: ReadonlyArray<Stage>, kind: Stage["kind"]): ReadonlyArray<Duration.Duration> =>
   stages.flatMap((stage) => stage.kind === kind && stage.limit !== undefined ? [stage.limit] : [])
 
-const refuseLongTimeouts = (stages: ReadonlyArray<Stage>): void => {
-  for (const timeout of limitsOf(stages, "Timeout")) {
-    for (const deadline of limitsOf(stages, "Deadline")) {
-      if (Duration.isGreaterThanOrEqualTo(timeout, deadline)) {
-        refuse("timeout", timeout, `less than the deadline, which is ${Duration.format(deadline)}`)
+const refuseNotLess = (
+  [option, limits]: readonly [string, ReadonlyArray<Duration.Duration>],
+  [than, bounds]: readonly [string, ReadonlyArray<Duration.Duration>]
+): void => {
+  for (const limit of limits) {
+    for (const bound of bounds) {
+      if (Duration.isGreaterThanOrEqualTo(limit, bound)) {
+        refuse(option, limit, `less than the ${than}, which is ${Duration.format(bound)}`)
       }
     }
+  }
+}
+
+// A timeout beyond the deadline never ends an attempt, and a hedge beyond either of them never begins one.
+const refuseIdleLimits = (stages: ReadonlyArray<Stage>): void => {
+  const deadline = ["deadline", limitsOf(stages, "Deadline")] as const
+  const timeout = ["timeout", limitsOf(stages, "Timeout")] as const
+  const after = ["after", limitsOf(stages, "Hedge")] as const
+  refuseNotLess(timeout, deadline)
+  refuseNotLess(after, deadline)
+  refuseNotLess(after, timeout)
+}
+
+// Types refuse it where they know; within one policy it would go unnoticed, each not knowing of the other.
+const refuseTwoRepeats = (stages: ReadonlyArray<Stage>): void => {
+  const repeats = stages.filter(({ kind }) => kind === "Retry" || kind === "Hedge").map(({ kind }) =>
+    kind.toLowerCase()
+  )
+  if (repeats.length > 1) {
+    throw new RangeError(
+      `A policy has a ${repeats.join(" and a ")}; allowed is one of them: both multiply the attempts.`
+    )
   }
 }
 
@@ -161,7 +191,8 @@ export const fromStages = <E, Op extends Operation, Repeats extends boolean>(
   name: string,
   stages: ReadonlyArray<Stage>
 ): Policy<E, Op, Repeats> => {
-  refuseLongTimeouts(stages)
+  refuseIdleLimits(stages)
+  refuseTwoRepeats(stages)
   const innermostFirst = stages.toReversed()
   return Object.assign(Object.create(Proto), {
     name,
@@ -200,8 +231,8 @@ export const RetryScope: Context.Reference<AttemptOf | undefined> = Context.Refe
 )
 
 /**
- * What puts a program into the first attempt of a call. Nearly every run begins in the same context as the one before it:
- * what is derived from it is kept.
+ * What puts a program into the first attempt of a call. Nearly every run begins in the same context as the one before
+ * it: what is derived from it is kept.
  *
  * @internal
  */

@@ -97,18 +97,18 @@ export class Race<A, E, R> {
     if (this.isOver) return
     // A bug is as final as an answer; whatever else goes wrong may go right in the other attempt.
     const isFinal = outcome._tag === "Success" || Exit.hasDies(exit)
-    if (isFinal || this.running.size === 0) return this.settle(attempt, exit)
+    if (isFinal || this.running.size === 0) {
+      if (outcome._tag === "Success") this.settings.budget.earn()
+      return this.settle(attempt, exit)
+    }
     const failure = exit._tag === "Failure" ? exit.cause.reasons.find(Cause.isFailReason) : undefined
     if (failure !== undefined) this.call.lastFailure = failure
   }
 
   private settle(attempt: Attempt, exit: Exit.Exit<A, E>): void {
     this.finish()
-    if (exit._tag === "Success") {
-      this.settings.budget.earn()
-      if (attempt.number === 2) {
-        this.call.record("hedgesWon", (common) => ({ ...common, _tag: "HedgeWon" }))
-      }
+    if (exit._tag === "Success" && attempt.number === 2) {
+      this.call.record("hedgesWon", (common) => ({ ...common, _tag: "HedgeWon" }))
     }
     for (const loser of this.running) this.leave(loser)
     this.resume(exit)

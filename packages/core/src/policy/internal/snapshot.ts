@@ -5,8 +5,8 @@
  */
 import type * as Duration from "effect/Duration"
 /**
- * What a circuit shows: its state, who decides it, and the attempts that count in it. A window by time shows those up to
- * the last one.
+ * What a circuit shows: its state, who decides it, and the attempts that count in it. A window by time shows those up
+ * to the last one.
  *
  * @category models
  * @since 0.1.0
@@ -80,6 +80,8 @@ interface Counted {
   circuitOpened: number
   circuitRejected: number
   bulkheadRefused: number
+  /** Attempts delayed, failed or hung on purpose. */
+  faultsInjected: number
 }
 
 /** @internal */
@@ -102,7 +104,8 @@ const zeroCounted: Counted = {
   deadlinesExceeded: 0,
   circuitOpened: 0,
   circuitRejected: 0,
-  bulkheadRefused: 0
+  bulkheadRefused: 0,
+  faultsInjected: 0
 }
 
 // They are the keys of an object with these keys and no others.
@@ -112,8 +115,8 @@ const counted = Object.keys(zeroCounted) as ReadonlyArray<keyof Counted>
 export const zeroCounts = (): Counts => ({ calls: 0, unstarted: 0, repeats: 0, ...zeroCounted })
 
 /**
- * How much a policy has done since it was made, and how things stand where it has a state. A policy without parts counts
- * nothing.
+ * How much a policy has done since it was made, and how things stand where it has a state. A policy without parts
+ * counts nothing.
  *
  * @category models
  * @since 0.1.0
