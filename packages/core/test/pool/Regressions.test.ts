@@ -171,6 +171,15 @@ describe("strangers' mistakes", () => {
       }
     }))
 
+  it.effect("a priority of NaN used to be served before all others", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      assert.throws(() => Pool.use(pool, () => Effect.void, { priority: NaN }), RangeError, /"priority" is NaN/)
+      assert.throws(() => Pool.get(pool, { priority: NaN }), RangeError, /"priority" is NaN/)
+      yield* Pool.use(pool, () => Effect.void, { priority: -Infinity })
+    }))
+
   it.effect("a backoff that died used to end all dialling", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
