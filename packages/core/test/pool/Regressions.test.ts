@@ -467,7 +467,9 @@ describe("callbacks into the pool", () => {
         const opened = how === "fails" ? Effect.fail("no") : Effect.succeed("connection")
         const pool: Pool.Pool<string> = yield* Pool.make({
           name: "p",
-          acquire: Effect.suspend(() => ++dials > 2 ? Effect.succeed("sound") : Effect.andThen(Pool.clear(pool), opened)),
+          acquire: Effect.suspend(() =>
+            ++dials > 2 ? Effect.succeed("sound") : Effect.andThen(Pool.clear(pool), opened)
+          ),
           size: { max: 2 }
         })
         const borrow = yield* Effect.forkChild(Pool.use(pool, Effect.succeed))
