@@ -368,7 +368,8 @@ export const warm = <A>(self: Pool<A>): Effect.Effect<void, PoolError> => awaitW
 /**
  * Ends the pool: borrows that wait or come fail as `Closed`, idle connections close, work under way may finish. At
  * the deadline the rest is cut, fails as `Revoked`, and is listed in the report. The connections' own closes are
- * waited for another five seconds at most.
+ * waited for another five seconds at most. Interrupted, it cuts nothing: the pool goes on draining until another drain,
+ * or the end of its scope, ends it.
  *
  * @since 0.1.0
  * @category lifecycle
