@@ -90,7 +90,8 @@ const hardCap: Case = {
 const dialLimit: Case = {
   number: 9,
   name: "Dial limit",
-  about: "Two dials allowed at once, 40 callers: never more than two run, neither at a cold start nor after an outage, " +
+  about:
+    "Two dials allowed at once, 40 callers: never more than two run, neither at a cold start nor after an outage, " +
     "and all are served.",
   run: async (t) => {
     t.server.dialTime = 50
