@@ -26,15 +26,17 @@ describe("a verdict", () => {
 })
 
 /** Answers every call in the worst way. */
+const answering = (acquire: () => Promise<Conformance.Connection>): Conformance.Pool => ({
+  acquire,
+  release: () => {},
+  invalidate: () => {},
+  stats: () => ({ idle: 0, used: 0, waiting: 0 }),
+  close: () => new Promise(() => {})
+})
+
 const hopeless = (acquire: () => Promise<Conformance.Connection>): Conformance.Adapter => ({
   name: "hopeless",
-  make: () => ({
-    acquire,
-    release: () => {},
-    invalidate: () => {},
-    stats: () => ({ idle: 0, used: 0, waiting: 0 }),
-    close: () => new Promise(() => {})
-  })
+  make: () => answering(acquire)
 })
 
 const results = (adapter: Conformance.Adapter, limit: number) =>
@@ -61,6 +63,62 @@ describe("a pool that", () => {
       const { reason, result } = yield* verdictOn({ ...breakwater, make }, 7)
       assert.deepStrictEqual({ reason, result }, { reason: "it threw: bad option", result: "fail" })
     }))
+
+  const forged: Conformance.Connection = { id: 1, isAlive: true, send: async () => "", onLost: () => {} }
+  const lends: Record<string, (server: Conformance.Server) => Promise<Conformance.Connection>> = {
+    "lends one connection to all who ask": (server) => server.open(),
+    "lends what is no connection": () => Promise.resolve(forged)
+  }
+  for (const [what, lend] of Object.entries(lends)) {
+    it.live(`${what} passes nothing for which several borrow`, () =>
+      Effect.gen(function*() {
+        const make: Conformance.Adapter["make"] = ({ server }) => {
+          const lent = lend(server)
+          return answering(() => lent)
+        }
+        const { verdicts } = yield* Conformance.run({ name: "sharing", make }, { only: [5, 6, 8] })
+        assert.deepStrictEqual(verdicts.map(({ result }) => result), ["fail", "fail", "fail"])
+      }), PATIENCE)
+  }
+
+  it.live("turns most callers away does not pass for one that serves them soon", () =>
+    Effect.gen(function*() {
+      const make: Conformance.Adapter["make"] = (setup) => breakwater.make({ ...setup, maxWaiting: 5 })
+      const { reason } = yield* verdictOn({ ...breakwater, make }, 8)
+      assert.strictEqual(reason, "40 of 50 requests were not served")
+    }), PATIENCE)
+
+  it.live("never comes back from an outage does not pass for one that dials with care", () =>
+    Effect.gen(function*() {
+      const make: Conformance.Adapter["make"] = (setup) => {
+        let refused = false
+        const open: Conformance.Server["open"] = async (signal) => {
+          if (refused) return new Promise(() => {})
+          try {
+            return await setup.server.open(signal)
+          } catch (error) {
+            refused = true
+            throw error
+          }
+        }
+        return breakwater.make({ ...setup, server: { ...setup.server, open } })
+      }
+      const { reason } = yield* verdictOn({ ...breakwater, make }, 9)
+      assert.strictEqual(reason, "not every caller was served after an outage")
+    }), PATIENCE)
+
+  it.live("refuses in the next tick has refused in the turn in which it was asked", () =>
+    Effect.gen(function*() {
+      const make: Conformance.Adapter["make"] = async (setup) => {
+        const pool = await breakwater.make(setup)
+        const acquire: Conformance.Pool["acquire"] = (options) =>
+          pool.acquire(options).catch((error: unknown) =>
+            new Promise((_, reject) => process.nextTick(() => reject(error)))
+          )
+        return { ...pool, acquire }
+      }
+      assert.strictEqual((yield* verdictOn({ ...breakwater, make }, 4)).reason, "")
+    }), PATIENCE)
 
   it.live("goes on working at one instant without end is given up", () =>
     Effect.gen(function*() {

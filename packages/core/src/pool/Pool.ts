@@ -30,7 +30,7 @@ import { AmbientDeadline } from "../internal/ambientDeadline.ts"
 import { Deadlines } from "../internal/deadlines.ts"
 import { EventHub } from "../internal/eventHub.ts"
 import { Outbox } from "../internal/outbox.ts"
-import { boundedMillis, finiteMillis } from "../internal/validate.ts"
+import { boundedMillis, finiteMillis, refuse } from "../internal/validate.ts"
 import { abandon, abandonable } from "./internal/abandon.ts"
 import { Borrow } from "./internal/borrow.ts"
 import { Dialer } from "./internal/dialer.ts"
@@ -154,7 +154,7 @@ export const layer = <Self, A, E, R>(
 /**
  * Borrows a connection for one effect. It comes back when the effect ends, however it ends.
  *
- * Throws a `RangeError` for a `timeout` that is not allowed.
+ * Throws a `RangeError` for a `timeout` that is not allowed, and for a `priority` that is no number.
  * Fails as `AcquireTimeout`, `QueueFull`, `Shed`, `Unavailable`, `NestedAcquire` or `Closed` when no connection was
  * lent, and as `Revoked` when it was cut under the effect. Interruption of the caller while it waits leaves the queue at
  * once.
@@ -250,8 +250,11 @@ const end = <A>(state: PoolState<A>, borrow: Borrow<A>, exit: Exit.Exit<unknown,
   })
 
 /** Checked when the borrow is described: a bad option must not wait for a busy pool to show. */
-const timeoutOf = <A>(state: PoolState<A>, options: UseOptions | undefined): number =>
-  options?.timeout === undefined ? state.settings.waitTimeout : boundedMillis("timeout", options.timeout)
+const timeoutOf = <A>(state: PoolState<A>, options: UseOptions | undefined): number => {
+  // It compares with nothing, and whoever came after it would queue behind it, whatever their own priority.
+  if (Number.isNaN(options?.priority)) refuse("priority", NaN, "a number")
+  return options?.timeout === undefined ? state.settings.waitTimeout : boundedMillis("timeout", options.timeout)
+}
 
 /** Served borrows have a connection: it leaves only with the release. */
 const itemOf = <A>(borrow: Borrow<A>): A => borrow.connection!.item
@@ -365,7 +368,8 @@ export const warm = <A>(self: Pool<A>): Effect.Effect<void, PoolError> => awaitW
 /**
  * Ends the pool: borrows that wait or come fail as `Closed`, idle connections close, work under way may finish. At
  * the deadline the rest is cut, fails as `Revoked`, and is listed in the report. The connections' own closes are
- * waited for another five seconds at most.
+ * waited for another five seconds at most. Interrupted, it cuts nothing: the pool goes on draining until another drain,
+ * or the end of its scope, ends it.
  *
  * @since 0.1.0
  * @category lifecycle

@@ -28,7 +28,9 @@
  * ```
  *
  * Gotchas: a promise cannot be interrupted. Work whose signal aborts has 100 milliseconds to settle; its connection is
- * closed if it does not, and never lent to another meanwhile.
+ * closed if it does not, and never lent to another meanwhile. Nor does it know what it runs inside of: a borrow inside
+ * another one, which an effect would be told of as `NestedAcquire`, is ended by its deadline. Options that are not allowed
+ * throw by the call, wherever they are given.
  *
  * @since 0.1.0
  */

@@ -171,6 +171,15 @@ describe("strangers' mistakes", () => {
       }
     }))
 
+  it.effect("a priority of NaN used to be served before all others", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      assert.throws(() => Pool.use(pool, () => Effect.void, { priority: NaN }), RangeError, /"priority" is NaN/)
+      assert.throws(() => Pool.get(pool, { priority: NaN }), RangeError, /"priority" is NaN/)
+      yield* Pool.use(pool, () => Effect.void, { priority: -Infinity })
+    }))
+
   it.effect("a backoff that died used to end all dialling", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
@@ -451,6 +460,26 @@ describe("callbacks into the pool", () => {
       yield* Fiber.interruptAll([...works, listener])
     }))
 
+  for (const how of ["is accepted", "fails"]) {
+    it.effect(`a dial that ${how} at once, after its acquire cleared the pool, used to be counted off twice`, () =>
+      Effect.gen(function*() {
+        let dials = 0
+        const opened = how === "fails" ? Effect.fail("no") : Effect.succeed("connection")
+        const pool: Pool.Pool<string> = yield* Pool.make({
+          name: "p",
+          acquire: Effect.suspend(() =>
+            ++dials > 2 ? Effect.succeed("sound") : Effect.andThen(Pool.clear(pool), opened)
+          ),
+          size: { max: 2 }
+        })
+        const borrow = yield* Effect.forkChild(Pool.use(pool, Effect.succeed))
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(yield* Fiber.join(borrow), "sound")
+        const { closing, idle, opening } = yield* Pool.stats(pool)
+        assert.deepStrictEqual({ closing, idle, opening }, { closing: 0, idle: 1, opening: 0 })
+      }))
+  }
+
   const calls: Record<string, (pool: Pool.Pool<Connection>, connection: Connection) => Effect.Effect<unknown>> = {
     invalidates: Pool.invalidate,
     clears: (pool) => Pool.clear(pool),
@@ -467,27 +496,4 @@ describe("callbacks into the pool", () => {
         }
       }))
   }
-})
-
-describe("callbacks into the pool", () => {
-  it.effect("a listener used to hear of a change in the middle of it, and could break the cap by what it did", () =>
-    Effect.gen(function*() {
-      const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 2 } })
-      const onRevoked = Pool.events(pool).pipe(
-        Stream.filter((event) => event._tag === "Revoked"),
-        Stream.runForEach(() => Pool.warm(pool))
-      )
-      const listener = yield* Effect.forkChild(onRevoked, now)
-      yield* Effect.yieldNow
-      const works = yield* Effect.forEach(
-        [1, 2],
-        () => Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.never)), now)
-      )
-      yield* Pool.clear(pool, { interrupt: true })
-      for (let turn = 0; turn < 5; turn++) yield* Effect.yieldNow
-      assert.strictEqual(server.peakSockets, 2)
-      assert.strictEqual((yield* Pool.stats(pool)).idle, 1)
-      yield* Fiber.interruptAll([...works, listener])
-    }))
 })

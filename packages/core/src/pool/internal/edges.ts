@@ -152,7 +152,7 @@ export class PoolEdges<A> implements Edges<A> {
   }
 
   private abortDial(dial: Dial, fiber: Fiber.Fiber<A, unknown>): void {
-    if (dial.ended) return
+    if (dial.ended || !this.dials.has(dial)) return // its end, also one in this very turn, has been counted
     dial.ended = true
     this.state.dialForsaken()
     fiber.interruptUnsafe()

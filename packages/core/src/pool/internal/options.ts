@@ -46,7 +46,11 @@ export interface CoDel {
 export interface Options<A, E, R> {
   /** Appears in errors, events and statistics. */
   readonly name: string
-  /** Opens a connection; closing its scope closes it. What it fails with becomes the `cause` of a `PoolError`. */
+  /**
+   * Opens a connection; closing its scope closes it. What it fails with becomes the `cause` of a `PoolError`. Interrupted
+   * when `dial.timeout` is over; until it has ended it holds its slot. What waits for a server should therefore be
+   * interruptible, which inside `Effect.acquireRelease` it is with the option `interruptible` only.
+   */
   readonly acquire: Effect.Effect<A, E, R | Scope.Scope>
   readonly size: {
     /** Connections kept open. Default 0. */

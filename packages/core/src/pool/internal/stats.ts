@@ -5,9 +5,9 @@
  */
 
 /**
- * Two identities hold at every moment. Connections: `idle + used + opening + checking + closing <= max`. Borrows:
- * those begun are `acquired + timedOut + refused + shed + cancelled + unavailable + nested + refusedClosed` and those that
- * still wait.
+ * Two identities hold at every moment. Connections: `idle + used + opening + checking + closing <= max`, after a `resize`
+ * to fewer as soon as what is too many has come back and closed. Borrows: those begun are `acquired + timedOut + refused +
+ * shed + cancelled + unavailable + nested + refusedClosed` and those that still wait.
  *
  * @since 0.1.0
  * @category models

@@ -45,6 +45,7 @@ export class Trial {
   readonly server: Backend
   readonly random: () => number
   readonly problems: Array<string> = []
+  private readonly lent = new Set<Connection>()
   private readonly pools: Array<Pool> = []
   private readonly servers: Array<Backend>
 
@@ -139,18 +140,25 @@ export class Trial {
     return ending
   }
 
+  async acquire(pool: Pool, options?: BorrowOptions): Promise<Connection> {
+    const connection = await pool.acquire(options)
+    this.took(connection)
+    return connection
+  }
+
   borrow(pool: Pool, options?: BorrowOptions): Ending<Connection> {
-    return this.watch(() => pool.acquire(options))
+    return this.watch(() => this.acquire(pool, options))
   }
 
   release(pool: Pool, connection: Connection): Ending<unknown> {
+    this.lent.delete(connection)
     return this.watch(() => pool.release(connection))
   }
 
   /** Borrows, works, returns; a connection that failed its work is given back as broken. */
   work<A>(pool: Pool, job: (connection: Connection) => Promise<A>, options?: BorrowOptions): Ending<A> {
     return this.watch(async () => {
-      const connection = await pool.acquire(options)
+      const connection = await this.acquire(pool, options)
       this.time.sign()
       try {
         return await job(connection)
@@ -171,9 +179,9 @@ export class Trial {
 
   /** As the pool's own `use`, or made of `acquire` and `release`. */
   useOf(pool: Pool): Use {
-    if (pool.use !== undefined) return pool.use
+    if (pool.use !== undefined) return this.seen(pool.use)
     const use: Use = async (work, options) => {
-      const connection = await pool.acquire(options)
+      const connection = await this.acquire(pool, options)
       try {
         return await work(connection, use)
       } finally {
@@ -183,7 +191,10 @@ export class Trial {
     return use
   }
 
-  async microtasks(): Promise<void> {
+  /** What is left of this turn of the loop, also for whoever answers in the next tick. */
+  async restOfTurn(): Promise<void> {
+    for (let n = 0; n < MICROTASKS; n++) await Promise.resolve()
+    await new Promise<void>((resolve) => process.nextTick(resolve))
     for (let n = 0; n < MICROTASKS; n++) await Promise.resolve()
   }
 
@@ -204,6 +215,25 @@ export class Trial {
     throw new Failed("a call of the pool did not end within two minutes")
   }
 
+  /** Whatever is asked of a pool, it lends connections of the server's, each to one at a time. */
+  private took(connection: Connection): void {
+    own(connection)
+    this.expect(!this.lent.has(connection), "it lent one connection to two borrowers at once")
+    this.lent.add(connection)
+  }
+
+  private seen(use: Use): Use {
+    return (work, options) =>
+      use(async (connection, within) => {
+        this.took(connection)
+        try {
+          return await work(connection, this.seen(within))
+        } finally {
+          this.lent.delete(connection)
+        }
+      }, options)
+  }
+
   /** Ends what was made, without waiting for what never ends. */
   async end(): Promise<void> {
     for (const pool of this.pools) this.watch(() => pool.close())
@@ -221,7 +251,7 @@ const faceOf = (server: Backend): Server => ({
 
 const own = (connection: Connection): BackendConnection => {
   if (connection instanceof BackendConnection) return connection
-  throw new TypeError("The pool gave back something that is no connection of the server's")
+  throw new TypeError("The pool lent or gave back something that is no connection of the server's")
 }
 
 export const textOf = (error: unknown): string => {

@@ -37,7 +37,7 @@ class Cap {
 
 const invalidating = (t: Trial, pool: Pool, millis: number) =>
   t.watch(async () => {
-    const connection = await pool.acquire()
+    const connection = await t.acquire(pool)
     await t.time.sleep(millis)
     await pool.invalidate(connection)
     void t.release(pool, connection)
@@ -90,7 +90,9 @@ const hardCap: Case = {
 const dialLimit: Case = {
   number: 9,
   name: "Dial limit",
-  about: "Two dials allowed at once, 40 callers: never more than two run, neither at a cold start nor after an outage.",
+  about:
+    "Two dials allowed at once, 40 callers: never more than two run, neither at a cold start nor after an outage, " +
+    "and all are served.",
   run: async (t) => {
     t.server.dialTime = 50
     const pool = await t.make({ max: 20, timeout: 60_000, dialConcurrency: 2, failFast: false })
@@ -104,8 +106,10 @@ const dialLimit: Case = {
     Array.from({ length: 40 }, () => t.hold(pool, 30))
     await t.time.advance(3000)
     await t.server.setMode("accepts")
+    const after = Array.from({ length: 40 }, () => t.hold(pool, 30))
     await t.time.advance(5000)
     t.expect(t.server.peakDialling <= 2, `${t.server.peakDialling} dials at once after an outage`)
+    t.expect(after.every(({ state }) => state === "done"), "not every caller was served after an outage")
   }
 }
 

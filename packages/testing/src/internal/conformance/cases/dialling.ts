@@ -52,6 +52,8 @@ const returnBeatsDial: Case = {
     await t.time.advance(1000)
     const p95 = percentile(requests.map(({ took }) => took), 0.95)
     const opened = t.server.dials - before
+    const unserved = requests.filter(({ state }) => state !== "done").length
+    t.expect(unserved === 0, `${unserved} of ${requests.length} requests were not served`)
     t.expect(opened <= 2, `${opened} new connections`)
     t.expect(p95 <= 30, `95 % took up to ${inMillis(p95)}`)
   }

@@ -138,7 +138,7 @@ const boundedQueue: Case = {
     await t.time.settle()
     t.expect(waiting.every(({ state }) => state === "pending"), "one of the 1,000 that may wait was refused")
     const next = t.borrow(pool)
-    await t.microtasks()
+    await t.restOfTurn()
     t.expect(next.state === "failed", "the 1,001st was not refused in its own turn")
     const more = Array.from({ length: 20_000 }, () => t.borrow(pool))
     await t.time.settle()
