@@ -48,6 +48,12 @@ describe("A Postgres URL", () => {
     })
   })
 
+  it("says which server will do, in the words of libpq", () => {
+    assert.strictEqual(read("postgres://db/shop?target_session_attrs=read-write").role, "read-write")
+    assert.strictEqual(read("postgres://db/shop?target_session_attrs=prefer-standby").role, "any")
+    assert.include(refusal("postgres://db/shop?target_session_attrs=master"), `"target_session_attrs" is "master"`)
+  })
+
   it("accepts 0 for socket_timeout only", () => {
     assert.strictEqual(read("postgres://db/shop?socket_timeout=0").socketTimeout, 0)
     for (const name of ["pool_timeout", "connect_timeout", "connection_limit"]) {

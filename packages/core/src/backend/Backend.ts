@@ -49,6 +49,12 @@ export interface Backend {
   readonly warm: Effect.Effect<void, PoolError>
   readonly clear: (options?: { readonly interrupt?: boolean | undefined }) => Effect.Effect<void>
   readonly drain: (deadline: Duration.Input) => Effect.Effect<Pool.DrainReport>
+  /**
+   * As `Pool.pause` and `Pool.resume`: the server can be restarted in between, and no call fails. Missing where no call
+   * borrows a connection, as with websockets: each of theirs lives for as long as its two ends want it.
+   */
+  readonly pause?: Effect.Effect<void> | undefined
+  readonly resume?: Effect.Effect<void> | undefined
 }
 
 const ROUND_TRIP_LIMIT = Duration.seconds(1)

@@ -4,22 +4,14 @@
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import { runPromise } from "../internal/runPromise.ts"
+import type { RunOptions } from "../pool/PromisePool.ts"
 import type { Health } from "./Backend.ts"
 
-/**
- * Settings of one call.
- *
- * @since 0.1.0
- * @category models
- */
-export interface RunOptions {
-  /** Ends the call; the promise then rejects with its reason. */
-  readonly signal?: AbortSignal | undefined
-}
+export type { RunOptions } from "../pool/PromisePool.ts"
 
 /**
  * A backend that runs until `close`.
@@ -52,14 +44,8 @@ export interface Service<Stats> {
  * @since 0.1.0
  * @category running
  */
-export const run = async <A, E>(effect: Effect.Effect<A, E>, options: RunOptions | undefined): Promise<A> => {
-  const signal = options?.signal
-  signal?.throwIfAborted()
-  const exit = await Effect.runPromiseExit(effect, signal === undefined ? {} : { signal })
-  if (Exit.isSuccess(exit)) return exit.value
-  if (signal?.aborted === true && Cause.hasInterrupts(exit.cause)) throw signal.reason
-  throw Cause.squash(exit.cause)
-}
+export const run = <A, E>(effect: Effect.Effect<A, E>, options: RunOptions | undefined): Promise<A> =>
+  runPromise(effect, options?.signal)
 
 /**
  * Opens what lives in a scope, and gives it as promises.

@@ -11,6 +11,7 @@ import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type { SqlError } from "effect/sql/SqlError"
+import * as Stackless from "../internal/stackless.ts"
 import * as Outcome from "./Outcome.ts"
 
 const TypeId = "~@breakwater/core/PolicyError"
@@ -179,12 +180,9 @@ export class PolicyError<out R extends Reason = Reason> extends Data.TaggedError
   readonly [TypeId] = TypeId
 
   constructor(reason: R) {
-    // The stack shows the runtime only, never the caller, and capturing it is most of what an error costs. Reflect.set,
-    // since an assignment throws where Error is frozen.
-    const limit: unknown = Reflect.get(Error, "stackTraceLimit")
-    Reflect.set(Error, "stackTraceLimit", 0)
+    const limit = Stackless.begin()
     super("cause" in reason ? { reason, cause: reason.cause } : { reason })
-    Reflect.set(Error, "stackTraceLimit", limit)
+    Stackless.end(limit)
   }
 
   /**

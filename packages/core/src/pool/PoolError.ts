@@ -9,6 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type { SqlError } from "effect/sql/SqlError"
+import * as Stackless from "../internal/stackless.ts"
 import type { Stats } from "./internal/stats.ts"
 
 const TypeId = "~@breakwater/core/PoolError"
@@ -164,12 +165,10 @@ export class PoolError extends Data.TaggedError("PoolError")<{ readonly reason: 
   /** What kept the pool from lending: the failed dial, or how the cut work failed. */
   override readonly cause: unknown
 
-  /** Without a stack: it would name the pool's own timers only, and is most of what an error costs. */
   constructor(args: { readonly reason: Reason }) {
-    const limit: unknown = Reflect.get(Error, "stackTraceLimit")
-    Reflect.set(Error, "stackTraceLimit", 0)
+    const limit = Stackless.begin()
     super(args)
-    Reflect.set(Error, "stackTraceLimit", limit)
+    Stackless.end(limit)
     this.cause = causeOf(args.reason)
   }
 

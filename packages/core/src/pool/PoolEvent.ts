@@ -16,6 +16,7 @@ import type { Holder, PoolError, Revoked as ErrorRevoked } from "./PoolError.ts"
  * - `CheckFailed`: it did not pass its check
  * - `ResetFailed`: `onReturn` failed, or took longer than `check.timeout`
  * - `Broken`: it was dead
+ * - `PeerClosed`: the other side ended it, with a goodbye or without
  * - `Invalidated`: its user said so, by `Pool.invalidate`
  * - `WrongRole`: the server behind it is not, or no longer, the one that is sought; see `Pool.invalidate`
  * - `Cancelled`: its work was given up, and may still have run
@@ -34,6 +35,7 @@ export type CloseReason =
   | "CheckFailed"
   | "ResetFailed"
   | "Broken"
+  | "PeerClosed"
   | "Invalidated"
   | "WrongRole"
   | "Cancelled"

@@ -34,12 +34,12 @@
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { runPromise } from "../internal/runPromise.ts"
 import { acquireOf, questionOf, workOn } from "./internal/promises.ts"
 import * as Pool from "./Pool.ts"
 import type { PoolError } from "./PoolError.ts"
@@ -140,14 +140,6 @@ export interface PromisePool<A> extends AsyncDisposable {
 export interface CloseOptions extends RunOptions {
   /** How long running work may go on. Default 5 seconds. */
   readonly deadline?: Duration.Input | undefined
-}
-
-const runPromise = async <A, E>(effect: Effect.Effect<A, E>, signal: AbortSignal | undefined): Promise<A> => {
-  signal?.throwIfAborted()
-  const exit = await Effect.runPromiseExit(effect, signal === undefined ? {} : { signal })
-  if (Exit.isSuccess(exit)) return exit.value
-  if (Cause.hasInterrupts(exit.cause)) signal?.throwIfAborted()
-  throw Cause.squash(exit.cause)
 }
 
 /** Whatever has become of `effect`, and at whichever step it was stopped: what it opened is closed unless it succeeds. */

@@ -16,5 +16,7 @@ export const fakeBackend = (name: string, parts?: Partial<Backend>) =>
     warm: Pool.warm(pool),
     clear: (options) => Pool.clear(pool, options),
     drain: (deadline) => Pool.drain(pool, deadline),
+    pause: Pool.pause(pool),
+    resume: Pool.resume(pool),
     ...parts
   }))

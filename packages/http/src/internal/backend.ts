@@ -81,7 +81,9 @@ const backendOf = (origins: Origins): Backend => ({
   events: origins.events,
   warm: warm(origins),
   clear: (options) => origins.clear(options),
-  drain: (deadline) => drain(origins, deadline)
+  drain: (deadline) => drain(origins, deadline),
+  pause: origins.pause,
+  resume: origins.resume
 })
 
 /** Opens one connection, where it is known to whom. A server that does not answer is for `health` to tell. */

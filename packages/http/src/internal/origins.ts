@@ -41,6 +41,7 @@ export class Origins {
   /** What the policies of forgotten origins had counted. */
   private forgotten: Policy.Snapshot
   private draining = false
+  private paused = false
   private readonly context: Context.Context<never>
 
   private constructor(
@@ -135,6 +136,16 @@ export class Origins {
   readonly clear = (options: { readonly interrupt?: boolean | undefined } | undefined): Effect.Effect<void> =>
     Effect.suspend(() => Effect.forEach(this.list(), ({ pool }) => Pool.clear(pool, options), { discard: true }))
 
+  readonly pause: Effect.Effect<void> = Effect.suspend(() => {
+    this.paused = true
+    return Effect.forEach(this.list(), ({ pool }) => Pool.pause(pool), { discard: true })
+  })
+
+  readonly resume: Effect.Effect<void> = Effect.suspend(() => {
+    this.paused = false
+    return Effect.forEach(this.list(), ({ pool }) => Pool.resume(pool), { discard: true })
+  })
+
   private readonly close: Effect.Effect<void> = Effect.suspend(() => {
     this.draining = true
     return Effect.forEach(this.list(), ({ scope }) => Scope.close(scope, Exit.void), {
@@ -165,6 +176,7 @@ export class Origins {
       }),
       scope
     ))
+    if (this.paused) Effect.runSync(Pool.pause(pool))
     const made = { origin, pool, policy: policyOf(this.settings, name), scope }
     this.known.set(origin, made)
     PubSub.publishUnsafe(this.made, made)

@@ -25,6 +25,26 @@ describe("Http faults", () => {
       assert.strictEqual((yield* http.stats).active, 0)
     }))
 
+  it.live("costs no request where the client is paused while servers restart, to origins known and new", () =>
+    Effect.gen(function*() {
+      const known = yield* FakeHttp.make()
+      const fresh = yield* FakeHttp.make()
+      const http = yield* open()
+      yield* textOf(http, known.url)
+      yield* http.backend.pause!
+      yield* eventually(Effect.map(http.stats, ({ total }) => total === 0))
+      yield* known.kill
+      yield* fresh.kill
+      const calls = yield* Effect.forkChild(
+        Effect.all([http.client.post(known.url), http.client.post(fresh.url)], { concurrency: 2 })
+      )
+      yield* eventually(Effect.map(http.stats, ({ waiting }) => waiting === 2))
+      yield* known.restore
+      yield* fresh.restore
+      yield* http.backend.resume!
+      assert.deepStrictEqual((yield* Fiber.join(calls)).map(({ status }) => status), [200, 200])
+    }))
+
   it.live("repeats even a POST that was not sent", () =>
     Effect.gen(function*() {
       const server = yield* FakeHttp.make()

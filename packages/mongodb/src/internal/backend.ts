@@ -1,8 +1,9 @@
 /**
  * The parts put together: clients of the driver, the calls on them, what watches and steers both.
  *
- * There is one client at a time. `clear` replaces it, since the driver cannot clear its pool by itself: the old one is
- * closed when the calls on it have ended, and until then its connections count, and its pool's `max` too.
+ * There is one client at a time. `clear` and `pause` do away with it, since the driver cannot clear its pool by itself:
+ * it is closed when the calls on it have ended, and until then its connections count, and its pool's `max` too. The
+ * next one is made when it is needed.
  *
  * @internal
  */
@@ -26,6 +27,7 @@ import { type Db, MongoClient } from "mongodb"
 import type { MongoError } from "../MongoError.ts"
 import { type Call, Calls, currentCall, type Slot, type Work } from "./calls.ts"
 import { classify } from "./classify.ts"
+import { Gate } from "./gate.ts"
 import { Monitor } from "./monitor.ts"
 import type { Failures, Settings } from "./settings.ts"
 
@@ -54,6 +56,7 @@ class Server {
   readonly monitor: Monitor
   readonly calls: Calls
   readonly events: EventHub<PoolEvent>
+  private readonly gate: Gate
   private slot: Slot | undefined
   private slots = 0
   /** Clients that are not closed yet. */
@@ -66,6 +69,7 @@ class Server {
     this.events = events
     this.monitor = new Monitor(settings, clock, events, currentCall)
     this.calls = new Calls(this.monitor, settings.database)
+    this.gate = new Gate(this.monitor, settings.waitTimeout)
   }
 
   readonly current = (): Slot => this.slot ??= this.open()
@@ -73,56 +77,87 @@ class Server {
   use<A>(work: Work<A>, label: string): Effect.Effect<A, Failure> {
     return Effect.withFiber((fiber) => {
       const operation = Operation.make(label, { idempotent: Operation.isMarkedIdempotent(fiber.context) })
-      return Policy.run(this.settings.policy, operation, (attempt) => attempt(this.once(work, label)))
+      return Policy.run(
+        this.settings.policy,
+        operation,
+        (attempt) => Effect.andThen(this.gate.pass, attempt(this.once(work, label)))
+      )
     })
   }
 
   get health(): Effect.Effect<Health> {
     const limit = Duration.toMillis(HEALTH_LIMIT)
     const work: Work<unknown> = (db, _, limits) => ping(db, limits)
+    const label = `${this.settings.name}.health`
     return probe(
-      Effect.suspend(() => this.calls.runBeyondLimit(this.current, `${this.settings.name}.health`, limit, work))
+      Effect.andThen(this.gate.pass, Effect.suspend(() => this.calls.runBeyondLimit(this.current, label, limit, work)))
     )
   }
 
   /** Waits until `min` connections, at least one, are open. */
   get warm(): Effect.Effect<void, PoolError> {
-    return Effect.suspend(() => {
+    const reached = Effect.suspend(() => {
       if (!this.calls.open) return Effect.fail(this.calls.closed)
       const since = this.monitor.now()
       const { client } = this.current()
       const wanted = Math.max(1, this.settings.min)
-      const reached = Effect.tryPromise({
+      const answered = Effect.tryPromise({
         try: (signal) => ping(client.db(this.settings.database), { signal, maxTimeMS: this.settings.waitTimeout }),
         catch: (error) => this.unreachable(error)
       })
-      return Effect.andThen(reached, this.until(() => this.monitor.open >= wanted || !this.calls.open)).pipe(
+      return Effect.andThen(answered, this.until(() => this.monitor.open >= wanted || !this.calls.open)).pipe(
         Effect.timeoutOrElse({
           duration: Duration.millis(this.settings.waitTimeout),
           orElse: () => Effect.fail(this.monitor.acquireTimeout(this.monitor.now() - since, undefined))
         })
       )
     })
+    return Effect.andThen(this.gate.pass, reached)
   }
 
   readonly clear = (options?: { readonly interrupt?: boolean | undefined }): Effect.Effect<void> =>
-    Effect.suspend(() => {
+    Effect.andThen(this.replace(options?.interrupt ?? false), this.refill)
+
+  readonly pause: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.gate.paused || !this.calls.open) return Effect.void
+    this.gate.pause()
+    this.events.publish?.({ _tag: "Paused" })
+    return this.replace(false)
+  })
+
+  readonly resume: Effect.Effect<void> = Effect.suspend(() => {
+    if (!this.gate.paused) return Effect.void
+    this.gate.resume()
+    this.events.publish?.({ _tag: "Resumed" })
+    return this.refill
+  })
+
+  private get refill(): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      this.settings.min > 0 && this.slots > 0 && !this.gate.paused && this.calls.open
+        ? Effect.asVoid(Effect.forkDetach(Policy.detached(Effect.ignore(this.warm))))
+        : Effect.void
+    )
+  }
+
+  /** Whoever calls next gets another client. */
+  private replace(interrupt: boolean): Effect.Effect<void> {
+    return Effect.suspend(() => {
       const old = this.slot
       if (old === undefined || !this.calls.open) return Effect.void
       this.slot = undefined
-      if (options?.interrupt === true) this.calls.cut(old.calls, "Cleared")
+      if (interrupt) this.calls.cut(old.calls, "Cleared")
       const closed = Effect.andThen(this.until(() => old.calls.size === 0 || !this.calls.open), this.close(old.client))
-      return Effect.andThen(
-        Effect.forkDetach(Policy.detached(closed)),
-        this.settings.min > 0 ? Effect.forkDetach(Policy.detached(Effect.ignore(this.warm))) : Effect.void
-      )
+      return Effect.asVoid(Effect.forkDetach(Policy.detached(closed)))
     })
+  }
 
   readonly drain = (deadline: Duration.Input): Effect.Effect<Pool.DrainReport> =>
     Effect.suspend(() => {
       const since = this.monitor.now()
       if (this.calls.open) this.events.publish?.({ _tag: "Draining" })
       this.calls.open = false
+      this.gate.resume()
       const cut = Effect.sync(() => {
         this.cutByDrain = this.cutByDrain.concat(this.calls.cut())
       })
@@ -217,7 +252,9 @@ const backendOf = (server: Server): Backend => {
     events: Stream.merge(server.events.stream, Policy.events(settings.policy), { haltStrategy: "left" }),
     warm: server.warm,
     clear: server.clear,
-    drain: server.drain
+    drain: server.drain,
+    pause: server.pause,
+    resume: server.resume
   }
 }
 

@@ -94,10 +94,9 @@ export class Calls {
   /** Runs `work` where there is room. */
   run<A>(slot: () => Slot, label: string, maxTimeMS: number, work: Work<A>): Effect.Effect<A, MongoError | PoolError> {
     return Effect.suspend(() => {
-      const { max, maxWaiting, name } = this.monitor.limits
+      const { max, maxWaiting } = this.monitor.limits
       if (!this.open || this.all.size < max + maxWaiting) return this.runBeyondLimit(slot, label, maxTimeMS, work)
-      this.monitor.refuse("Refused")
-      return Effect.fail(new PoolError({ reason: { _tag: "QueueFull", pool: name, maxWaiting } }))
+      return Effect.fail(this.monitor.full())
     })
   }
 

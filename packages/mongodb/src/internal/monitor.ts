@@ -76,6 +76,8 @@ export class Monitor {
   }
   readonly standing = { opening: 0, idle: 0, used: 0 }
   waiting = 0
+  /** Calls that wait for the end of a pause. */
+  held = 0
   /** In a row; with the monitoring connections, which dial too. */
   failedDials = 0
   lastDialError: unknown
@@ -138,7 +140,7 @@ export class Monitor {
     return {
       ...emptyStats,
       ...this.standing,
-      waiting: this.waiting,
+      waiting: this.waiting + this.held,
       min: this.limits.min * pools,
       max,
       keep: max,
@@ -146,7 +148,7 @@ export class Monitor {
     }
   }
 
-  acquireTimeout(waited: number, oldestHolder: Holder | undefined): PoolError {
+  acquireTimeout(waited: number, oldestHolder: Holder | undefined, paused?: true): PoolError {
     const stats = this.stats()
     return new PoolError({
       reason: {
@@ -156,7 +158,8 @@ export class Monitor {
         waited: Duration.millis(waited),
         stats,
         oldestHolder,
-        connectError: this.lastDialError
+        connectError: this.lastDialError,
+        paused
       }
     })
   }
@@ -164,6 +167,27 @@ export class Monitor {
   unavailable(cause: unknown): PoolError {
     const { failedDials, limits: { name } } = this
     return new PoolError({ reason: { _tag: "Unavailable", pool: name, failedDials: Math.max(1, failedDials), cause } })
+  }
+
+  /** A call has waited in vain for the end of a pause. */
+  pausedFor(waited: Duration.Duration): PoolError {
+    const error = this.acquireTimeout(Duration.toMillis(waited), undefined, true)
+    this.counts.timedOut++
+    this.events.publish?.({ _tag: "TimedOut", error })
+    return error
+  }
+
+  /** As many calls wait as may. */
+  full(): PoolError {
+    const { maxWaiting, name } = this.limits
+    this.refuse("Refused")
+    return new PoolError({ reason: { _tag: "QueueFull", pool: name, maxWaiting } })
+  }
+
+  /** A call that waited was interrupted. */
+  cancelled(): void {
+    this.counts.cancelled++
+    this.events.publish?.({ _tag: "Cancelled" })
   }
 
   /** A call was turned away before it began. */
@@ -177,8 +201,7 @@ export class Monitor {
     const gone = Math.min(caller.pending, this.waiting)
     caller.pending = 0
     this.waiting -= gone
-    this.counts.cancelled += gone
-    for (let n = 0; n < gone; n++) this.events.publish?.({ _tag: "Cancelled" })
+    for (let n = 0; n < gone; n++) this.cancelled()
     if (gone > 0) this.changed()
   }
 

@@ -157,6 +157,52 @@ describe("Mongo", () => {
       yield* mongo.use(find)
     }))
 
+  it.live("costs no call where it is paused while the server restarts", () =>
+    Effect.gen(function*() {
+      const one = yield* server
+      const mongo = yield* open(one.url, { pool: { size: { min: 1, max: 2 }, start: "lazy" } })
+      const seen: Array<string> = []
+      const listening = Stream.runForEach(mongo.backend.events, ({ _tag }) => Effect.sync(() => seen.push(_tag)))
+      yield* Effect.forkChild(listening, { startImmediately: true })
+      yield* mongo.use(insert)
+      yield* mongo.backend.pause!
+      yield* eventually(Effect.map(mongo.stats, ({ idle, used }) => idle + used === 0))
+      const before = (yield* mongo.stats).opened
+      const calls = yield* Effect.forkChild(
+        Effect.forEach(Array(5).keys(), () => mongo.use(insert), { concurrency: "unbounded" }),
+        { startImmediately: true }
+      )
+      const warming = yield* Effect.forkChild(mongo.backend.warm, { startImmediately: true })
+      yield* mongo.backend.clear()
+      assert.strictEqual((yield* mongo.health).status, "unhealthy")
+      yield* one.restart
+      assert.include(yield* mongo.stats, { opened: before, waiting: 6 })
+      yield* mongo.backend.resume!
+      yield* Fiber.join(calls)
+      yield* Fiber.join(warming)
+      assert.include(yield* identity(mongo), { waiting: 0 })
+      assert.includeMembers(seen, ["Paused", "Resumed"])
+    }), 20_000)
+
+  it.live("bounds what waits for the end of a pause, and counts how each wait ended", () =>
+    Effect.gen(function*() {
+      const { url } = yield* server
+      const mongo = yield* open(url, {
+        pool: { size: { min: 0, max: 1 }, wait: { timeout: "100 millis", maxWaiting: 2 } },
+        policy: { timeout: "50 millis" }
+      })
+      yield* mongo.backend.pause!
+      const late = yield* Effect.forkChild(Effect.flip(mongo.use(find)), { startImmediately: true })
+      const interrupted = yield* Effect.forkChild(mongo.use(find), { startImmediately: true })
+      assert.include((yield* Effect.flip(mongo.use(find))).reason, { _tag: "QueueFull", maxWaiting: 2 })
+      yield* Fiber.interrupt(interrupted)
+      assert.include((yield* Fiber.join(late)).reason, { _tag: "AcquireTimeout", paused: true })
+      const closed = yield* Effect.forkChild(Effect.flip(mongo.use(find)), { startImmediately: true })
+      yield* mongo.backend.drain(0)
+      assert.strictEqual((yield* Fiber.join(closed)).reason._tag, "Closed")
+      assert.include(yield* mongo.stats, { waiting: 0, timedOut: 1, cancelled: 1, refused: 1, refusedClosed: 1 })
+    }))
+
   it.live("opens nothing before it is used with start lazy, and min at once with warm", () =>
     Effect.gen(function*() {
       const { url } = yield* server

@@ -16,6 +16,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import * as Stream from "effect/Stream"
 import * as Client from "./client.ts"
 import { Operations } from "./operations.ts"
+import { check as checkRole } from "./role.ts"
 import * as Session from "./session.ts"
 import type { Settings } from "./settings.ts"
 import { toSqlError } from "./sqlError.ts"
@@ -34,7 +35,12 @@ const ROOM_LIMIT = Duration.seconds(1)
 /** Ahead of everybody who waits: whoever asks wants to know now. */
 const HEALTH_PRIORITY = Number.MAX_SAFE_INTEGER
 
-const ping = (session: Session.Session) => session.run(session.pg.query("select 1", [], false))
+const ping = (session: Session.Session) => {
+  const { backing: { settings: { role } }, pg } = session
+  return session.run<unknown>(
+    role === "any" ? pg.query("select 1", [], false) : checkRole(pg, role, session.misplaced)
+  )
+}
 
 const health = ({ pool, settings }: Client.Parts): Effect.Effect<Health> =>
   Session.onLive(
@@ -82,7 +88,7 @@ const poolOf = (settings: Settings, cancels: Session.Cancels) => {
   const backing: Session.Backing = {
     settings,
     cancels,
-    onRetired: (session, why) => pool === undefined ? undefined : Effect.runSync(Pool.invalidate(pool, session, why))
+    onUnfit: (session, why) => pool === undefined ? undefined : Effect.runSync(Pool.invalidate(pool, session, why))
   }
   const made = Pool.make({
     ...settings.pool,
@@ -135,7 +141,9 @@ const backendOf = (parts: Client.Parts): Backend => {
     ),
     warm: Pool.warm(pool),
     clear: (options) => Pool.clear(pool, options),
-    drain: (deadline) => Pool.drain(pool, deadline)
+    drain: (deadline) => Pool.drain(pool, deadline),
+    pause: Pool.pause(pool),
+    resume: Pool.resume(pool)
   }
 }
 

@@ -26,6 +26,7 @@ import * as Stream from "effect/Stream"
 import { PostgresError } from "../PostgresError.ts"
 import type { Run, RunStream } from "./connection.ts"
 import type { Operations } from "./operations.ts"
+import { waivesWrites } from "./role.ts"
 import { isLost, onLive, type Session, type Told } from "./session.ts"
 import type { Settings } from "./settings.ts"
 import { type Failure, toSqlError } from "./sqlError.ts"
@@ -41,6 +42,7 @@ export class Lease {
   private scope: Scope.Closeable = Scope.makeUnsafe()
   private started = false
   private inTransaction = false
+  private waived = false
   /** One statement at a time: giving up on one that waits must not cancel the one that runs. */
   private readonly turn = Semaphore.makeUnsafe(1)
   /** Why the session went away; from then on nothing is sent. */
@@ -76,6 +78,7 @@ export class Lease {
   readonly release: Effect.Effect<void> = Effect.suspend(() => {
     // Whoever borrows it next must not find himself in somebody's transaction.
     if (this.inTransaction) this.session.retire("Invalidated")
+    if (this.waived) this.session.waived = false
     return Scope.close(this.scope, Exit.void)
   })
 
@@ -97,11 +100,12 @@ export class Lease {
   }
 
   /** Runs a raw statement as it is; remembers what it does to the session. */
-  watch<A, E>(sql: string, statement: Effect.Effect<A, E>): Effect.Effect<A, E> {
+  watch<A>(sql: string, statement: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> {
     return Effect.suspend(() => {
       const control = controlOf(sql)
       if (control === "begin" || control === "chain") this.inTransaction = true
-      return Effect.onExitPrimitive(statement, (exit) => {
+      this.heedWaiver(sql)
+      return Effect.onExitPrimitive(Effect.mapError(statement, this.session.heed), (exit) => {
         if (exit._tag === "Success") this.ended(control)
         // A late CancelRequest would hit whoever borrows the session next.
         else if (Cause.hasInterrupts(exit.cause)) this.session.retire("Cancelled")
@@ -129,6 +133,7 @@ export class Lease {
   private statement<A>(sql: string, statement: (pg: PgConnection.PgConnection) => Effect.Effect<A, SqlError>) {
     if (this.lostBy !== undefined) return Effect.fail(this.gone())
     this.started = true
+    this.heedWaiver(sql)
     return Effect.withFiber<A, SqlError>((fiber) => {
       const { operation } = this.operations.inTransaction(sql, fiber.context)
       const told: Told = { cancelled: false }
@@ -181,6 +186,7 @@ export class Lease {
         Effect.sync(() => {
           this.started = true
           this.inTransaction = true
+          this.heedWaiver(sql)
           if (exit._tag === "Failure" && !this.session.isAlive) this.lostBy = { cause: undefined }
         })
       )
@@ -227,6 +233,10 @@ export class Lease {
         )
       )
     })
+  }
+
+  private heedWaiver(sql: string): void {
+    if (waivesWrites(sql)) this.waived = this.session.waived = true
   }
 
   private ended(control: Control): void {

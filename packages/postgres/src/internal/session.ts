@@ -18,6 +18,7 @@ import type * as Scope from "effect/Scope"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Net from "node:net"
 import { type ConnectionLost, isPostgresError, PostgresError } from "../PostgresError.ts"
+import { check as checkRole, isReadOnlyRefusal } from "./role.ts"
 import type { Settings } from "./settings.ts"
 import { dialError, serverFields } from "./sqlError.ts"
 
@@ -44,12 +45,14 @@ export interface Cancels {
 
 export type Retired = "Broken" | "Cancelled" | "Invalidated"
 
+export type Unfit = Retired | "WrongRole"
+
 /** What sessions share. */
 export interface Backing {
   readonly settings: Settings
   readonly cancels: Cancels
   /** A session must not be lent again. */
-  readonly onRetired: (session: Session, why: Retired) => void
+  readonly onUnfit: (session: Session, why: Unfit) => void
 }
 
 /** What became of an interrupted statement. */
@@ -68,6 +71,8 @@ export class Session {
   /** Set as soon as it is connected; nobody sees a session before. */
   pg!: PgConnection.PgConnection
   retired: Retired | undefined
+  /** Whoever has it now has asked for a transaction in which nothing is written. */
+  waived = false
   readonly backing: Backing
   private socket: Net.Socket | undefined
   private readonly fork: (effect: Effect.Effect<void>) => unknown
@@ -90,8 +95,11 @@ export class Session {
   retire(why: Retired): void {
     if (this.retired !== undefined) return
     this.retired = why
-    this.backing.onRetired(this, why)
+    this.backing.onUnfit(this, why)
   }
+
+  /** Its server is not the one that is sought, so nor is it for others. What runs on the session may finish. */
+  readonly misplaced = (): void => this.backing.onUnfit(this, "WrongRole")
 
   /** Ends whatever runs on the session, now. */
   destroy(): void {
@@ -127,7 +135,7 @@ export class Session {
   }
 
   private readonly failure = (error: SqlError): SqlError | PostgresError => {
-    if (this.isAlive) return error
+    if (this.isAlive) return this.heed(error)
     this.retire("Broken")
     // sql-pg repeats the goodbye of a server to statements that come after it, and sends none of them.
     if (serverFields(error)?.severity === "FATAL") return this.lost("no", error)
@@ -138,11 +146,17 @@ export class Session {
 
   /** As for a statement, of which rows may have come already. */
   readonly streamFailure = (error: SqlError): SqlError | PostgresError => {
-    if (this.isAlive) return error
+    if (this.isAlive) return this.heed(error)
     this.retire("Broken")
     return error.reason._tag === "ConnectionError" || serverFields(error)?.severity === "FATAL"
       ? this.lost("unknown", error)
       : error
+  }
+
+  /** Leaves a server that refuses to write although nobody has told it to. */
+  readonly heed = (error: SqlError): SqlError => {
+    if (this.backing.settings.writes && !this.waived && isReadOnlyRefusal(error)) this.misplaced()
+    return error
   }
 
   private lost(sent: "no" | "unknown", cause: SqlError | undefined): PostgresError {
@@ -276,6 +290,7 @@ export const open = (backing: Backing): Effect.Effect<Session, SqlError, Scope.S
       Effect.mapError(dialError)
     )
     session.watch()
+    if (backing.settings.role !== "any") yield* checkRole(session.pg, backing.settings.role)
     return session
   })
 

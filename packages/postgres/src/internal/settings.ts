@@ -17,6 +17,7 @@ import * as Duration from "effect/Duration"
 import type * as Redacted from "effect/Redacted"
 import type { ConnectionOptions } from "node:tls"
 import * as PostgresOutcome from "../PostgresOutcome.ts"
+import { type Role, waivesWrites } from "./role.ts"
 import type { FromUrl } from "./url.ts"
 
 /**
@@ -99,7 +100,8 @@ export interface Options {
    * `postgres://user:password@host:port/database`, percent-encoded. A host that begins with `/` is the folder of a
    * unix socket. Its parameters, times in seconds: `connection_limit`, `pool_timeout`, `connect_timeout`,
    * `socket_timeout` (0: an attempt has no bound of its own, the deadline stays), `pgbouncer`, `sslmode`, `ssl` (true
-   * is `sslmode=require`), and libpq's `host port user password dbname application_name options`.
+   * is `sslmode=require`), and libpq's `host port user password dbname application_name options
+   * target_session_attrs`.
    */
   readonly url: Redacted.Redacted
   readonly pool?: PoolOptions | undefined
@@ -142,6 +144,10 @@ export interface Settings {
     readonly password: Redacted.Redacted | undefined
   }
   readonly ssl: boolean | ConnectionOptions | "prefer"
+  /** Which server will do. */
+  readonly role: Role
+  /** Whether a server that refuses a write is not the one that is sought. */
+  readonly writes: boolean
   /** The URL says that PgBouncer is in between. */
   readonly bouncer: boolean
   readonly prepare: boolean
@@ -269,6 +275,11 @@ const serverOf = (url: FromUrl): Settings["server"] => {
   }
 }
 
+const roleOf = ({ startupParameters }: Options, { options = "", role = "any" }: FromUrl) => {
+  const given = `${options} ${Object.entries(startupParameters ?? {}).flat().join(" ")}`
+  return { role, writes: role !== "read-only" && role !== "standby" && !waivesWrites(given) }
+}
+
 /** Throws a `RangeError` for what is out of range; the parts of the URL were checked before. */
 export const resolve = (options: Options, url: FromUrl): Settings => {
   const { critical = true, policy: { breaker, reads, retry } = {}, profile } = options
@@ -284,6 +295,7 @@ export const resolve = (options: Options, url: FromUrl): Settings => {
     profile,
     server: serverOf(url),
     ssl: tlsOf(sources),
+    ...roleOf(options, url),
     bouncer,
     prepare: Setting.choose(warnings, {
       option: ["prepare", options.prepare],

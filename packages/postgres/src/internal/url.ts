@@ -9,6 +9,7 @@ import * as ConnectionUrl from "@breakwater/core/ConnectionUrl"
 import type * as Config from "effect/Config"
 import * as Redacted from "effect/Redacted"
 import type * as Result from "effect/Result"
+import { type Role, ROLES } from "./role.ts"
 
 export interface FromUrl {
   host?: string
@@ -26,6 +27,7 @@ export interface FromUrl {
   /** 0: the attempt has no bound of its own. */
   socketTimeout?: number
   pgbouncer?: boolean
+  role?: Role
   readonly warnings: Array<string>
 }
 
@@ -85,6 +87,13 @@ const parameters: ConnectionUrl.Parameters<FromUrl> = {
   dbname: (into, value) => {
     into.database = value
   },
+  target_session_attrs: (into, value) => {
+    const role = Object.hasOwn(ROLES, value) ? ROLES[value] : undefined
+    if (role === undefined) {
+      return reader.refuse("parameter \"target_session_attrs\"", Object.keys(ROLES).join(", "), value)
+    }
+    into.role = role
+  },
   application_name: (into, value) => {
     into.applicationName = value
   },
@@ -106,7 +115,6 @@ const FOREIGN = new Set([
   "sslpassword",
   "sslaccept",
   "channel_binding",
-  "target_session_attrs",
   "keepalives",
   "keepalives_idle",
   "keepalives_interval",

@@ -131,7 +131,9 @@ const backendOf = (parts: Client.Parts): Backend => {
     events: Stream.merge(Pool.events(pool), Policy.events(settings.policy), { haltStrategy: "left" }),
     warm: shared.warm,
     clear: (options) => Effect.tap(Pool.clear(pool, options), () => Effect.sync(() => shared.clear())),
-    drain: (deadline) => drain(parts, deadline)
+    drain: (deadline) => drain(parts, deadline),
+    pause: Effect.andThen(Pool.pause(pool), Effect.sync(() => shared.pause())),
+    resume: Effect.andThen(Pool.resume(pool), Effect.sync(() => shared.resume()))
   }
 }
 

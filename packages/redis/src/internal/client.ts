@@ -19,7 +19,7 @@ import { blocksFor, isIdempotent } from "./commands.ts"
 import type { Connection } from "./connection.ts"
 import { fromCommand, fromDriver, lost } from "./driverError.ts"
 import type { Operations } from "./operations.ts"
-import { spoilsConnection } from "./replies.ts"
+import { isOfReplica, spoilsConnection } from "./replies.ts"
 import type { Settings } from "./settings.ts"
 import type { Shared } from "./shared.ts"
 
@@ -64,18 +64,24 @@ const isUnsent = (error: unknown): boolean =>
   isRedisError(error) && error.reason._tag === "ConnectionLost" && error.reason.sent === "no"
 
 /** A server that has become another thing than it was is left, and dialled again. */
-const heed = (connection: Connection, error: RedisError): RedisError => {
-  if (error.reason._tag === "ErrorReply" && spoilsConnection(error.reason.code)) connection.retire()
+const heed = ({ shared }: Parts, connection: Connection, error: RedisError): RedisError => {
+  if (error.reason._tag !== "ErrorReply") return error
+  const { code } = error.reason
+  if (isOfReplica(code)) shared.misled(connection)
+  else if (spoilsConnection(code)) connection.retire()
   return error
 }
 
 const perform = <A>(
-  { settings }: Parts,
+  parts: Parts,
   connection: Connection,
   command: string | undefined,
   send: () => Promise<A>
 ): Effect.Effect<A, RedisError> =>
-  Effect.tryPromise({ try: send, catch: (error) => heed(connection, fromCommand(settings, command, error)) })
+  Effect.tryPromise({
+    try: send,
+    catch: (error) => heed(parts, connection, fromCommand(parts.settings, command, error))
+  })
 
 const call = <A>(driver: IoRedis, replies: Replies, [name, ...args]: Command): Promise<A> => {
   const reply = replies === "text" ? driver.call(name, args) : driver.callBuffer(name, args)
@@ -172,8 +178,9 @@ export const reserve = (parts: Parts): Effect.Effect<Connection, PoolError | Pol
         // The attempt is never begun: whatever fails, nothing was sent.
         Policy.run(settings.policy, operations.of("reserve", true), (_attempt) => borrowed)
       ).pipe(
-        Effect.tap((connection) =>
-          Effect.addFinalizer(() =>
+        Effect.tap((connection) => {
+          shared.lent(connection)
+          return Effect.addFinalizer(() =>
             connection.driver.isClean
               ? Effect.void
               : Effect.andThen(
@@ -181,7 +188,7 @@ export const reserve = (parts: Parts): Effect.Effect<Connection, PoolError | Pol
                 Effect.sync(() => connection.destroy())
               )
           )
-        )
+        })
       )
     })
   )
@@ -214,7 +221,7 @@ const batch = (parts: Parts, connection: Connection, commands: ReadonlyArray<Com
     Effect.flatMap((answers): Effect.Effect<ReadonlyArray<unknown>, RedisError> =>
       answers === null
         ? Effect.fail(new RedisError({ _tag: "Conflict", redis: parts.settings.name }))
-        : Effect.mapError(repliesOf(parts, commands, answers), (error) => heed(connection, error))
+        : Effect.mapError(repliesOf(parts, commands, answers), (error) => heed(parts, connection, error))
     )
   )
 
@@ -258,18 +265,19 @@ export const use = <A, E, R>(
   )
 
 const useOn = <A, E, R>(
-  { settings }: Parts,
+  parts: Parts,
   connection: Connection,
   f: (driver: IoRedis, signal: AbortSignal) => Used<A, E, R>
 ): Effect.Effect<A, E | RedisError, R> =>
   Effect.suspend(() => {
+    const { settings } = parts
     if (!connection.isAlive) return Effect.fail(lost(settings, undefined, "no"))
     const controller = new AbortController()
     const failure = (cause: unknown): RedisError => {
       const error = fromDriver(settings, undefined, cause)
       return error === undefined
         ? new RedisError({ _tag: "Rejected", redis: settings.name, cause })
-        : heed(connection, error)
+        : heed(parts, connection, error)
     }
     return Effect.try({ try: () => f(connection.driver, controller.signal), catch: failure }).pipe(
       Effect.flatMap((used): Effect.Effect<A, E | RedisError, R> =>

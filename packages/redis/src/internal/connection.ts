@@ -16,6 +16,8 @@ export class Connection {
   readonly driver: Driver
   /** Callers that use it now, where it is shared. */
   inUse = 0
+  /** How many changes of the server were known when it was borrowed. */
+  change = 0
   private isRetired = false
   private isSuspect = false
   private readonly listeners = new Set<() => void>()

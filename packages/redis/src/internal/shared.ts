@@ -35,6 +35,9 @@ export class Shared {
   /** What the last dial said that a slot has heard of. */
   private connectError: unknown
   private isClosed = false
+  private isPaused = false
+  /** How often the server has turned out to be another one. */
+  private changes = 0
   /** Slots that wait for the pool. */
   private borrowing = 0
   private readonly begun: Latch.Latch
@@ -91,6 +94,30 @@ export class Shared {
   /** Replaces them all; what runs on them may finish. */
   clear(): void {
     for (const connection of Array.from(this.open)) connection.retire()
+  }
+
+  /** It has just come from the pool, which lends none from before the last change. */
+  lent(connection: Connection): void {
+    connection.change = this.changes
+  }
+
+  /** The server behind `connection` takes no writes. Those from before a change that is known tell nothing new. */
+  misled(connection: Connection): void {
+    Effect.runSync(Pool.invalidate(this.pool, connection, "WrongRole"))
+    if (connection.change !== this.changes) return
+    this.changes++
+    this.clear()
+  }
+
+  /** The pool has been paused: gives them back to it. Whoever comes waits. */
+  pause(): void {
+    this.isPaused = true
+    this.down = undefined
+    this.clear()
+  }
+
+  resume(): void {
+    this.isPaused = false
   }
 
   /** Refuses whoever waits or comes; what runs may finish. */
@@ -198,6 +225,7 @@ export class Shared {
     })
     return Effect.suspend(() => {
       connection.driver.share()
+      this.lent(connection)
       this.open.push(connection)
       this.down = undefined
       this.connectError = undefined
@@ -247,7 +275,8 @@ export class Shared {
         waited: waitTimeout,
         stats,
         oldestHolder: undefined,
-        connectError: this.connectError
+        connectError: this.connectError,
+        paused: this.isPaused ? true : undefined
       }
     })
   }

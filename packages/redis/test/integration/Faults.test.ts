@@ -4,7 +4,7 @@ import { type Redis, RedisError } from "@breakwater/redis"
 import { RedisServer } from "@breakwater/testing"
 import * as TestRedis from "@breakwater/testing/TestRedis"
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Duration, Effect, Exit, Fiber, Redacted } from "effect"
+import { Duration, Effect, Exit, Fiber, Redacted, Stream } from "effect"
 import * as FakeRedis from "../utils/fakeRedis.ts"
 import { elapsed, eventually, open, proxied, succeeds } from "../utils/server.ts"
 
@@ -207,19 +207,120 @@ describe.skipIf(!TestRedis.ownAvailable)("A Redis server of one's own", () => {
       yield* Fiber.join(load)
     }).pipe(own, Effect.scoped), 30_000)
 
-  it.live("that has become a replica is left and dialled again", () =>
+  it.live("that is restarted in a pause costs no call", () =>
     Effect.gen(function*() {
       const server = yield* RedisServer.RedisServer
-      const redis = yield* open({ policy: { retry: { times: 0 } } })
+      const redis = yield* open({ connections: { max: 4, shared: 2 }, policy: { retry: { times: 0 } } })
       yield* redis.backend.warm
-      yield* server.command("REPLICAOF", "127.0.0.1", "1")
-      const error = yield* Effect.flip(redis.send("SET", "k", 1))
-      assert.isTrue(RedisError.isRedisError(error))
-      assert.include("reason" in error ? error.reason : {}, { _tag: "ErrorReply", code: "READONLY" })
-      yield* eventually(Effect.map(redis.stats, ({ closed }) => closed > 0))
-      yield* server.command("REPLICAOF", "NO", "ONE")
-      yield* eventually(succeeds(redis.send("SET", "k", 1)))
+      let stop = false
+      let answers = 0
+      const shared = redis.send("GET", "k")
+      const reserved = Effect.scoped(Effect.flatMap(redis.reserve, (mine) => mine.send("GET", "k")))
+      const load = yield* Effect.forkChild(Effect.forEach(
+        Array(8).keys(),
+        (n) =>
+          Effect.repeat(
+            Effect.andThen(Effect.sleep(2), Effect.map(n % 2 === 0 ? shared : reserved, () => answers++)),
+            { while: () => !stop }
+          ),
+        { concurrency: 8 }
+      ))
+      yield* eventually(Effect.sync(() => answers > 20))
+      yield* redis.backend.pause!
+      yield* eventually(Effect.map(redis.stats, ({ closing, idle, used }) => idle + used + closing === 0))
+      yield* server.restart
+      assert.include(yield* redis.stats, { opening: 0, shared: 0, waiting: 8 })
+      const before = answers
+      yield* redis.backend.resume!
+      yield* eventually(Effect.sync(() => answers > before + 20))
+      stop = true
+      yield* Fiber.join(load)
     }).pipe(own, Effect.scoped), 30_000)
+
+  it.live("says while it is paused why a call waits in vain", () =>
+    Effect.gen(function*() {
+      const redis = yield* open({ pool: { wait: { timeout: "50 millis" } } })
+      yield* redis.backend.warm
+      yield* redis.backend.pause!
+      const error = yield* Effect.flip(redis.send("GET", "k"))
+      assert.include("reason" in error ? error.reason : {}, { _tag: "AcquireTimeout", paused: true })
+      yield* redis.backend.resume!
+      yield* eventually(succeeds(redis.send("GET", "k")))
+    }).pipe(own, Effect.scoped), 30_000)
+
+  const writeOn = (redis: Redis.Redis, kind: "shared" | "reserved") =>
+    kind === "shared"
+      ? redis.send("SET", "k", 1)
+      : Effect.scoped(Effect.flatMap(redis.reserve, (mine) => mine.send("SET", "k", 1)))
+
+  for (const kind of ["shared", "reserved"] as const) {
+    it.live(
+      `that has become a replica is left after one error a ${kind} connection, and found again`,
+      () =>
+        Effect.gen(function*() {
+          const server = yield* RedisServer.RedisServer
+          const redis = yield* open({ connections: { max: 4, shared: 2 }, policy: { retry: { times: 0 } } })
+          yield* redis.backend.warm
+          const closed: Array<string> = []
+          const listening = Stream.runForEach(
+            redis.backend.events,
+            (event) => Effect.sync(() => event._tag === "Closed" && closed.push(event.reason))
+          )
+          yield* Effect.forkScoped(listening, { startImmediately: true })
+          // Connections of both kinds, one of them held through it all.
+          const held = yield* redis.reserve
+          yield* writeOn(redis, "reserved")
+          const { opened: before } = yield* redis.stats
+          assert.strictEqual(before, 4)
+          yield* server.command("REPLICAOF", "127.0.0.1", "1")
+          let errors = 0
+          const write = Effect.matchEffect(writeOn(redis, kind), {
+            onFailure: (error) =>
+              Effect.sync(() => {
+                assert.include("reason" in error ? error.reason : {}, { _tag: "ErrorReply", code: "READONLY" })
+                errors++
+              }),
+            onSuccess: () => Effect.void
+          })
+          yield* Effect.repeat(write, { times: 4 })
+          assert.strictEqual(errors, 5)
+          assert.isAtMost(errors, (yield* redis.stats).opened - before + 1, "only the first met a connection of before")
+          yield* Effect.flip(held.send("SET", "k", 1))
+          yield* server.command("REPLICAOF", "NO", "ONE")
+          const { duration } = yield* elapsed(eventually(succeeds(writeOn(redis, kind))))
+          assert.isBelow(Duration.toMillis(duration), 3000)
+          yield* redis.backend.warm
+          const { shared } = yield* redis.stats
+          assert.strictEqual(shared, 2)
+          yield* Effect.forEach(
+            Array(20).keys(),
+            () => Effect.all([writeOn(redis, "shared"), writeOn(redis, "reserved")])
+          )
+          assert.deepStrictEqual([...new Set(closed)], ["WrongRole"])
+        }).pipe(own, Effect.scoped),
+      30_000
+    )
+  }
+
+  it.live(
+    "tells of its becoming a replica once: what a connection of before says late changes nothing",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* RedisServer.RedisServer
+        const redis = yield* open({ connections: { max: 4, shared: 2 }, policy: { retry: { times: 0 } } })
+        yield* redis.backend.warm
+        const held = yield* redis.reserve
+        yield* server.command("REPLICAOF", "127.0.0.1", "1")
+        yield* Effect.flip(redis.send("SET", "k", 1))
+        yield* redis.backend.warm
+        const { opened } = yield* redis.stats
+        yield* Effect.flip(held.send("SET", "k", 1))
+        assert.include(yield* redis.stats, { opened, shared: 2 })
+        yield* Effect.sleep("200 millis")
+        assert.include(yield* redis.stats, { opened, shared: 2 })
+      }).pipe(own, Effect.scoped),
+    30_000
+  )
 
   it.live("that has no room for another client says so, and serves with what is open", () =>
     Effect.gen(function*() {

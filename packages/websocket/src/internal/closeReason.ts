@@ -6,14 +6,13 @@
 import type { CloseReason } from "@breakwater/core/PoolEvent"
 import type { CloseWhy } from "../WebSocketError.ts"
 
-/** The nearest word that pools have: none of them is the peer's doing, or the end of an idle connection. */
 export const closeReasonOf = (why: CloseWhy): CloseReason => CLOSE_REASONS[why]
 
 const CLOSE_REASONS: Record<CloseWhy, CloseReason> = {
-  Peer: "Broken",
+  Peer: "PeerClosed",
   Local: "Invalidated",
   Dead: "CheckFailed",
-  Idle: "Invalidated",
+  Idle: "Idle",
   SlowReader: "Broken",
   Drained: "Drained"
 }

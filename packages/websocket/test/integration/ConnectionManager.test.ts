@@ -277,3 +277,21 @@ it.live("answers a request that is no handshake, and stays well", () =>
     peer.ws.send("still here")
     assert.strictEqual(yield* peer.next, "still here")
   }))
+
+it.live("tells in its events whether a connection was ended by its peer or was idle", () =>
+  Effect.gen(function*() {
+    const { manager, ...address } = yield* serve({ idleTimeout: "100 millis" })
+    const seen: Array<string> = []
+    const listening = Stream.runForEach(
+      manager.backend.events,
+      (event) => Effect.sync(() => event._tag === "Closed" && seen.push(event.reason))
+    )
+    yield* Effect.forkChild(listening, { startImmediately: true })
+    const leaving = yield* connect(address)
+    leaving.ws.close()
+    yield* leaving.closed
+    yield* eventually(Effect.sync(() => seen.length === 1))
+    yield* connect(address)
+    yield* eventually(Effect.sync(() => seen.length === 2))
+    assert.deepStrictEqual(seen, ["PeerClosed", "Idle"])
+  }))

@@ -12,6 +12,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
+import * as Backoff from "../../internal/backoff.ts"
 import type { Deadlines } from "../../internal/deadlines.ts"
 import { PoolError } from "../PoolError.ts"
 
@@ -33,24 +34,7 @@ const defaultBackoff: Schedule.Schedule<unknown> = Schedule.forever.pipe(
 /** As long as the shortest of these. */
 const MISLED_DELAY = 100
 
-/** A schedule without delays must not become a storm. */
 const LEAST_DELAY = 10
-
-/** How long to hold off after a failed dial, in milliseconds. */
-type Backoff = (cause: unknown) => Effect.Effect<number>
-
-/** When `schedule` ends, or dies, its last delay is kept. */
-const makeBackoff = (schedule: Schedule.Schedule<unknown>): Effect.Effect<Backoff> =>
-  Effect.map(Schedule.toStep(schedule), (step) => {
-    let last = LEAST_DELAY
-    return (cause) =>
-      Effect.clockWith((clock) => step(clock.currentTimeMillisUnsafe(), cause)).pipe(
-        Effect.matchCause({
-          onFailure: () => last,
-          onSuccess: ([, delay]) => (last = Math.max(LEAST_DELAY, Duration.toMillis(delay)))
-        })
-      )
-  })
 
 export class Dialer {
   failedDials = 0
@@ -62,14 +46,14 @@ export class Dialer {
   private window = 1
   private holdingOff = false
   private cancelHoldOff: (() => void) | undefined
-  private backoff: Effect.Effect<Backoff>
+  private backoff: Effect.Effect<Backoff.Backoff>
   private readonly concurrency: number
-  private readonly fresh: Effect.Effect<Backoff>
+  private readonly fresh: Effect.Effect<Backoff.Backoff>
   private readonly deadlines: Deadlines
 
   constructor(concurrency: number, backoff: Schedule.Schedule<unknown> | undefined, deadlines: Deadlines) {
     this.concurrency = concurrency
-    this.fresh = makeBackoff(backoff ?? defaultBackoff)
+    this.fresh = Backoff.make(backoff ?? defaultBackoff, LEAST_DELAY)
     this.backoff = this.fresh
     this.deadlines = deadlines
   }
