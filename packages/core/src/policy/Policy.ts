@@ -38,6 +38,7 @@ import * as Deadline from "./Deadline.ts"
 import * as Hedge from "./Hedge.ts"
 import { Call, fromStages, implOf, type Policy, type PolicyImpl, RetryScope, TypeId } from "./internal/policy.ts"
 import { type Snapshot, snapshotOf } from "./internal/snapshot.ts"
+import { type Update, update as applyUpdate } from "./internal/update.ts"
 import type { Operation } from "./Operation.ts"
 import type * as Outcome from "./Outcome.ts"
 import type {
@@ -53,7 +54,9 @@ import * as Retry from "./Retry.ts"
 import * as Timeout from "./Timeout.ts"
 
 export type { Policy } from "./internal/policy.ts"
+export { bestEffort, read, standard, write } from "./internal/presets.ts"
 export { addCounts, type Snapshot } from "./internal/snapshot.ts"
+export type { Update } from "./internal/update.ts"
 
 /**
  * Settings of `make`. What is left out is not done.
@@ -315,6 +318,22 @@ export const apply: {
  */
 export const detached = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   self.pipe(Effect.provideService(AmbientDeadline, Infinity), Effect.provideService(RetryScope, undefined))
+
+/**
+ * Changes settings while calls are under way, without dropping them or what the policy knows: a breaker keeps its window, a
+ * retry its budget. A call that has begun keeps its times. What the policy shares with others that it is composed with
+ * changes for them too.
+ *
+ * Nothing changes where anything is refused: it throws a `RangeError` for an option out of range, for one of a part that
+ * the policy was made without, and for times that do not go together.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const update = <E, Op extends Operation, Repeats extends boolean>(
+  policy: Policy<E, Op, Repeats>,
+  changes: Update
+): void => applyUpdate(implOf(policy), changes)
 
 /**
  * Reads the counts, for health and metrics. Constant time.
