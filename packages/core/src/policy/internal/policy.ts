@@ -47,7 +47,17 @@ export interface Policy<out E, in Op extends Operation = Operation, out Repeats 
  * @internal
  */
 export interface Stage {
-  readonly kind: "Deadline" | "Retry" | "Hedge" | "CircuitBreaker" | "Bulkhead" | "Timeout" | "Chaos"
+  readonly kind:
+    | "Deadline"
+    | "Throttle"
+    | "Retry"
+    | "Hedge"
+    | "CircuitBreaker"
+    | "RateLimit"
+    | "AdaptiveLimit"
+    | "Bulkhead"
+    | "Timeout"
+    | "Chaos"
   /** What time-bound stages are set to, for comparing them. */
   readonly limit?: Duration.Duration
   readonly around?: <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call) => Effect.Effect<A, E | PolicyError, R>
