@@ -102,9 +102,9 @@ describe("the bulkhead", () => {
       const fibers = yield* Effect.forEach([1, 2, 3, 4], () =>
         Effect.forkChild(run(policy, Effect.sleep("1 second")), { startImmediately: true }))
       assert.deepStrictEqual(stateOf(policy), { running: 1, waiting: 3, permits: 1 })
-      yield* Bulkhead.resize(policy, 3)
+      Policy.update(policy, { bulkhead: { permits: 3 } })
       assert.deepStrictEqual(stateOf(policy), { running: 3, waiting: 1, permits: 3 })
-      yield* policy.pipe(Bulkhead.resize(1))
+      Policy.update(policy, { bulkhead: { permits: 1 } })
       assert.deepStrictEqual(stateOf(policy), { running: 3, waiting: 1, permits: 1 })
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(stateOf(policy), { running: 1, waiting: 0, permits: 1 })
@@ -119,7 +119,11 @@ describe("the bulkhead", () => {
     assert.throws(() => Policy.make({ bulkhead: { permits: 1, queue: -1 } }), RangeError, /"queue" is -1/)
     assert.throws(() => Policy.make({ bulkhead: { permits: 1, maxWait: 0 } }), RangeError, /"maxWait"/)
     assert.throws(() => Bulkhead.make({ permits: 1, order: "lifo" as "fifo" }), RangeError, /"order" is "lifo"/)
-    assert.throws(() => Bulkhead.resize(Policy.make({ bulkhead }), 1.5), RangeError, /"permits" is 1.5/)
+    assert.throws(
+      () => Policy.update(Policy.make({ bulkhead }), { bulkhead: { permits: 1.5 } }),
+      RangeError,
+      /"permits" is 1.5/
+    )
   })
 
   it.effect("passes its permit through thousands of waiting calls without a deep stack", () =>

@@ -10,8 +10,8 @@ const after = 60
 /** Twenty milliseconds, then `millis` for half an hour, then twenty again. */
 const load = (millis: number, seconds = hung): Load => ({
   threads: Infinity,
-  stages: [[before, 20], [seconds, millis], [after, 20]].map(([seconds = 0, each = 0]) => ({
-    seconds,
+  stages: [[before, 20], [seconds, millis], [after, 20]].map(([lasts = 0, each = 0]) => ({
+    seconds: lasts,
     rate: 100,
     serviceTime: Distribution.constant(each)
   }))

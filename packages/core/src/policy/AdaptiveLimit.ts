@@ -174,7 +174,7 @@ class LimitTurn extends Turn implements Sample {
 
 class AdaptiveGate extends Gate<LimitTurn> {
   readonly state: LimitState
-  protected readonly queue: number
+  private readonly longestQueue: number
   private readonly longestWait: number
   private readonly classify: Outcome.Classifier
 
@@ -190,13 +190,17 @@ class AdaptiveGate extends Gate<LimitTurn> {
       window: validate.boundedMillis("window", options.window ?? "1 second"),
       algorithm: options.algorithm ?? gradient
     })
-    this.queue = validate.integer("queue", options.queue ?? 1000, 0)
+    this.longestQueue = validate.integer("queue", options.queue ?? 1000, 0)
     this.longestWait = validate.boundedMillis("maxWait", options.maxWait ?? "1 second")
     this.classify = options.classify ?? Outcome.fromExit
   }
 
   get permits(): number {
     return this.state.permits
+  }
+
+  protected get queue(): number {
+    return this.longestQueue
   }
 
   protected turn(call: Call, context: Context.Context<never>): LimitTurn {

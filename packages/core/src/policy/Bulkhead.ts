@@ -9,10 +9,9 @@
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { dual } from "effect/Function"
 import * as validate from "../internal/validate.ts"
 import { Gate, Turn } from "./internal/gate.ts"
-import { type Call, fromStages, implOf, type Policy, type Stage } from "./internal/policy.ts"
+import { type Call, fromStages, type Policy, type Stage } from "./internal/policy.ts"
 import type { Operation } from "./Operation.ts"
 import { type BulkheadFull, PolicyError } from "./PolicyError.ts"
 
@@ -41,23 +40,37 @@ export interface Options {
   readonly order?: "fifo" | "adaptive-lifo" | undefined
 }
 
-class Permits extends Gate<Turn> {
-  permits: number
-  protected readonly queue: number
-  private readonly waitMillis: number
-  private readonly adaptive: boolean
+/**
+ * What `Policy.update` may change. With more permits those who wait are served at once; with fewer no call is cut, and the
+ * next begin as the running ones end.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Settable = Partial<Options>
 
-  constructor(options: Options) {
+interface Settings {
+  readonly permits: number
+  readonly queue: number
+  /** Milliseconds. */
+  readonly maxWait: number
+  readonly adaptive: boolean
+}
+
+class Permits extends Gate<Turn> {
+  settings: Settings
+
+  constructor(settings: Settings) {
     super()
-    this.permits = permitsOf(options.permits)
-    this.queue = validate.integer("queue", options.queue ?? 0, 0)
-    this.waitMillis = validate.boundedMillis("maxWait", options.maxWait ?? "1 second")
-    this.adaptive = validate.oneOf("order", options.order ?? "fifo", ["fifo", "adaptive-lifo"]) === "adaptive-lifo"
+    this.settings = settings
   }
 
-  resize(permits: number): void {
-    this.permits = permits
-    this.serve()
+  get permits(): number {
+    return this.settings.permits
+  }
+
+  protected get queue(): number {
+    return this.settings.queue
   }
 
   protected turn(call: Call): Turn {
@@ -65,11 +78,11 @@ class Permits extends Gate<Turn> {
   }
 
   protected maxWait(): number {
-    return this.waitMillis
+    return this.settings.maxWait
   }
 
   protected newestFirst(): boolean {
-    return this.adaptive && this.isStanding
+    return this.settings.adaptive && this.isStanding
   }
 
   protected refuse(call: Call): Effect.Effect<never, PolicyError<BulkheadFull>> {
@@ -84,20 +97,34 @@ class Permits extends Gate<Turn> {
   }
 }
 
-const permitsOf = (permits: number): number => validate.integer("permits", permits, 1)
+const settingsOf = (options: Options): Settings => ({
+  permits: validate.integer("permits", options.permits, 1),
+  queue: validate.integer("queue", options.queue ?? 0, 0),
+  maxWait: validate.boundedMillis("maxWait", options.maxWait ?? "1 second"),
+  adaptive: validate.oneOf("order", options.order ?? "fifo", ["fifo", "adaptive-lifo"]) === "adaptive-lifo"
+})
 
-const gates = new WeakMap<Stage, Permits>()
-
-const stage = (permits: Permits): Stage => {
-  const made: Stage = {
+const stage = (options: Options): Stage => {
+  const permits = new Permits(settingsOf(options))
+  let given = options
+  return {
     kind: "Bulkhead",
     around: (effect, call) => permits.around(effect, call),
     snapshot: () => ({
       bulkhead: { running: permits.running, waiting: permits.waiters.size, permits: permits.permits }
-    })
+    }),
+    update: (changed: Settable) => {
+      const next = { ...given, ...changed }
+      const replaced = settingsOf(next)
+      return {
+        apply: () => {
+          given = next
+          permits.settings = replaced
+          permits.serve()
+        }
+      }
+    }
   }
-  gates.set(made, permits)
-  return made
 }
 
 /**
@@ -108,27 +135,4 @@ const stage = (permits: Permits): Stage => {
  * @since 0.1.0
  */
 export const make = (options: Options): Policy<PolicyError<BulkheadFull>, Operation, false> =>
-  fromStages("bulkhead", [stage(new Permits(options))])
-
-/**
- * Changes how many calls run at once, while they do: with more permits those who wait are served at once, with fewer no
- * call is cut, and the next begin as the running ones end. A policy without a bulkhead stays as it is. Throws a
- * `RangeError` unless `permits` is a whole number of 1 or more.
- *
- * @category combinators
- * @since 0.1.0
- */
-export const resize: {
-  (permits: number): <E, Op extends Operation, Repeats extends boolean>(
-    policy: Policy<E, Op, Repeats>
-  ) => Effect.Effect<void>
-  <E, Op extends Operation, Repeats extends boolean>(
-    policy: Policy<E, Op, Repeats>,
-    permits: number
-  ): Effect.Effect<void>
-} = dual(2, <E, Op extends Operation, Repeats extends boolean>(policy: Policy<E, Op, Repeats>, permits: number) => {
-  const wanted = permitsOf(permits)
-  return Effect.sync(() => {
-    for (const each of implOf(policy).stages) gates.get(each)?.resize(wanted)
-  })
-})
+  fromStages("bulkhead", [stage(options)])

@@ -40,7 +40,7 @@ export abstract class Gate<T extends Turn> {
   /** Calls that may run at once, now. */
   abstract get permits(): number
   /** Calls that may wait. */
-  protected abstract readonly queue: number
+  protected abstract get queue(): number
   protected abstract turn(call: Call, context: Context.Context<never>): T
   protected abstract refuse(call: Call): Effect.Effect<never, PolicyError>
   /** For how many milliseconds a call may wait that begins to. */

@@ -1,4 +1,5 @@
 import type * as Duration from "effect/Duration"
+import type * as Bulkhead from "../Bulkhead.ts"
 import type * as CircuitBreaker from "../CircuitBreaker.ts"
 import type * as Retry from "../Retry.ts"
 import { type Change, type PolicyImpl, refuseIdleLimits, type Stage } from "./policy.ts"
@@ -14,13 +15,15 @@ export interface Update {
   readonly timeout?: Duration.Input | undefined
   readonly retry?: Retry.Settable | undefined
   readonly breaker?: CircuitBreaker.Settable | undefined
+  readonly bulkhead?: Bulkhead.Settable | undefined
 }
 
 const kinds: { readonly [K in keyof Update]-?: Stage["kind"] } = {
   deadline: "Deadline",
   timeout: "Timeout",
   retry: "Retry",
-  breaker: "CircuitBreaker"
+  breaker: "CircuitBreaker",
+  bulkhead: "Bulkhead"
 }
 
 const absent = (option: string, policy: string): never => {
