@@ -49,6 +49,9 @@ const kindOfKnown = ({ reason }: Known): Kind => {
       return reason.phase === "queue" ? "Busy" : "Unavailable"
     case "QueueFull":
     case "BulkheadFull":
+    case "LimitExceeded":
+    case "Throttled":
+    case "RateLimited":
       return "Busy"
     case "AttemptTimeout":
     case "DeadlineExceeded":

@@ -6,6 +6,14 @@
  */
 
 /**
+ * Bounds how many calls run at once by a number that it finds by itself: as many as keep the backend busy, and few
+ * more.
+ *
+ * @since 0.1.0
+ */
+export * as AdaptiveLimit from "./policy/AdaptiveLimit.ts"
+
+/**
  * What every pooled backend shows to those who watch and steer it: health checks, dashboards, the shutdown of the
  * process. The backend packages make one each and register it in `Backends`.
  *
@@ -198,6 +206,14 @@ export * as PromisePool from "./pool/PromisePool.ts"
 export * as Promises from "./backend/Promises.ts"
 
 /**
+ * Bounds how many calls begin in a time: evenly, with a burst after a pause. For a backend that allows so many calls a
+ * second, and to share one fairly between tenants.
+ *
+ * @since 0.1.0
+ */
+export * as RateLimit from "./policy/RateLimit.ts"
+
+/**
  * Repeats a call whose attempt failed, where that is safe and likely to help.
  *
  * @since 0.1.0
@@ -219,6 +235,14 @@ export * as RetryBudget from "./policy/RetryBudget.ts"
  * @since 0.1.0
  */
 export * as Setting from "./backend/Setting.ts"
+
+/**
+ * Holds calls back on our own side while the backend refuses or fails many of them: "client-side throttling" or
+ * "adaptive throttling" of Google's Site Reliability Engineering, chapter "Handling Overload".
+ *
+ * @since 0.1.0
+ */
+export * as Throttle from "./policy/Throttle.ts"
 
 /**
  * Bounds one attempt, from the moment its work begins: in a pooled backend from after the borrow, so that time spent

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Scheduler } from "effect"
 import { TestClock } from "effect/testing"
+import * as Bulkhead from "../src/policy/Bulkhead.ts"
 import * as Operation from "../src/policy/Operation.ts"
 import * as Policy from "../src/policy/Policy.ts"
 import { seed, seeded } from "./pool/seeded.ts"
@@ -49,6 +50,93 @@ describe("the bulkhead", () => {
       yield* Fiber.join(high)
       assert.deepStrictEqual(order, ["first", "high"])
       assert.deepStrictEqual(stateOf(policy), { running: 0, waiting: 0, permits: 1 }) // low gave up at 500 ms
+    }))
+
+  it.effect("serves the newest first once its queue has been standing for 100 ms, and in order again after it was empty", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ bulkhead: { permits: 1, queue: 10, maxWait: "1 minute", order: "adaptive-lifo" } })
+      const order: Array<string> = []
+      const start = (name: string, millis: number) =>
+        Effect.forkChild(run(policy, Effect.andThen(Effect.sync(() => order.push(name)), Effect.sleep(millis))), {
+          startImmediately: true
+        })
+      yield* start("holder", 150)
+      yield* start("first", 10)
+      yield* TestClock.adjust(50)
+      yield* start("second", 10)
+      yield* TestClock.adjust(50)
+      yield* start("third", 10)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(order, ["holder", "third", "second", "first"])
+      order.length = 0
+      yield* start("holder", 150)
+      yield* start("first", 10)
+      yield* TestClock.adjust(99)
+      yield* start("second", 10)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(order, ["holder", "first", "second"])
+    }))
+
+  it.effect("comes first with the higher priority, and with the keys in turn, also when the newest is served first", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ bulkhead: { permits: 1, queue: 10, maxWait: "1 minute", order: "adaptive-lifo" } })
+      const order: Array<string> = []
+      const start = (name: string, key: string, priority = 0) =>
+        Effect.forkChild(
+          run(policy, Effect.andThen(Effect.sync(() => order.push(name)), Effect.sleep(200)), operation(key, priority)),
+          { startImmediately: true }
+        )
+      yield* start("holder", "a")
+      yield* start("a1", "a")
+      yield* start("b1", "b")
+      yield* start("urgent", "c", 1)
+      yield* TestClock.adjust(100)
+      yield* start("a2", "a")
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(order, ["holder", "urgent", "a2", "b1", "a1"])
+    }))
+
+  it.effect("serves those who wait when it grows, and cuts nobody when it shrinks", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ bulkhead: { permits: 1, queue: 10, maxWait: "1 minute" } })
+      const fibers = yield* Effect.forEach([1, 2, 3, 4], () =>
+        Effect.forkChild(run(policy, Effect.sleep("1 second")), { startImmediately: true }))
+      assert.deepStrictEqual(stateOf(policy), { running: 1, waiting: 3, permits: 1 })
+      Policy.update(policy, { bulkhead: { permits: 3 } })
+      assert.deepStrictEqual(stateOf(policy), { running: 3, waiting: 1, permits: 3 })
+      Policy.update(policy, { bulkhead: { permits: 1 } })
+      assert.deepStrictEqual(stateOf(policy), { running: 3, waiting: 1, permits: 1 })
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(stateOf(policy), { running: 1, waiting: 0, permits: 1 })
+      yield* TestClock.adjust("1 second")
+      yield* Effect.forEach(fibers, Fiber.join)
+      assert.deepStrictEqual(stateOf(policy), { running: 0, waiting: 0, permits: 1 })
+    }))
+
+  it("refuses options out of range, and a size out of range, at once", () => {
+    const bulkhead = { permits: 1 }
+    assert.throws(() => Policy.make({ bulkhead: { permits: 0 } }), RangeError, /"permits" is 0/)
+    assert.throws(() => Policy.make({ bulkhead: { permits: 1, queue: -1 } }), RangeError, /"queue" is -1/)
+    assert.throws(() => Policy.make({ bulkhead: { permits: 1, maxWait: 0 } }), RangeError, /"maxWait"/)
+    assert.throws(() => Bulkhead.make({ permits: 1, order: "lifo" as "fifo" }), RangeError, /"order" is "lifo"/)
+    assert.throws(
+      () => Policy.update(Policy.make({ bulkhead }), { bulkhead: { permits: 1.5 } }),
+      RangeError,
+      /"permits" is 1.5/
+    )
+  })
+
+  it.effect("passes its permit through thousands of waiting calls without a deep stack", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ bulkhead: { permits: 1, queue: 5000, maxWait: "1 minute" } })
+      const holder = yield* Effect.forkChild(run(policy, Effect.sleep("1 second")), { startImmediately: true })
+      let served = 0
+      const waiting = yield* Effect.forEach(Array.from({ length: 5000 }), () =>
+        Effect.forkChild(run(policy, Effect.sync(() => served++)), { startImmediately: true }))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(holder)
+      yield* Effect.forEach(waiting, Fiber.join)
+      assert.strictEqual(served, 5000)
     }))
 
   it.effect("counts right through random interruptions, and strands nobody", () =>

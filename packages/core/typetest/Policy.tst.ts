@@ -10,7 +10,10 @@ import type {
   CircuitOpen,
   DeadlineExceeded,
   FaultInjected,
-  PolicyError
+  LimitExceeded,
+  PolicyError,
+  RateLimited,
+  Throttled
 } from "../src/policy/PolicyError.ts"
 import * as Retry from "../src/policy/Retry.ts"
 import * as Timeout from "../src/policy/Timeout.ts"
@@ -51,6 +54,15 @@ describe("Policy.make", () => {
     >()
   })
 
+  test("knows the refusals of limits", () => {
+    expect(Policy.make({ throttle: {}, adaptiveLimit: {} })).type.toBe<
+      Policy.Policy<PolicyError<Throttled> | PolicyError<LimitExceeded>, Operation.Operation, false>
+    >()
+    expect(Policy.make({ rateLimit: { limit: 10 }, adaptiveLimit: undefined })).type.toBe<
+      Policy.Policy<PolicyError<RateLimited>, Operation.Operation, false>
+    >()
+  })
+
   test("allows for everything when its options are known at run time only", () => {
     expect(Policy.make(options)).type.toBe<
       Policy.Policy<
@@ -58,7 +70,10 @@ describe("Policy.make", () => {
         | PolicyError<AttemptTimeout>
         | PolicyError<CircuitOpen>
         | PolicyError<BulkheadFull>
-        | PolicyError<FaultInjected>,
+        | PolicyError<FaultInjected>
+        | PolicyError<LimitExceeded>
+        | PolicyError<Throttled>
+        | PolicyError<RateLimited>,
         Operation.Operation,
         true
       >
@@ -69,6 +84,9 @@ describe("Policy.make", () => {
     expect(Policy.make).type.not.toBeCallableWith({ deadline: "1 second", retyr: { times: 1 } })
     expect(Policy.make).type.not.toBeCallableWith({ retry: { times: 1, shedule: 1 } })
     expect(Policy.make).type.not.toBeCallableWith({ retry: {} })
+    expect(Policy.make).type.not.toBeCallableWith({ throttle: { multiplyer: 2 } })
+    expect(Policy.make).type.not.toBeCallableWith({ adaptiveLimit: { limits: {} } })
+    expect(Policy.make).type.not.toBeCallableWith({ rateLimit: {} })
     expect(Policy.make).type.not.toBeCallableWith({ hedge: { afetr: 100 } })
     expect(Policy.make).type.not.toBeCallableWith({ hedge: { classify: () => ({ _tag: "Success" }) } })
   })

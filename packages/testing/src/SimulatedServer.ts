@@ -52,6 +52,9 @@ export interface SimulatedServer {
   serviceTime: (running: number) => Distribution
   /** Requests that have reached it. */
   readonly requests: number
+  /** Requests that have got a thread, and the milliseconds that their work takes in all. */
+  readonly begun: number
+  readonly work: number
   /** Requests worked on at this moment, and those that wait. */
   readonly running: number
   readonly waiting: number
@@ -75,6 +78,8 @@ class Model implements SimulatedServer {
   down = false
   serviceTime: (running: number) => Distribution
   requests = 0
+  begun = 0
+  work = 0
   running = 0
   private readonly queue = new Set<Request>()
   private readonly threads: number
@@ -122,7 +127,10 @@ class Model implements SimulatedServer {
       this.running--
       this.next()
     }
-    const stop = this.time.after(this.serviceTime(this.running)(this.random), () => {
+    const took = this.serviceTime(this.running)(this.random)
+    this.begun++
+    this.work += took
+    const stop = this.time.after(took, () => {
       done()
       if (!request.gone) request.answer(fails ? failures.error : undefined)
     })

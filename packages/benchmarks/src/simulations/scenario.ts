@@ -36,6 +36,8 @@ export interface Scenario {
   readonly title: string
   /** Where the set-up and the bounds come from. */
   readonly source: string
+  /** Takes seconds: the tests run it with the first seed only. */
+  readonly costly?: boolean | undefined
   readonly run: (seed: number) => Figures
 }
 

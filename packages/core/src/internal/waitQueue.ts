@@ -101,11 +101,11 @@ export class WaitQueue<W extends Waiter> {
     return leading
   }
 
-  /** Takes out the waiter whose turn it is. */
-  take(): W | undefined {
+  /** Takes out the waiter whose turn it is: of its key the one that came first, or the one that came last. */
+  take(newest = false): W | undefined {
     const turn = this.levels[0]?.turn
     if (turn === undefined) return undefined
-    const waiter = turn.first!
+    const waiter = newest ? turn.last! : turn.first!
     turn.level.turn = turn.next
     this.remove(waiter)
     return waiter

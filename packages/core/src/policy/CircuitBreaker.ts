@@ -23,7 +23,7 @@ import * as validate from "../internal/validate.ts"
 import type { Mode, Settings, Time } from "./internal/breakerState.ts"
 import { Circuit, LEAST_OPEN, type Shared, timed, type Transition } from "./internal/circuit.ts"
 import { Keyed } from "./internal/keyed.ts"
-import { type Call, fromStages, implOf, type Policy, type Stage } from "./internal/policy.ts"
+import { type Call, type Change, fromStages, implOf, type Policy, type Stage } from "./internal/policy.ts"
 import type { CircuitState } from "./internal/snapshot.ts"
 import type { Operation } from "./Operation.ts"
 import * as Outcome from "./Outcome.ts"
@@ -81,6 +81,14 @@ export interface Options {
   /** How the exit of an attempt counts. Default: `Outcome.fromExit`. */
   readonly classify?: Outcome.Classifier | undefined
 }
+
+/**
+ * What `Policy.update` may change.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Settable = Omit<Options, "classify" | "perKey" | "mode">
 
 const share = (option: string, value: number): number =>
   value > 0 && value <= 1 ? value : validate.refuse(option, value, "a number above 0 and at most 1")
@@ -140,11 +148,13 @@ class Breaker {
   hub: EventHub<Transition> | undefined
   private mode: Mode
   private shared: Shared
+  private options: Options
   private readonly keyed: Keyed<Circuit> | undefined
   /** Of the calls without a key. */
   private readonly common: Circuit
 
   constructor(options: Options) {
+    this.options = options
     this.shared = sharedOf(options)
     this.mode = validate.oneOf("mode", options.mode ?? "automatic", MODES)
     this.common = this.circuit(undefined)
@@ -167,6 +177,19 @@ class Breaker {
   command(mode: Mode, time: Time): void {
     this.mode = mode
     for (const circuit of this.all()) circuit.command(mode, time)
+  }
+
+  update(settings: Settable): Change {
+    const options = { ...this.options, ...settings }
+    const { openFor } = this.shared
+    const shared = { ...sharedOf(options), ...settings.openFor === undefined && { openFor } }
+    return {
+      apply: () => {
+        this.options = options
+        this.shared = shared
+        for (const circuit of this.all()) circuit.configure(shared)
+      }
+    }
   }
 
   reset(key: string | undefined, time: Time): void {
@@ -196,6 +219,7 @@ class Breaker {
 const stage = (breaker: Breaker): Stage => ({
   kind: "CircuitBreaker",
   part: breaker,
+  update: (settings: Settable) => breaker.update(settings),
   around: (effect, call) => breaker.around(effect, call),
   inside: (work, call) => breaker.inside(work, call),
   snapshot: () => ({ circuit: breaker.snapshot })

@@ -44,14 +44,21 @@ const exceeded = (call: Call, startedAt: number, granted: Duration.Duration, att
  */
 const INHERITED_GRACE = 100
 
-const stage = (limit: Duration.Duration): Stage => {
-  const millis = Duration.toMillis(limit)
+const stage = (initial: Duration.Duration): Stage => {
+  let limit = initial
   return {
     kind: "Deadline",
-    limit,
+    get limit() {
+      return limit
+    },
+    update: (duration: Duration.Input) => {
+      const next = validate.duration("deadline", duration)
+      return { limit: next, apply: () => void (limit = next) }
+    },
     around: (effect, call) =>
       Effect.withFiber((fiber) => {
         const now = call.now()
+        const millis = Duration.toMillis(limit)
         call.startedAt ??= now
         const inherited = Context.get(fiber.context, AmbientDeadline)
         if (inherited <= now) {

@@ -31,6 +31,7 @@ import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import { AmbientDeadline, monotonicMillis } from "../internal/ambientDeadline.ts"
 import { EventHub } from "../internal/eventHub.ts"
+import * as AdaptiveLimit from "./AdaptiveLimit.ts"
 import * as Bulkhead from "./Bulkhead.ts"
 import * as Chaos from "./Chaos.ts"
 import * as CircuitBreaker from "./CircuitBreaker.ts"
@@ -38,6 +39,7 @@ import * as Deadline from "./Deadline.ts"
 import * as Hedge from "./Hedge.ts"
 import { Call, fromStages, implOf, type Policy, type PolicyImpl, RetryScope, TypeId } from "./internal/policy.ts"
 import { type Snapshot, snapshotOf } from "./internal/snapshot.ts"
+import { type Update, update as applyUpdate } from "./internal/update.ts"
 import type { Operation } from "./Operation.ts"
 import type * as Outcome from "./Outcome.ts"
 import type {
@@ -46,14 +48,21 @@ import type {
   CircuitOpen,
   DeadlineExceeded,
   FaultInjected,
-  PolicyError
+  LimitExceeded,
+  PolicyError,
+  RateLimited,
+  Throttled
 } from "./PolicyError.ts"
 import type { PolicyEvent } from "./PolicyEvent.ts"
+import * as RateLimit from "./RateLimit.ts"
 import * as Retry from "./Retry.ts"
+import * as Throttle from "./Throttle.ts"
 import * as Timeout from "./Timeout.ts"
 
 export type { Policy } from "./internal/policy.ts"
+export { bestEffort, read, standard, write } from "./internal/presets.ts"
 export { addCounts, type Snapshot } from "./internal/snapshot.ts"
+export type { Update } from "./internal/update.ts"
 
 /**
  * Settings of `make`. What is left out is not done.
@@ -66,6 +75,8 @@ export interface Options {
   readonly name?: string | undefined
   /** Bounds the whole call: its waits, its attempts and the delays between them. */
   readonly deadline?: Duration.Input | undefined
+  /** Holds calls back while the backend accepts too few of them. */
+  readonly throttle?: Omit<Throttle.Options, "classify"> | undefined
   /** Bounds one attempt, from the moment its work begins. Shorter than `deadline`. */
   readonly timeout?: Duration.Input | undefined
   /** Repeats failed attempts where that is safe: see `Retry.whenSafe`. */
@@ -74,10 +85,14 @@ export interface Options {
   readonly hedge?: Omit<Hedge.Options, "classify"> | undefined
   /** Stops calling a backend that fails. */
   readonly breaker?: Omit<CircuitBreaker.Options, "classify"> | undefined
+  /** Bounds how many attempts begin in a time. */
+  readonly rateLimit?: RateLimit.Options | undefined
   /** Bounds how many attempts run at once. A pooled backend needs none: its pool does. */
   readonly bulkhead?: Bulkhead.Options | undefined
   /** Breaks attempts on purpose, for tests. */
   readonly chaos?: Chaos.Options | undefined
+  /** Bounds the same by what the backend bears. In place of a bulkhead. */
+  readonly adaptiveLimit?: Omit<AdaptiveLimit.Options, "classify"> | undefined
   /** How the exit of an attempt counts. Default: `Outcome.fromExit`. */
   readonly classify?: Outcome.Classifier | undefined
 }
@@ -108,6 +123,9 @@ export type KnownOptions<O extends Options> = Known<O, Options> & {
   readonly breaker?: Known<O["breaker"], CircuitBreaker.Options> | undefined
   readonly bulkhead?: Known<O["bulkhead"], Bulkhead.Options> | undefined
   readonly chaos?: Known<O["chaos"], Chaos.Options> | undefined
+  readonly adaptiveLimit?: Known<O["adaptiveLimit"], AdaptiveLimit.Options> | undefined
+  readonly throttle?: Known<O["throttle"], Throttle.Options> | undefined
+  readonly rateLimit?: Known<O["rateLimit"], RateLimit.Options> | undefined
 }
 
 /**
@@ -122,6 +140,9 @@ export type ErrorOf<O extends Options> =
   | (IsSet<O, "breaker"> extends true ? PolicyError<CircuitOpen> : never)
   | (IsSet<O, "bulkhead"> extends true ? PolicyError<BulkheadFull> : never)
   | (IsSet<O, "chaos"> extends true ? PolicyError<FaultInjected> : never)
+  | (IsSet<O, "adaptiveLimit"> extends true ? PolicyError<LimitExceeded> : never)
+  | (IsSet<O, "throttle"> extends true ? PolicyError<Throttled> : never)
+  | (IsSet<O, "rateLimit"> extends true ? PolicyError<RateLimited> : never)
 
 /**
  * Whether a policy with these settings may run a call more than once.
@@ -190,12 +211,12 @@ const fromParts = <E, Op extends Operation, Repeats extends boolean>(
 ): Policy<E, Op, Repeats> => fromStages(name, parts.flatMap((part) => part.stages))
 
 /**
- * Assembles a policy, outermost first: deadline, retry or hedge, then for each attempt the circuit breaker, the
- * bulkhead, the borrow (which is the call's), the timeout, and a chaos. Accepts every operation: one that is not
- * idempotent is repeated only when it was surely not sent.
+ * Assembles a policy, outermost first: deadline, throttle, retry or hedge, then for each attempt the circuit breaker, the
+ * rate limit, the bulkhead or the adaptive limit, the borrow (which is the call's), the timeout, and a chaos. Accepts
+ * every operation: one that is not idempotent is repeated only when it was surely not sent.
  *
  * Throws a `RangeError` for an option out of range, for a timeout that is not shorter than the deadline, for a hedge
- * that begins no earlier than either, and for a hedge beside a retry.
+ * that begins no earlier than either, for a hedge beside a retry, and for an adaptive limit beside a bulkhead.
  *
  * @category constructors
  * @since 0.1.0
@@ -203,12 +224,33 @@ const fromParts = <E, Op extends Operation, Repeats extends boolean>(
 export const make = <const O extends Options>(
   options: O & KnownOptions<O>
 ): Policy<ErrorOf<O>, Operation, RepeatsOf<O>> => {
-  const { breaker, bulkhead, chaos, classify, deadline, hedge, name, retry, timeout }: Options = options
+  const {
+    adaptiveLimit,
+    breaker,
+    bulkhead,
+    chaos,
+    classify,
+    deadline,
+    hedge,
+    name,
+    rateLimit,
+    retry,
+    throttle,
+    timeout
+  }: Options = options
+  if (bulkhead !== undefined && adaptiveLimit !== undefined) {
+    throw new RangeError(
+      `Option "adaptiveLimit" is given beside "bulkhead"; allowed is one of them: it would measure the other's queue.`
+    )
+  }
   const parts: Array<PolicyImpl> = []
   if (deadline !== undefined) parts.push(implOf(Deadline.make(deadline)))
+  if (throttle !== undefined) parts.push(implOf(Throttle.make({ ...throttle, classify })))
   if (retry !== undefined) parts.push(implOf(Retry.whenSafe({ ...retry, classify })))
   if (hedge !== undefined) parts.push(implOf(Hedge.whenSafe({ ...hedge, classify })))
   if (breaker !== undefined) parts.push(implOf(CircuitBreaker.make({ ...breaker, classify })))
+  if (rateLimit !== undefined) parts.push(implOf(RateLimit.make(rateLimit)))
+  if (adaptiveLimit !== undefined) parts.push(implOf(AdaptiveLimit.make({ ...adaptiveLimit, classify })))
   if (bulkhead !== undefined) parts.push(implOf(Bulkhead.make(bulkhead)))
   if (timeout !== undefined) parts.push(implOf(Timeout.make(timeout)))
   if (chaos !== undefined) parts.push(implOf(Chaos.make(chaos)))
@@ -315,6 +357,22 @@ export const apply: {
  */
 export const detached = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   self.pipe(Effect.provideService(AmbientDeadline, Infinity), Effect.provideService(RetryScope, undefined))
+
+/**
+ * Changes settings while calls are under way, without dropping them or what the policy knows: a breaker keeps its window, a
+ * retry its budget. A call that has begun keeps its times. What the policy shares with others that it is composed with
+ * changes for them too.
+ *
+ * Nothing changes where anything is refused: it throws a `RangeError` for an option out of range, for one of a part that
+ * the policy was made without, and for times that do not go together.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const update = <E, Op extends Operation, Repeats extends boolean>(
+  policy: Policy<E, Op, Repeats>,
+  changes: Update
+): void => applyUpdate(implOf(policy), changes)
 
 /**
  * Reads the counts, for health and metrics. Constant time.

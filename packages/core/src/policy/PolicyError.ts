@@ -105,12 +105,68 @@ export interface FaultInjected {
 }
 
 /**
+ * As many calls run as the adaptive limit allows now, and those that wait would do so for too long.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LimitExceeded {
+  readonly _tag: "LimitExceeded"
+  /** Name of the operation. */
+  readonly operation: string
+  /** Calls at once, at that moment. */
+  readonly limit: number
+  readonly waiting: number
+}
+
+/**
+ * The call was held back at random, since the backend accepts too few of the calls sent.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Throttled {
+  readonly _tag: "Throttled"
+  /** Name of the operation. */
+  readonly operation: string
+  /** Share of the calls that is held back. */
+  readonly share: number
+  /** Calls in the window, and how many of them the backend accepted. */
+  readonly requests: number
+  readonly accepts: number
+}
+
+/**
+ * There is no room for the call in its rate limit within the time that it may wait.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RateLimited {
+  readonly _tag: "RateLimited"
+  /** Name of the operation. */
+  readonly operation: string
+  /** Whose limit it is, where every key has one. */
+  readonly key: string | undefined
+  /** When there is room. */
+  readonly retryAfter: Duration.Duration
+}
+
+/**
  * Why a policy ended a call.
  *
  * @category models
  * @since 0.1.0
  */
-export type Reason = DeadlineExceeded | AttemptTimeout | CircuitOpen | BulkheadFull | FaultInjected
+export type Reason =
+  | DeadlineExceeded
+  | AttemptTimeout
+  | CircuitOpen
+  | BulkheadFull
+  | LimitExceeded
+  | Throttled
+  | RateLimited
+  | FaultInjected
 
 const outcomeOf = (reason: Reason): Outcome.Outcome => {
   switch (reason._tag) {
@@ -121,6 +177,9 @@ const outcomeOf = (reason: Reason): Outcome.Outcome => {
       return Outcome.failure(reason.sent)
     case "CircuitOpen":
     case "BulkheadFull":
+    case "LimitExceeded":
+    case "Throttled":
+    case "RateLimited":
       return Outcome.ignored("no")
   }
 }
@@ -155,6 +214,14 @@ const messageOf = (reason: Reason): string => {
     case "BulkheadFull":
       return `"${reason.operation}" was refused: ${plural(reason.permits, "call")} run and ${reason.waiting} wait. ` +
         "Send less at once, or allow more."
+    case "LimitExceeded":
+      return `"${reason.operation}" was refused: the backend bears ${plural(reason.limit, "call")} at once now, ` +
+        `and ${reason.waiting} wait. Send less, or do without.`
+    case "Throttled":
+      return `"${reason.operation}" was held back: the backend accepted ${reason.accepts} of the last ` +
+        `${plural(reason.requests, "call")}. Send less, or do without.`
+    case "RateLimited":
+      return `"${reason.operation}" was refused by its rate limit. Try again after ${wholeMillis(reason.retryAfter)}.`
     case "FaultInjected":
       return `"${reason.operation}" was broken on purpose (${reason.fault}): the policy it goes through has a chaos in it.`
   }

@@ -181,6 +181,52 @@ export interface FaultInjected extends Common {
 }
 
 /**
+ * A call was refused because as many run as the adaptive limit allows, and it could not wait.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LimitRefused extends Common {
+  readonly _tag: "LimitRefused"
+}
+
+/**
+ * An adaptive limit has become another one, at the end of this call.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LimitChanged extends Common {
+  readonly _tag: "LimitChanged"
+  readonly from: number
+  readonly to: number
+}
+
+/**
+ * A throttle held a call back.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Throttled extends Common {
+  readonly _tag: "Throttled"
+  /** Share of the calls that is held back. */
+  readonly share: number
+}
+
+/**
+ * A rate limit refused a call.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RateLimited extends Common {
+  readonly _tag: "RateLimited"
+  /** When there is room. */
+  readonly retryAfter: Duration.Duration
+}
+
+/**
  * What a policy did to a call.
  *
  * @category models
@@ -197,4 +243,8 @@ export type PolicyEvent =
   | DeadlineExceeded
   | CircuitChanged
   | BulkheadRefused
+  | LimitRefused
+  | LimitChanged
+  | Throttled
+  | RateLimited
   | FaultInjected

@@ -69,6 +69,14 @@ export interface Options {
   readonly classify?: Outcome.Classifier | undefined
 }
 
+/**
+ * What `Policy.update` may change.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Settable = Partial<Pick<Options, "times" | "schedule" | "maxRetryAfter">>
+
 const boundsOf = (options: {
   readonly base?: Duration.Input | undefined
   readonly cap?: Duration.Input | undefined
@@ -342,8 +350,10 @@ const leaveToOuter = <E>(
   return Effect.failCause(cause)
 }
 
-const stage = (settings: Settings): Stage => {
-  const enter = entering({ attempt: 1, of: settings.times + 1 })
+const stage = (initial: Settings, options: Options): Stage => {
+  let settings = initial
+  let given = options
+  let enter = entering({ attempt: 1, of: settings.times + 1 })
   const { attemptTime, budget } = settings
   const earned = <A>(value: A): Exit.Exit<A> => {
     budget.earn()
@@ -369,13 +379,24 @@ const stage = (settings: Settings): Stage => {
         onFailure: (cause) => repeat(settings, effect, call, cause)
       })
     },
+    update: (changed: Settable) => {
+      const next = { ...given, ...changed }
+      const replaced = { ...settingsOf(next, initial.mode), attemptTime, budget }
+      return {
+        apply: () => {
+          given = next
+          settings = replaced
+          enter = entering({ attempt: 1, of: settings.times + 1 })
+        }
+      }
+    },
     snapshot: () => ({ retryBudget: budget.state })
   }
 }
 
 const fromMode = <Op extends Operation>(options: Options, mode: Mode): Policy<never, Op, true> => {
   const settings = settingsOf(options, mode)
-  return fromStages("retry", settings.times === 0 ? [] : [stage(settings)])
+  return fromStages("retry", settings.times === 0 ? [] : [stage(settings, options)])
 }
 
 /**

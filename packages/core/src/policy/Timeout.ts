@@ -36,26 +36,41 @@ const timedOut = (call: Call, timeout: Duration.Duration) =>
     return Effect.fail(error)
   })
 
-const stage = (limit: Duration.Duration): Stage => ({
-  kind: "Timeout",
-  limit,
-  inside: (work, call) =>
-    Effect.withFiber((fiber) => {
-      const giveUp = Context.get(fiber.context, GiveUp)
-      if (giveUp === undefined || giveUp === call.outerGiveUp) {
-        return Effect.timeoutOrElse(work, { duration: limit, orElse: () => timedOut(call, limit) })
-      }
-      // Before the work is interrupted, which may wait for an answer that never comes.
-      const limited = Effect.andThen(
-        Effect.sleep(limit),
-        Effect.suspend(() => {
-          giveUp()
-          return timedOut(call, limit)
-        })
-      )
-      return Effect.raceFirst(work, limited)
-    })
-})
+const within = <A, E, R>(
+  limit: Duration.Duration,
+  work: Effect.Effect<A, E, R>,
+  call: Call
+): Effect.Effect<A, E | PolicyError, R> =>
+  Effect.withFiber((fiber) => {
+    const giveUp = Context.get(fiber.context, GiveUp)
+    if (giveUp === undefined || giveUp === call.outerGiveUp) {
+      return Effect.timeoutOrElse(work, { duration: limit, orElse: () => timedOut(call, limit) })
+    }
+    // Before the work is interrupted, which may wait for an answer that never comes.
+    const limited = Effect.andThen(
+      Effect.sleep(limit),
+      Effect.suspend(() => {
+        giveUp()
+        return timedOut(call, limit)
+      })
+    )
+    return Effect.raceFirst(work, limited)
+  })
+
+const stage = (initial: Duration.Duration): Stage => {
+  let current = initial
+  return {
+    kind: "Timeout",
+    get limit() {
+      return current
+    },
+    update: (duration: Duration.Input) => {
+      const next = validate.duration("timeout", duration)
+      return { limit: next, apply: () => void (current = next) }
+    },
+    inside: (work, call) => within(current, work, call)
+  }
+}
 
 /**
  * Fails an attempt that has not ended within `duration` as `AttemptTimeout`.

@@ -89,6 +89,9 @@ const fromPolicy = (error: PolicyError, idempotent: boolean): SqlError => {
     case "CircuitOpen":
       return sharing(error, () => wrap("ConnectionError", error, "acquire"))
     case "BulkheadFull":
+    case "LimitExceeded":
+    case "Throttled":
+    case "RateLimited":
       return wrap("ConnectionError", error, "acquire")
     case "FaultInjected":
       return wrap(idempotent ? "ConnectionError" : "UnknownError", error, "execute")

@@ -90,9 +90,9 @@ export class Circuit {
   }
 
   configure(shared: Shared): void {
+    if (shared.openFor !== this.shared.openFor) this.backoff = shared.openFor
     this.shared = shared
     this.state.configure(shared.settings)
-    this.backoff = shared.openFor
   }
 
   command(mode: Mode, time: Time): void {

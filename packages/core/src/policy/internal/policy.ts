@@ -47,7 +47,17 @@ export interface Policy<out E, in Op extends Operation = Operation, out Repeats 
  * @internal
  */
 export interface Stage {
-  readonly kind: "Deadline" | "Retry" | "Hedge" | "CircuitBreaker" | "Bulkhead" | "Timeout" | "Chaos"
+  readonly kind:
+    | "Deadline"
+    | "Throttle"
+    | "Retry"
+    | "Hedge"
+    | "CircuitBreaker"
+    | "RateLimit"
+    | "AdaptiveLimit"
+    | "Bulkhead"
+    | "Timeout"
+    | "Chaos"
   /** What time-bound stages are set to, for comparing them. */
   readonly limit?: Duration.Duration
   readonly around?: <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call) => Effect.Effect<A, E | PolicyError, R>
@@ -55,6 +65,22 @@ export interface Stage {
   readonly snapshot?: () => Gauges
   /** What the stage is made of, for who knows its kind. */
   readonly part?: unknown
+  /**
+   * Checks settings that are to replace those of the same name, and throws where they are not allowed. `Policy.update`
+   * sees to it that they are those of this kind of stage.
+   */
+  readonly update?: (settings: never) => Change
+}
+
+/**
+ * Settings that have been checked and are not in force yet.
+ *
+ * @internal
+ */
+export interface Change {
+  /** What `limit` of the stage will be. */
+  readonly limit?: Duration.Duration
+  readonly apply: () => void
 }
 
 /** @internal */
@@ -148,7 +174,10 @@ const Proto = {
   }
 }
 
-const limitsOf = (stages: ReadonlyArray<Stage>, kind: Stage["kind"]): ReadonlyArray<Duration.Duration> =>
+const limitsOf = (
+  stages: ReadonlyArray<Pick<Stage, "kind" | "limit">>,
+  kind: Stage["kind"]
+): ReadonlyArray<Duration.Duration> =>
   stages.flatMap((stage) => stage.kind === kind && stage.limit !== undefined ? [stage.limit] : [])
 
 const refuseNotLess = (
@@ -165,7 +194,8 @@ const refuseNotLess = (
 }
 
 // A timeout beyond the deadline never ends an attempt, and a hedge beyond either of them never begins one.
-const refuseIdleLimits = (stages: ReadonlyArray<Stage>): void => {
+/** @internal */
+export const refuseIdleLimits = (stages: ReadonlyArray<Pick<Stage, "kind" | "limit">>): void => {
   const deadline = ["deadline", limitsOf(stages, "Deadline")] as const
   const timeout = ["timeout", limitsOf(stages, "Timeout")] as const
   const after = ["after", limitsOf(stages, "Hedge")] as const

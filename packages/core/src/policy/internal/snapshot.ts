@@ -4,6 +4,7 @@
  * @internal
  */
 import type * as Duration from "effect/Duration"
+
 /**
  * What a circuit shows: its state, who decides it, and the attempts that count in it. A window by time shows those up
  * to the last one.
@@ -33,6 +34,43 @@ export interface BulkheadState {
 }
 
 /**
+ * What an adaptive limit shows.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AdaptiveLimitState {
+  /** Calls that may run at once. */
+  readonly limit: number
+  readonly running: number
+  readonly waiting: number
+  /** How long a call takes while the backend has no queue; unknown before the first calls. */
+  readonly unloaded: Duration.Duration | undefined
+}
+
+/**
+ * What a throttle looks back on: the calls in its window, and how many of them the backend accepted.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ThrottleWindow {
+  readonly requests: number
+  readonly accepts: number
+}
+
+/**
+ * What a rate limit shows: the keys it keeps, and the calls that wait.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RateLimitState {
+  readonly keys: number
+  readonly waiting: number
+}
+
+/**
  * What a retry budget shows.
  *
  * @category models
@@ -54,6 +92,9 @@ export interface Gauges {
   /** Of a breaker with several circuits the worst. */
   readonly circuit?: CircuitState
   readonly bulkhead?: BulkheadState
+  readonly adaptiveLimit?: AdaptiveLimitState
+  readonly throttle?: ThrottleWindow
+  readonly rateLimit?: RateLimitState
   readonly retryBudget?: BudgetState
   /** How long a hedge waits now before it asks a second time; from when it has measured enough calls. */
   readonly hedgeAfter?: Duration.Duration
@@ -82,6 +123,10 @@ interface Counted {
   bulkheadRefused: number
   /** Attempts delayed, failed or hung on purpose. */
   faultsInjected: number
+  /** Calls refused by an adaptive limit. */
+  limitRefused: number
+  throttled: number
+  rateLimited: number
 }
 
 /** @internal */
@@ -105,7 +150,10 @@ const zeroCounted: Counted = {
   circuitOpened: 0,
   circuitRejected: 0,
   bulkheadRefused: 0,
-  faultsInjected: 0
+  faultsInjected: 0,
+  limitRefused: 0,
+  throttled: 0,
+  rateLimited: 0
 }
 
 // They are the keys of an object with these keys and no others.

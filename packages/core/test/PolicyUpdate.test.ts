@@ -1,0 +1,140 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Data, Duration, Effect, Fiber, Schedule } from "effect"
+import { TestClock } from "effect/testing"
+import * as Operation from "../src/policy/Operation.ts"
+import * as Policy from "../src/policy/Policy.ts"
+
+class Down extends Data.TaggedError("Down") {}
+
+const read = Operation.make("read", { idempotent: true })
+
+const call = <A, E>(policy: Policy.Policy<unknown>, work: Effect.Effect<A, E>) =>
+  Effect.exit(Policy.apply(work, policy, read))
+
+const failing = (policy: Policy.Policy<unknown>) => call(policy, Effect.fail(new Down()))
+
+const took = Effect.fnUntraced(function*(policy: Policy.Policy<unknown>) {
+  const fiber = yield* Effect.forkChild(Effect.timed(call(policy, Effect.never)))
+  yield* TestClock.adjust("1 hour")
+  return Duration.toMillis((yield* Fiber.join(fiber))[0])
+})
+
+describe("update", () => {
+  it.effect("changes the times of calls that come, and not of those under way", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ deadline: "10 seconds", timeout: "4 seconds" })
+      const before = yield* Effect.forkChild(Effect.timed(call(policy, Effect.never)), { startImmediately: true })
+      Policy.update(policy, { deadline: "3 seconds", timeout: "1 second" })
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual(Duration.toMillis((yield* Fiber.join(before))[0]), 4000)
+      assert.strictEqual(yield* took(policy), 1000)
+      Policy.update(policy, { timeout: "2 seconds" })
+      assert.strictEqual(yield* took(policy), 2000)
+    }))
+
+  it.effect("goes on from the breaker's window with another share, and with a window of another size", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ breaker: { window: 10, minimumCalls: 4 } })
+      yield* failing(policy)
+      for (let n = 0; n < 4; n++) yield* call(policy, Effect.void)
+      for (let n = 0; n < 2; n++) yield* failing(policy)
+      Policy.update(policy, { breaker: { window: 6 } })
+      assert.deepInclude(Policy.snapshot(policy).circuit, { state: "closed", calls: 6, failures: 2 })
+      Policy.update(policy, { breaker: { failureRate: 0.3 } })
+      yield* call(policy, Effect.void)
+      assert.deepInclude(Policy.snapshot(policy).circuit, { state: "open" })
+    }))
+
+  it.effect("keeps an open circuit open, and lets as many probes through as there are to be", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ breaker: { window: 4, minimumCalls: 4, halfOpenCalls: 4, openFor: "5 seconds" } })
+      for (let n = 0; n < 4; n++) yield* failing(policy)
+      Policy.update(policy, { breaker: { halfOpenCalls: 1 } })
+      assert.strictEqual(Policy.snapshot(policy).circuit?.state, "open")
+      yield* TestClock.adjust("5 seconds")
+      yield* call(policy, Effect.void)
+      assert.strictEqual(Policy.snapshot(policy).circuit?.state, "closed")
+    }))
+
+  it.effect("gives a circuit that is half-open the permits that it is to have more", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ breaker: { window: 4, minimumCalls: 4, halfOpenCalls: 1, openFor: "5 seconds" } })
+      for (let n = 0; n < 4; n++) yield* failing(policy)
+      yield* TestClock.adjust("5 seconds")
+      const hung = yield* Effect.forkChild(call(policy, Effect.never), { startImmediately: true })
+      assert.strictEqual((yield* call(policy, Effect.void))._tag, "Failure")
+      Policy.update(policy, { breaker: { halfOpenCalls: 2 } })
+      assert.strictEqual((yield* call(policy, Effect.void))._tag, "Success")
+      assert.strictEqual((yield* call(policy, Effect.void))._tag, "Failure")
+      yield* Fiber.interrupt(hung)
+    }))
+
+  it.effect("goes on with how long the circuit is open, and begins anew with another schedule", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ breaker: { window: 1, openFor: Schedule.exponential("1 second") } })
+      const retryAfter = Effect.gen(function*() {
+        yield* failing(policy)
+        const { reason } = yield* Effect.flip(Policy.apply(Effect.void, policy, read))
+        if (reason._tag !== "CircuitOpen") return assert.fail(reason._tag)
+        yield* TestClock.adjust(reason.retryAfter)
+        return Duration.toSeconds(reason.retryAfter)
+      })
+      assert.deepStrictEqual([yield* retryAfter, yield* retryAfter], [1, 2])
+      Policy.update(policy, { breaker: { failureRate: 0.4 } })
+      assert.strictEqual(yield* retryAfter, 4)
+      Policy.update(policy, { breaker: { openFor: "7 seconds" } })
+      assert.strictEqual(yield* retryAfter, 7)
+    }))
+
+  it.effect("changes how often a retry repeats, and keeps its budget and its other settings", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ retry: { times: 3, schedule: Schedule.spaced("1 second") } })
+      const attempts = Effect.gen(function*() {
+        const before = Policy.snapshot(policy).attempts
+        const fiber = yield* Effect.forkChild(Effect.timed(failing(policy)))
+        yield* TestClock.adjust("1 minute")
+        const [time] = yield* Fiber.join(fiber)
+        return [Policy.snapshot(policy).attempts - before, Duration.toSeconds(time)]
+      })
+      assert.deepStrictEqual(yield* attempts, [4, 3])
+      const { retryBudget } = Policy.snapshot(policy)
+      Policy.update(policy, { retry: { times: 1 } })
+      assert.deepStrictEqual(Policy.snapshot(policy).retryBudget, retryBudget)
+      assert.deepStrictEqual(yield* attempts, [2, 1])
+      Policy.update(policy, { retry: { times: 0 } })
+      assert.deepStrictEqual(yield* attempts, [1, 0])
+    }))
+
+  it.effect("does not fill the budget of a retry anew", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ retry: { times: 50, schedule: Schedule.spaced(1) } })
+      const retries = Effect.gen(function*() {
+        const before = Policy.snapshot(policy).retries
+        const fiber = yield* Effect.forkChild(failing(policy))
+        yield* TestClock.adjust(60)
+        yield* Fiber.join(fiber)
+        return Policy.snapshot(policy).retries - before
+      })
+      assert.isAtLeast(yield* retries, 10)
+      Policy.update(policy, { retry: { times: 40 } })
+      assert.isAtMost(yield* retries, 1)
+    }))
+
+  it("refuses what is out of range or has no part, and then changes nothing", () => {
+    const policy = Policy.make({ deadline: "10 seconds", timeout: "4 seconds", breaker: { window: 10 } })
+    assert.throws(() => Policy.update(policy, { timeout: "10 seconds" }), RangeError, /timeout.*deadline/)
+    assert.throws(() => Policy.update(policy, { deadline: "3 seconds" }), RangeError, /timeout.*deadline/)
+    assert.throws(() => Policy.update(policy, { retry: { times: 1 } }), RangeError, /retry.*made with/)
+    assert.throws(() => Policy.update(policy, { deadline: "3 seconds", breaker: { window: 0 } }), RangeError, /window/)
+    assert.throws(() => Policy.update(policy, { breaker: { window: 5, minimumCalls: 6 } }), RangeError, /minimumCalls/)
+    Policy.update(policy, { timeout: "9 seconds" }) // shorter than the deadline as it was
+  })
+})
+
+describe("presets", () => {
+  it("can be made, alone and with settings of one's own", () => {
+    for (const preset of [Policy.standard, Policy.read, Policy.write, Policy.bestEffort]) {
+      assert.strictEqual(Policy.make({ ...preset, name: "orders" }).name, "orders")
+    }
+  })
+})

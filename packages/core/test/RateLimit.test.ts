@@ -1,0 +1,181 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Duration, Effect, Fiber, Scheduler } from "effect"
+import { TestClock } from "effect/testing"
+import * as Deadline from "../src/policy/Deadline.ts"
+import * as Operation from "../src/policy/Operation.ts"
+import * as Policy from "../src/policy/Policy.ts"
+import * as RateLimit from "../src/policy/RateLimit.ts"
+import { seed, seeded } from "./pool/seeded.ts"
+import { yieldAt } from "./support/interrupts.ts"
+
+const operation = (key?: string) => Operation.make("work", { idempotent: true, key })
+const run = <A, E, E2>(policy: Policy.Policy<E>, work: Effect.Effect<A, E2>, key?: string) =>
+  Policy.apply(work, policy, operation(key))
+const stateOf = (policy: Policy.Policy<unknown>) => Policy.snapshot(policy).rateLimit!
+
+/** Starts a call that notes when it begins. */
+const begin = (policy: Policy.Policy<unknown>, begun: Array<number>, key?: string) =>
+  Effect.forkChild(
+    Effect.exit(run(policy, Effect.andThen(Clock.currentTimeMillis, (now) => Effect.sync(() => begun.push(now))), key)),
+    { startImmediately: true }
+  )
+
+describe("the rate limit", () => {
+  it.effect("lets a burst through after a pause, and then one call after the other in even distances", () =>
+    Effect.gen(function*() {
+      const policy = RateLimit.make({ limit: 10, burst: 3, maxWait: "1 minute" })
+      const begun: Array<number> = []
+      for (let n = 0; n < 6; n++) yield* begin(policy, begun)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(begun, [0, 0, 0, 100, 200, 300])
+      yield* TestClock.adjust("10 seconds")
+      begun.length = 0
+      for (let n = 0; n < 5; n++) yield* begin(policy, begun)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(begun, [11_000, 11_000, 11_000, 11_100, 11_200])
+    }))
+
+  it.effect("takes limit calls at once by default, and never more than that and the rate allow", () =>
+    Effect.gen(function*() {
+      const choices = seeded(seed)
+      const policy = RateLimit.make({ limit: 5, maxWait: "1 minute" })
+      const begun: Array<number> = []
+      for (let n = 0; n < 200; n++) {
+        const fiber = yield* begin(policy, begun)
+        if (choices.next() < 0.2) fiber.interruptUnsafe()
+        yield* TestClock.adjust(choices.below(300))
+      }
+      yield* TestClock.adjust("5 minutes")
+      for (const [first, from] of begun.entries()) {
+        for (let last = first; last < begun.length; last++) {
+          const allowed = 5 + Math.floor((begun[last]! - from) / 200) + 1
+          assert.isAtMost(last - first + 1, allowed, `seed ${seed}`)
+        }
+      }
+      assert.deepStrictEqual(stateOf(policy), { keys: 1, waiting: 0 })
+    }))
+
+  it.effect("refuses at once what would wait too long, with the time after which there is room", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ rateLimit: { limit: 10, burst: 1, maxWait: "150 millis" } })
+      yield* run(policy, Effect.void)
+      const waiting = yield* Effect.forkChild(run(policy, Effect.void), { startImmediately: true })
+      const error = yield* Effect.flip(run(policy, Effect.void))
+      assert.deepStrictEqual(error.reason, {
+        _tag: "RateLimited",
+        operation: "work",
+        key: undefined,
+        retryAfter: Duration.millis(200)
+      })
+      assert.deepStrictEqual(error.outcome, { _tag: "Ignored", sent: "no" })
+      assert.strictEqual(Policy.snapshot(policy).rateLimited, 1)
+      yield* TestClock.adjust("100 millis")
+      yield* Fiber.join(waiting)
+    }))
+
+  it.effect("waits for nothing with a wait of zero", () =>
+    Effect.gen(function*() {
+      const policy = RateLimit.make({ limit: 1, maxWait: 0 })
+      yield* run(policy, Effect.void)
+      assert.strictEqual((yield* Effect.flip(run(policy, Effect.void))).reason._tag, "RateLimited")
+    }))
+
+  it.effect("does not wait beyond the caller's deadline", () =>
+    Effect.gen(function*() {
+      const policy = Policy.compose(
+        Deadline.make("1 second"),
+        RateLimit.make({ limit: 1, interval: "2 seconds", maxWait: "1 minute" })
+      )
+      yield* run(policy, Effect.void)
+      assert.strictEqual((yield* Effect.flip(run(policy, Effect.void))).reason._tag, "RateLimited")
+    }))
+
+  it.effect("gives the place of an interrupted waiter to those behind it", () =>
+    Effect.gen(function*() {
+      const policy = RateLimit.make({ limit: 10, burst: 1, maxWait: "1 minute" })
+      const begun: Array<number> = []
+      yield* begin(policy, begun)
+      const [first, second] = [yield* begin(policy, []), yield* begin(policy, [])]
+      yield* begin(policy, begun)
+      yield* begin(policy, begun)
+      assert.strictEqual(stateOf(policy).waiting, 4)
+      yield* TestClock.adjust(50)
+      yield* Fiber.interrupt(first)
+      yield* Fiber.interrupt(second)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(begun, [0, 100, 200])
+      assert.strictEqual(stateOf(policy).waiting, 0)
+    }))
+
+  it.effect("keeps keys apart only when told to", () =>
+    Effect.gen(function*() {
+      const apart = RateLimit.make({ limit: 1, maxWait: 0, perKey: true })
+      yield* run(apart, Effect.void, "a")
+      yield* run(apart, Effect.void, "b")
+      const { reason } = yield* Effect.flip(run(apart, Effect.void, "a"))
+      assert.strictEqual(reason.key, "a")
+      const together = RateLimit.make({ limit: 1, maxWait: 0 })
+      yield* run(together, Effect.void, "a")
+      assert.strictEqual((yield* Effect.flip(run(together, Effect.void, "b"))).reason.key, undefined)
+    }))
+
+  it.effect("keeps a bounded number of keys: forgets the idle ones, and lets those that it has no room for share a limit", () =>
+    Effect.gen(function*() {
+      const policy = RateLimit.make({ limit: 1, maxWait: 0, perKey: true, maxKeys: 3 })
+      for (const key of ["a", "b", "c", "d"]) yield* run(policy, Effect.void, key)
+      assert.strictEqual(stateOf(policy).keys, 3)
+      assert.strictEqual((yield* Effect.flip(run(policy, Effect.void, "e"))).reason._tag, "RateLimited")
+      yield* TestClock.adjust("1 second")
+      yield* run(policy, Effect.void, "e")
+      yield* run(policy, Effect.void, "f")
+      assert.strictEqual(stateOf(policy).keys, 2)
+      assert.strictEqual((yield* Effect.flip(run(policy, Effect.void, "f"))).reason._tag, "RateLimited")
+    }))
+
+  it.effect("keeps a key for which somebody waits", () =>
+    Effect.gen(function*() {
+      const policy = RateLimit.make({ limit: 1, maxWait: "1 minute", perKey: true, maxKeys: 1 })
+      const begun: Array<number> = []
+      for (let n = 0; n < 3; n++) yield* begin(policy, begun, "a")
+      yield* TestClock.adjust(1500)
+      yield* run(policy, Effect.void, "b")
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(begun, [0, 1000, 2000])
+    }))
+
+  it.effect("resumes thousands whose time has come at once", () =>
+    Effect.gen(function*() {
+      const policy = RateLimit.make({ limit: 1_000_000, burst: 1, maxWait: "1 second" })
+      let served = 0
+      const fibers = yield* Effect.forEach(Array.from({ length: 5000 }), () =>
+        Effect.forkChild(run(policy, Effect.sync(() => served++)), { startImmediately: true }))
+      // A microsecond each, and timers that know milliseconds only.
+      yield* TestClock.adjust(10)
+      assert.strictEqual(served, 5000)
+      yield* Effect.forEach(fibers, Fiber.join)
+    }))
+
+  it.live("strands nobody when the interrupt lands at any operation", () =>
+    Effect.gen(function*() {
+      for (let at = 0; at < 40; at++) {
+        const policy = RateLimit.make({ limit: 1000, burst: 1, maxWait: "1 minute" })
+        yield* run(policy, Effect.void)
+        const fiber = Effect.runFork(
+          Effect.provideService(Effect.exit(run(policy, Effect.void)), Scheduler.Scheduler, yieldAt(at))
+        )
+        const behind = Effect.runFork(run(policy, Effect.succeed("served")))
+        fiber.interruptUnsafe()
+        yield* Fiber.await(fiber)
+        assert.strictEqual(yield* Fiber.join(behind), "served", `operation ${at}`)
+        assert.strictEqual(stateOf(policy).waiting, 0)
+      }
+    }))
+
+  it("refuses options out of range", () => {
+    assert.throws(() => RateLimit.make({ limit: 0 }), RangeError, /"limit" is 0/)
+    assert.throws(() => RateLimit.make({ limit: 1, burst: 0 }), RangeError, /"burst" is 0/)
+    assert.throws(() => RateLimit.make({ limit: 1, interval: 0 }), RangeError, /"interval"/)
+    assert.throws(() => RateLimit.make({ limit: 1, maxWait: Infinity }), RangeError, /"maxWait"/)
+    assert.throws(() => RateLimit.make({ limit: 1, maxKeys: 0 }), RangeError, /"maxKeys" is 0/)
+  })
+})
