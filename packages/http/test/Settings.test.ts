@@ -88,7 +88,7 @@ describe("Settings", () => {
           Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord(env)))
         )
       const name = Config.succeed("payments")
-      assert.include((yield* build({ AIOHTTP_POOL_LIMIT: "0" }, { name })).message, "\"pool.size.max\" is 0")
+      assert.include((yield* build({ AIOHTTP_POOL_LIMIT: "0" }, { name })).message, "AIOHTTP_POOL_LIMIT is 0")
       assert.include((yield* build({ AIOHTTP_POOL_LIMIT: "many" }, { name })).message, "AIOHTTP_POOL_LIMIT")
       assert.include((yield* build({}, { name, url: Config.succeed(Redacted.make("ftp://x")) })).message, "protocol")
     }))

@@ -122,7 +122,7 @@ describe("What is not in code", () => {
   const environments: ReadonlyArray<readonly [Record<string, string>, string]> = [
     [{}, "REDIS_URL"],
     [{ REDIS_URL: "redis://cache?tls=x" }, "tls"],
-    [{ REDIS_URL: "redis://cache", REDIS_MAX_CONNECTIONS: "1" }, "connections.max"],
+    [{ REDIS_URL: "redis://cache", REDIS_MAX_CONNECTIONS: "1" }, "REDIS_MAX_CONNECTIONS is 1"],
     [{ REDIS_URL: "redis://cache", REDIS_MAX_CONNECTIONS: "many" }, "REDIS_MAX_CONNECTIONS"],
     [{ REDIS_URL: "redis://cache", REDIS_SOCKET_TIMEOUT: "0" }, "REDIS_SOCKET_TIMEOUT"],
     [{ REDIS_URL: "redis://cache", REDIS_CONNECT_TIMEOUT: "-1" }, "REDIS_CONNECT_TIMEOUT"],
