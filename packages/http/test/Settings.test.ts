@@ -63,8 +63,8 @@ describe("Settings", () => {
         { policy: { deadline: "1 second", timeout: "1 second" } },
         /^Option "policy\.timeout" is 1s; allowed is less than/
       ],
-      [{ policy: { retry: { times: -1 } } }, /times/],
-      [{ policy: { breaker: { window: 0 } } }, /window/]
+      [{ policy: { retry: { times: -1 } } }, /^Option "policy\.retry\.times" is -1/],
+      [{ policy: { breaker: { window: 0 } } }, /^Option "policy\.breaker\.window" is 0/]
     ]
     for (const [options, message] of refusals) {
       assert.throws(() => Http.make({ name: "payments", ...options }), RangeError)

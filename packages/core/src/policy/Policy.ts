@@ -31,6 +31,7 @@ import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import { AmbientDeadline, monotonicMillis } from "../internal/ambientDeadline.ts"
 import { EventHub } from "../internal/eventHub.ts"
+import { within } from "../internal/validate.ts"
 import * as Bulkhead from "./Bulkhead.ts"
 import * as CircuitBreaker from "./CircuitBreaker.ts"
 import * as Deadline from "./Deadline.ts"
@@ -197,10 +198,10 @@ export const make = <const O extends Options>(
   }
   const parts: Array<PolicyImpl> = []
   if (deadline !== undefined) parts.push(implOf(Deadline.make(deadline)))
-  if (retry !== undefined) parts.push(implOf(Retry.whenSafe({ ...retry, classify })))
-  if (hedge !== undefined) parts.push(implOf(Hedge.whenSafe({ ...hedge, classify })))
-  if (breaker !== undefined) parts.push(implOf(CircuitBreaker.make({ ...breaker, classify })))
-  if (bulkhead !== undefined) parts.push(implOf(Bulkhead.make(bulkhead)))
+  if (retry !== undefined) parts.push(within("retry", () => implOf(Retry.whenSafe({ ...retry, classify }))))
+  if (hedge !== undefined) parts.push(within("hedge", () => implOf(Hedge.whenSafe({ ...hedge, classify }))))
+  if (breaker !== undefined) parts.push(within("breaker", () => implOf(CircuitBreaker.make({ ...breaker, classify }))))
+  if (bulkhead !== undefined) parts.push(within("bulkhead", () => implOf(Bulkhead.make(bulkhead))))
   if (timeout !== undefined) parts.push(implOf(Timeout.make(timeout)))
   return fromParts(name ?? "policy", parts)
 }
