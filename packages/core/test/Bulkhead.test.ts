@@ -115,9 +115,9 @@ describe("the bulkhead", () => {
 
   it("refuses options out of range, and a size out of range, at once", () => {
     const bulkhead = { permits: 1 }
-    assert.throws(() => Policy.make({ bulkhead: { permits: 0 } }), RangeError, /"permits" is 0/)
-    assert.throws(() => Policy.make({ bulkhead: { permits: 1, queue: -1 } }), RangeError, /"queue" is -1/)
-    assert.throws(() => Policy.make({ bulkhead: { permits: 1, maxWait: 0 } }), RangeError, /"maxWait"/)
+    assert.throws(() => Policy.make({ bulkhead: { permits: 0 } }), RangeError, /"bulkhead.permits" is 0/)
+    assert.throws(() => Policy.make({ bulkhead: { permits: 1, queue: -1 } }), RangeError, /"bulkhead.queue" is -1/)
+    assert.throws(() => Policy.make({ bulkhead: { permits: 1, maxWait: 0 } }), RangeError, /"bulkhead.maxWait"/)
     assert.throws(() => Bulkhead.make({ permits: 1, order: "lifo" as "fifo" }), RangeError, /"order" is "lifo"/)
     assert.throws(
       () => Policy.update(Policy.make({ bulkhead }), { bulkhead: { permits: 1.5 } }),

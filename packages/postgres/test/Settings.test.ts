@@ -89,13 +89,13 @@ describe("Options of code", () => {
   const url = Redacted.make("postgres://db/shop")
   const wrong: ReadonlyArray<readonly [string, Omit<Postgres.Options, "url">]> = [
     ["name", { name: "" }],
-    ["size.max", { name: "orders", pool: { size: { max: 0 } } }],
-    ["size.min", { name: "orders", pool: { size: { min: 11 } } }],
-    ["wait.timeout", { name: "orders", pool: { wait: { timeout: 0 } } }],
-    ["dial.timeout", { name: "orders", pool: { dial: { timeout: Infinity } } }],
+    ["pool.size.max", { name: "orders", pool: { size: { max: 0 } } }],
+    ["pool.size.min", { name: "orders", pool: { size: { min: 11 } } }],
+    ["pool.wait.timeout", { name: "orders", pool: { wait: { timeout: 0 } } }],
+    ["pool.dial.timeout", { name: "orders", pool: { dial: { timeout: Infinity } } }],
     ["policy.timeout", { name: "orders", policy: { timeout: 0 } }],
     ["policy.deadline", { name: "orders", policy: { deadline: "1 second", timeout: "2 seconds" } }],
-    ["times", { name: "orders", policy: { retry: { times: -1 } } }]
+    ["policy.retry.times", { name: "orders", policy: { retry: { times: -1 } } }]
   ]
   for (const [option, options] of wrong) {
     it(`throw a RangeError that names ${option}, by the call`, () => {

@@ -79,20 +79,20 @@ describe("Options of code", () => {
     ["connections.max", { name: "cache", connections: { max: 1 } }],
     ["connections.shared", { name: "cache", connections: { max: 3, shared: 3 } }],
     ["connections.keep", { name: "cache", connections: { keep: 1 } }],
-    ["wait.timeout", { name: "cache", pool: { wait: { timeout: 0 } } }],
-    ["wait.maxWaiting", { name: "cache", pool: { wait: { maxWaiting: 0 } } }],
-    ["dial.timeout", { name: "cache", pool: { dial: { timeout: Infinity } } }],
-    ["dial.concurrency", { name: "cache", pool: { dial: { concurrency: 0 } } }],
-    ["check.interval", { name: "cache", pool: { check: { interval: 0 } } }],
+    ["pool.wait.timeout", { name: "cache", pool: { wait: { timeout: 0 } } }],
+    ["pool.wait.maxWaiting", { name: "cache", pool: { wait: { maxWaiting: 0 } } }],
+    ["pool.dial.timeout", { name: "cache", pool: { dial: { timeout: Infinity } } }],
+    ["pool.dial.concurrency", { name: "cache", pool: { dial: { concurrency: 0 } } }],
+    ["pool.check.interval", { name: "cache", pool: { check: { interval: 0 } } }],
     ["policy.timeout", { name: "cache", policy: { timeout: 0 } }],
     ["policy.timeout", { name: "cache", policy: { deadline: "1 second", timeout: "2 seconds" } }],
-    ["times", { name: "cache", policy: { retry: { times: -1 } } }],
-    ["failureRate", { name: "cache", policy: { breaker: { failureRate: 2 } } }]
+    ["policy.retry.times", { name: "cache", policy: { retry: { times: -1 } } }],
+    ["policy.breaker.failureRate", { name: "cache", policy: { breaker: { failureRate: 2 } } }]
   ]
   for (const [option, options] of wrong) {
     it(`throw a RangeError that names ${option}, by the call`, () => {
       for (const call of [Redis.make, Redis.layer]) {
-        assert.throws(() => call({ ...options, url }), RangeError, option)
+        assert.throws(() => call({ ...options, url }), RangeError, `Option "${option}" is`)
       }
     })
   }
@@ -122,7 +122,7 @@ describe("What is not in code", () => {
   const environments: ReadonlyArray<readonly [Record<string, string>, string]> = [
     [{}, "REDIS_URL"],
     [{ REDIS_URL: "redis://cache?tls=x" }, "tls"],
-    [{ REDIS_URL: "redis://cache", REDIS_MAX_CONNECTIONS: "1" }, "connections.max"],
+    [{ REDIS_URL: "redis://cache", REDIS_MAX_CONNECTIONS: "1" }, "REDIS_MAX_CONNECTIONS is 1"],
     [{ REDIS_URL: "redis://cache", REDIS_MAX_CONNECTIONS: "many" }, "REDIS_MAX_CONNECTIONS"],
     [{ REDIS_URL: "redis://cache", REDIS_SOCKET_TIMEOUT: "0" }, "REDIS_SOCKET_TIMEOUT"],
     [{ REDIS_URL: "redis://cache", REDIS_CONNECT_TIMEOUT: "-1" }, "REDIS_CONNECT_TIMEOUT"],

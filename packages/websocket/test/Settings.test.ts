@@ -29,6 +29,12 @@ it("refuses options that are out of range by the call, and names them", () => {
   assert.throws(manager({ send: { timeout: Infinity } }), RangeError, "send.timeout")
   assert.throws(manager({ receive: { buffer: -1 } }), RangeError, "receive.buffer")
   assert.throws(socket({ handshake: { timeout: 0 } }), RangeError, "handshake.timeout")
+  assert.throws(socket({ handshake: { protocols: ["a b"] } }), RangeError, "\"handshake.protocols\" is \"a b\"")
+  assert.throws(socket({ handshake: { headers: { "a b": "c" } } }), RangeError, "\"handshake.headers\" is \"a b\"")
+  const header = "\"handshake.headers.authorization\" is \"<redacted>\"; allowed is Latin-1"
+  for (const authorization of ["a\nb", Redacted.make("a\nb")]) {
+    assert.throws(socket({ handshake: { headers: { authorization } } }), RangeError, header)
+  }
   assert.throws(socket({ reconnect: { budget: { dials: 0, per: 1 } } }), RangeError, "reconnect.budget.dials")
   assert.throws(socket({ outbox: { messages: 0 } }), RangeError, "outbox.messages")
 })
@@ -38,14 +44,18 @@ it("warns of many connections, and of a heartbeat that the idle timeout makes us
   assert.lengthOf(resolve({ name: "feed", heartbeat: { interval: "10 minutes" } }).warnings, 1)
 })
 
-it.effect("refuses a URL that is none, of another protocol, or with a fragment, as ConfigError", () =>
-  Effect.forEach(["nothing", "http://localhost", "ws://localhost/#part"], (text) =>
-    Effect.gen(function*() {
-      const made = ReconnectingSocket.make({ name: "client", url: Redacted.make(text) })
-      const error = yield* Effect.flip(Effect.scoped(made))
-      assert.strictEqual(error._tag, "ConfigError")
-      assert.notInclude(String(error), text)
-    })))
+it.effect("refuses a URL that is none, of another protocol, with a fragment or an @ in the path, as ConfigError", () =>
+  Effect.forEach(
+    ["nothing", "http://localhost", "ws://localhost/#part", "ws://s3cret/rest@localhost/"],
+    (text) =>
+      Effect.gen(function*() {
+        const made = ReconnectingSocket.make({ name: "client", url: Redacted.make(text) })
+        const error = yield* Effect.flip(Effect.scoped(made))
+        assert.strictEqual(error._tag, "ConfigError")
+        assert.notInclude(String(error), text)
+        assert.notInclude(String(error), "s3cret")
+      })
+  ))
 
 it("knows which closes a new connection may cure", () => {
   assert.deepStrictEqual([1000, 1002, 1003, 1007, 1008, 1009, 3000].map(CloseCode.reaction), Array(7).fill("stop"))

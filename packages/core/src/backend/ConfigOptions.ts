@@ -112,6 +112,18 @@ export const variableOf = <A>(config: Config.Config<A>): Effect.Effect<A | undef
   Effect.map(Config.option(config), Option.getOrUndefined)
 
 /**
+ * A whole number of `least` or more in a variable that need not be set.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const whole = (variable: string, least: number): Effect.Effect<number | undefined, Config.ConfigError> =>
+  Effect.flatMap(variableOf(Config.Int(variable)), (value) =>
+    value === undefined || value >= least
+      ? Effect.succeed(value)
+      : Effect.fail(error(`${variable} is ${value}; allowed is a whole number of ${least} or more`)))
+
+/**
  * A time in a variable that need not be set: seconds there, above 0, milliseconds here.
  *
  * @since 0.1.0

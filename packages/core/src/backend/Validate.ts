@@ -16,6 +16,15 @@ import * as validate from "../internal/validate.ts"
 export const refuse: (option: string, value: unknown, allowed: string) => never = validate.refuse
 
 /**
+ * Runs what checks options of its own. An option that it refuses is named with `path` before it, which is where the
+ * options of the backend have those that are handed on.
+ *
+ * @since 0.1.0
+ * @category failing
+ */
+export const within: <A>(path: string, make: () => A) => A = validate.within
+
+/**
  * A text that is not empty.
  *
  * @since 0.1.0

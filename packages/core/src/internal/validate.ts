@@ -11,8 +11,27 @@ const show = (value: unknown): string => {
   return typeof value === "string" ? JSON.stringify(value) : String(value)
 }
 
+/** What was refused, apart from the message, so that `within` can put the path of the option together. */
+const refusals = new WeakMap<object, { readonly option: string; readonly rest: string }>()
+
+const refusal = (option: string, rest: string): RangeError => {
+  const error = new RangeError(`Option "${option}" ${rest}`)
+  refusals.set(error, { option, rest })
+  return error
+}
+
 export const refuse = (option: string, value: unknown, allowed: string): never => {
-  throw new RangeError(`Option "${option}" is ${show(value)}; allowed is ${allowed}.`)
+  throw refusal(option, `is ${show(value)}; allowed is ${allowed}.`)
+}
+
+/** What `make` throws for an option names it with `path` before it: where the caller was given what is handed on. */
+export const within = <A>(path: string, make: () => A): A => {
+  try {
+    return make()
+  } catch (thrown) {
+    const refused = thrown instanceof RangeError ? refusals.get(thrown) : undefined
+    throw refused === undefined ? thrown : refusal(`${path}.${refused.option}`, refused.rest)
+  }
 }
 
 /** A whole number of at least `least` and at most `most`. */

@@ -31,6 +31,7 @@ import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import { AmbientDeadline, monotonicMillis } from "../internal/ambientDeadline.ts"
 import { EventHub } from "../internal/eventHub.ts"
+import { within } from "../internal/validate.ts"
 import * as AdaptiveLimit from "./AdaptiveLimit.ts"
 import * as Bulkhead from "./Bulkhead.ts"
 import * as Chaos from "./Chaos.ts"
@@ -245,15 +246,17 @@ export const make = <const O extends Options>(
   }
   const parts: Array<PolicyImpl> = []
   if (deadline !== undefined) parts.push(implOf(Deadline.make(deadline)))
-  if (throttle !== undefined) parts.push(implOf(Throttle.make({ ...throttle, classify })))
-  if (retry !== undefined) parts.push(implOf(Retry.whenSafe({ ...retry, classify })))
-  if (hedge !== undefined) parts.push(implOf(Hedge.whenSafe({ ...hedge, classify })))
-  if (breaker !== undefined) parts.push(implOf(CircuitBreaker.make({ ...breaker, classify })))
-  if (rateLimit !== undefined) parts.push(implOf(RateLimit.make(rateLimit)))
-  if (adaptiveLimit !== undefined) parts.push(implOf(AdaptiveLimit.make({ ...adaptiveLimit, classify })))
-  if (bulkhead !== undefined) parts.push(implOf(Bulkhead.make(bulkhead)))
+  if (throttle !== undefined) parts.push(within("throttle", () => implOf(Throttle.make({ ...throttle, classify }))))
+  if (retry !== undefined) parts.push(within("retry", () => implOf(Retry.whenSafe({ ...retry, classify }))))
+  if (hedge !== undefined) parts.push(within("hedge", () => implOf(Hedge.whenSafe({ ...hedge, classify }))))
+  if (breaker !== undefined) parts.push(within("breaker", () => implOf(CircuitBreaker.make({ ...breaker, classify }))))
+  if (rateLimit !== undefined) parts.push(within("rateLimit", () => implOf(RateLimit.make(rateLimit))))
+  if (adaptiveLimit !== undefined) {
+    parts.push(within("adaptiveLimit", () => implOf(AdaptiveLimit.make({ ...adaptiveLimit, classify }))))
+  }
+  if (bulkhead !== undefined) parts.push(within("bulkhead", () => implOf(Bulkhead.make(bulkhead))))
   if (timeout !== undefined) parts.push(implOf(Timeout.make(timeout)))
-  if (chaos !== undefined) parts.push(implOf(Chaos.make(chaos)))
+  if (chaos !== undefined) parts.push(within("chaos", () => implOf(Chaos.make(chaos))))
   return fromParts(name ?? "policy", parts)
 }
 

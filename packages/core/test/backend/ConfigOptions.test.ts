@@ -43,6 +43,15 @@ describe("Options of a provider", () => {
       assert.deepStrictEqual(both.lines, ["fake \"orders\": the option url and FAKE_URL differ; the option counts"])
     }))
 
+  it.effect("read whole numbers that are large enough", () =>
+    Effect.gen(function*() {
+      assert.strictEqual((yield* under({ SIZE: "2" }, ConfigOptions.whole("SIZE", 2))).value, 2)
+      assert.isUndefined((yield* under({}, ConfigOptions.whole("SIZE", 2))).value)
+      const small = yield* Effect.flip(under({ SIZE: "1" }, ConfigOptions.whole("SIZE", 2)))
+      assert.include(small.message, "SIZE is 1; allowed is a whole number of 2 or more")
+      assert.include((yield* Effect.flip(under({ SIZE: "2.5" }, ConfigOptions.whole("SIZE", 2)))).message, "SIZE")
+    }))
+
   it.effect("read seconds above zero as milliseconds", () =>
     Effect.gen(function*() {
       assert.strictEqual((yield* under({ WAIT: "2.5" }, ConfigOptions.seconds("WAIT"))).value, 2500)

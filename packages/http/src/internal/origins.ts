@@ -81,7 +81,7 @@ export class Origins {
     }
   )
 
-  /** In one turn, so that two requests never make an origin twice. */
+  /** In one operation, between whose parts no fiber yields: two requests never make an origin twice. */
   readonly get = (origin: string): Effect.Effect<Origin, HttpError | PoolError> =>
     Effect.suspend((): Effect.Effect<Origin, HttpError | PoolError> => {
       if (this.draining) {
@@ -97,7 +97,7 @@ export class Origins {
         const { name: client, origins: max } = this.settings
         return Effect.fail(new HttpError({ _tag: "TooManyOrigins", client, origin, max }))
       }
-      return Effect.sync(() => this.add(origin))
+      return Effect.succeed(this.add(origin))
     })
 
   list(): ReadonlyArray<Origin> {

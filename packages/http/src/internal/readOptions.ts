@@ -4,7 +4,7 @@
  * @internal
  */
 import * as ConfigOptions from "@breakwater/core/ConfigOptions"
-import * as Config from "effect/Config"
+import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import type { FromEnvironment, Options } from "./settings.ts"
 
@@ -17,7 +17,7 @@ export interface Read {
 }
 
 const environment: Effect.Effect<FromEnvironment, Config.ConfigError> = Effect.all({
-  poolLimit: ConfigOptions.variableOf(Config.Int("AIOHTTP_POOL_LIMIT")),
+  poolLimit: ConfigOptions.whole("AIOHTTP_POOL_LIMIT", 1),
   timeoutTotal: ConfigOptions.seconds("AIOHTTP_TIMEOUT_TOTAL")
 })
 

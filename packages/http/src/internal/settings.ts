@@ -272,11 +272,12 @@ export const resolve = (options: Options, base: Base | undefined, environment: F
 export type OriginPolicy = ReturnType<typeof policyOf>
 
 export const policyOf = (settings: Settings, name: string) =>
-  Policy.make({
-    name,
-    deadline: settings.deadline,
-    timeout: settings.timeout,
-    retry: settings.policy.retry,
-    breaker: settings.policy.breaker,
-    classify: HttpOutcome.fromExit
-  })
+  Validate.within("policy", () =>
+    Policy.make({
+      name,
+      deadline: settings.deadline,
+      timeout: settings.timeout,
+      retry: settings.policy.retry,
+      breaker: settings.policy.breaker,
+      classify: HttpOutcome.fromExit
+    }))

@@ -3,7 +3,7 @@ import { PoolError } from "@breakwater/core"
 import { Http } from "@breakwater/http"
 import { FakeHttp } from "@breakwater/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Random, Redacted } from "effect"
+import { Effect, Fiber, Random, Redacted, Scheduler } from "effect"
 import { eventually, failureOf, open, textOf } from "../utils/http.ts"
 
 const many = <A, E, R>(count: number, effect: Effect.Effect<A, E, R>) =>
@@ -29,6 +29,14 @@ describe("Http limits", () => {
       const texts = yield* many(100, textOf(http, "/"))
       assert.isTrue(texts.every((text) => text === "ok"))
       assert.isAtMost((yield* server.stats).peak, 8)
+    }))
+
+  it.live("makes an origin once for all who ask for it first, however often their fibers yield", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeHttp.make(() => ({ body: "ok", headersAfter: "5 millis" }))
+      const http = yield* open({ url: Redacted.make(server.url), pool: { size: { perOrigin: 2 } } })
+      yield* Effect.provideService(many(20, textOf(http, "/")), Scheduler.MaxOpsBeforeYield, 3)
+      assert.isAtMost((yield* server.stats).peak, 2)
     }))
 
   it.live("never has more connections than the total, and closes an idle one for an origin that has none", () =>

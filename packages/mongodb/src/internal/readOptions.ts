@@ -4,10 +4,9 @@
  * @internal
  */
 import * as ConfigOptions from "@breakwater/core/ConfigOptions"
-import * as Config from "effect/Config"
+import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
 import type { FromEnvironment, Options } from "./settings.ts"
 
 type Given = Omit<Options, "name" | "url"> & {
@@ -20,12 +19,9 @@ export interface Read {
   readonly environment: FromEnvironment
 }
 
-const whole = (least: number, variable: string) =>
-  ConfigOptions.variableOf(Config.schema(Schema.Int.check(Schema.isGreaterThanOrEqualTo(least)), variable))
-
 const environment: Effect.Effect<FromEnvironment, Config.ConfigError> = Effect.all({
-  maxPoolSize: whole(1, "MONGODB_MAX_POOL_SIZE"),
-  minPoolSize: whole(0, "MONGODB_MIN_POOL_SIZE")
+  maxPoolSize: ConfigOptions.whole("MONGODB_MAX_POOL_SIZE", 1),
+  minPoolSize: ConfigOptions.whole("MONGODB_MIN_POOL_SIZE", 0)
 })
 
 export const readOptions = (

@@ -364,7 +364,10 @@ export const resolve = (options: Options, url: Parsed, environment: FromEnvironm
     ...size,
     waitTimeout: driver.waitQueueTimeoutMS ?? 0,
     ...limits,
-    policy: Policy.make({ name, ...limits, retry, breaker, classify: MongoOutcome.fromExit }),
+    policy: Validate.within(
+      "policy",
+      () => Policy.make({ name, ...limits, retry, breaker, classify: MongoOutcome.fromExit })
+    ),
     redial: driver.minHeartbeatFrequencyMS ?? 0,
     readPreference,
     driver,

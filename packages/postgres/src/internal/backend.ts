@@ -7,6 +7,7 @@ import { type Backend, type Health, probe } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
+import * as Validate from "@breakwater/core/Validate"
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -90,12 +91,13 @@ const poolOf = (settings: Settings, cancels: Session.Cancels) => {
     cancels,
     onUnfit: (session, why) => pool === undefined ? undefined : Effect.runSync(Pool.invalidate(pool, session, why))
   }
-  const made = Pool.make({
-    ...settings.pool,
-    name: settings.name,
-    acquire: Effect.tap(Session.open(backing), warn),
-    check: { ...settings.pool.check, test: ping, isAlive: (session) => session.isAlive }
-  })
+  const made = Validate.within("pool", () =>
+    Pool.make({
+      ...settings.pool,
+      name: settings.name,
+      acquire: Effect.tap(Session.open(backing), warn),
+      check: { ...settings.pool.check, test: ping, isAlive: (session) => session.isAlive }
+    }))
   return Effect.tap(made, (ready) =>
     Effect.sync(() => {
       pool = ready

@@ -194,7 +194,8 @@ const makePolicy = (
     readonly retry: PolicyOptions["retry"]
     readonly breaker: PolicyOptions["breaker"]
   }
-): Policy.Policy<PolicyError> => Policy.make({ name, ...limits, classify: PostgresOutcome.fromExit })
+): Policy.Policy<PolicyError> =>
+  Validate.within("policy", () => Policy.make({ name, ...limits, classify: PostgresOutcome.fromExit }))
 
 interface Sources {
   readonly options: Options

@@ -8,6 +8,7 @@ import * as Backends from "@breakwater/core/Backends"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
 import type { PoolError } from "@breakwater/core/PoolError"
+import * as Validate from "@breakwater/core/Validate"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as EffectRedis from "effect/persistence/Redis"
@@ -76,16 +77,17 @@ const poolOf = (settings: Settings) => {
     asked = true
     return Effect.forkScoped(warnOfRoom(settings, connection))
   })
-  return Pool.make({
-    ...settings.pool,
-    name: settings.name,
-    acquire,
-    check: {
-      ...settings.pool.check,
-      test: (connection) => ping(settings, connection),
-      isAlive: (connection) => connection.isAlive
-    }
-  })
+  return Validate.within("pool", () =>
+    Pool.make({
+      ...settings.pool,
+      name: settings.name,
+      acquire,
+      check: {
+        ...settings.pool.check,
+        test: (connection) => ping(settings, connection),
+        isAlive: (connection) => connection.isAlive
+      }
+    }))
 }
 
 const time = Duration.format

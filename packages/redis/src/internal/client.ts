@@ -279,7 +279,13 @@ const useOn = <A, E, R>(
         ? new RedisError({ _tag: "Rejected", redis: settings.name, cause })
         : heed(parts, connection, error)
     }
-    return Effect.try({ try: () => f(connection.driver, controller.signal), catch: failure }).pipe(
+    const begin = (): Used<A, E, R> => {
+      const used = f(connection.driver, controller.signal)
+      // The fiber may yield or be interrupted before it listens, and a rejection that nobody hears ends the process.
+      if (!Effect.isEffect(used)) used.then(undefined, () => {})
+      return used
+    }
+    return Effect.try({ try: begin, catch: failure }).pipe(
       Effect.flatMap((used): Effect.Effect<A, E | RedisError, R> =>
         Effect.isEffect(used) ? used : Effect.tryPromise({ try: () => used, catch: failure })
       ),

@@ -4,7 +4,7 @@
  * @internal
  */
 import * as ConfigOptions from "@breakwater/core/ConfigOptions"
-import * as Config from "effect/Config"
+import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import type { FromEnvironment, Options } from "./settings.ts"
@@ -20,7 +20,7 @@ export interface Read {
 }
 
 const environment: Effect.Effect<FromEnvironment, Config.ConfigError> = Effect.all({
-  maxConnections: ConfigOptions.variableOf(Config.Int("REDIS_MAX_CONNECTIONS")),
+  maxConnections: ConfigOptions.whole("REDIS_MAX_CONNECTIONS", 2),
   connectTimeout: ConfigOptions.seconds("REDIS_CONNECT_TIMEOUT"),
   socketTimeout: ConfigOptions.seconds("REDIS_SOCKET_TIMEOUT")
 })

@@ -233,7 +233,7 @@ const policiesOf = (
 ) => {
   const common = { name, ...limits, classify: RedisOutcome.fromExit }
   return {
-    policy: Policy.make({ ...common, retry: retry ?? { times: 3 }, breaker }),
+    policy: Validate.within("policy", () => Policy.make({ ...common, retry: retry ?? { times: 3 }, breaker })),
     held: Policy.make(common)
   }
 }

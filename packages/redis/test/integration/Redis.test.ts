@@ -3,7 +3,7 @@ import { Redis, RedisError } from "@breakwater/redis"
 import { RedisServer } from "@breakwater/testing"
 import * as TestRedis from "@breakwater/testing/TestRedis"
 import { assert, describe, layer } from "@effect/vitest"
-import { Context, Duration, Effect, Fiber, Layer, Logger, Queue, Stream } from "effect"
+import { Context, Duration, Effect, Fiber, Layer, Logger, Queue, Scheduler, Stream } from "effect"
 import * as EffectRedis from "effect/persistence/Redis"
 import { elapsed, eventually, freshName, open, proxied, quiet } from "../utils/server.ts"
 
@@ -60,6 +60,18 @@ describe.skipIf(!TestRedis.available)("Redis", () => {
         const mine = new Error("mine")
         assert.include(yield* reasonOf(redis.use(() => Promise.reject(mine))), { _tag: "Rejected", cause: mine })
         assert.strictEqual(yield* Effect.flip(redis.use(() => Effect.fail("mine" as const))), "mine")
+      }))
+
+    it.effect("hears what a function rejects with, however often its fiber yields", () =>
+      Effect.gen(function*() {
+        const redis = yield* open()
+        // What is not heard in time fails the run, as it would end a program.
+        const reason = yield* reasonOf(Effect.provideService(
+          redis.use(() => Promise.reject(new Error("mine"))),
+          Scheduler.MaxOpsBeforeYield,
+          3
+        ))
+        assert.strictEqual(reason._tag, "Rejected")
       }))
 
     it.effect("runs a pipeline in one go, and a transaction with it when it is atomic", () =>

@@ -137,9 +137,11 @@ const reader: ConnectionUrl.Reader = new ConnectionUrl.Reader("WebSocket")
 /** What the program sends along stays as it is, but for what means TLS elsewhere: it must not end in plain text here. */
 const hostIn = (text: string): string => {
   if (!URL.canParse(text)) reader.refuse("its text", "ws://host:port/path or wss://…")
-  const { hash, host, protocol, searchParams } = new URL(text)
+  const { hash, host, pathname, protocol, searchParams } = new URL(text)
   if (protocol !== "ws:" && protocol !== "wss:") reader.refuse("its protocol", "ws, wss")
   if (hash !== "") reader.refuse("a fragment", "none")
+  // The rest of a password with a slash in it would show as a host.
+  if (pathname.includes("@")) reader.refuse("an @ in the path", "none: write %40")
   for (const name of ["ssl", "tls"]) {
     if (protocol === "ws:" && searchParams.get(name) === "true") {
       reader.refuse(`parameter "${name}"`, "false with ws, which is plain text; wss means TLS", "true")
@@ -151,6 +153,28 @@ const hostIn = (text: string): string => {
 /** Protocol and host of the URL, which may be shown. */
 export const hostOf = (url: Redacted.Redacted): Result.Result<string, Config.ConfigError> => reader.read(url, hostIn)
 
+/** Of RFC 9110, 5.6.2: what names of headers and protocols are made of. */
+const TOKEN = /^[!#$%&'*+.^_`|~\w-]+$/
+
+/** Latin-1 without control characters but for the tab. */
+const HEADER = /^[\t\x20-\x7e\x80-\xff]*$/
+
+/** What a request cannot carry would fail every dial. Values are not shown: any of them may be a secret. */
+const handshakeOf = ({ headers = {}, protocols = [], timeout }: NonNullable<Options["handshake"]>) => {
+  for (const protocol of protocols) {
+    if (!TOKEN.test(protocol)) {
+      Validate.refuse("handshake.protocols", protocol, "tokens of letters, digits and !#$%&'*+-.^_`|~")
+    }
+  }
+  for (const [name, value] of Object.entries(headers)) {
+    if (!TOKEN.test(name)) Validate.refuse("handshake.headers", name, "names of letters, digits and !#$%&'*+-.^_`|~")
+    if (!HEADER.test(typeof value === "string" ? value : Redacted.value(value))) {
+      Validate.refuse(`handshake.headers.${name}`, "<redacted>", "Latin-1 without control characters")
+    }
+  }
+  return { handshake: Validate.boundedMillis("handshake.timeout", timeout ?? "5 seconds"), headers, protocols }
+}
+
 /** Throws a `RangeError` for what is out of range; the URL was checked before. */
 export const resolve = (options: Options, host: string): Settings => ({
   name: Validate.text("name", options.name),
@@ -158,9 +182,7 @@ export const resolve = (options: Options, host: string): Settings => ({
   host,
   tls: options.tls,
   critical: options.critical ?? true,
-  handshake: Validate.boundedMillis("handshake.timeout", options.handshake?.timeout ?? "5 seconds"),
-  protocols: options.handshake?.protocols ?? [],
-  headers: options.handshake?.headers ?? {},
+  ...handshakeOf(options.handshake ?? {}),
   ...reconnectOf(options.reconnect ?? {}),
   ...outboxOf(options.outbox ?? {}),
   ...heartbeatOf(options.heartbeat),

@@ -59,25 +59,40 @@ export const connectFailed = (settings: Settings, cause: unknown): WebSocketErro
 
 /**
  * The connection lives as long as the scope. `adopt` runs the moment it opens: the first messages may come with the
- * server's answer, and must find who takes them.
+ * server's answer, and must find who takes them. So must an error: it is listened to in the turn of the dial, since a
+ * fiber may yield between any two operations.
  */
 export const dial = (
   settings: Settings,
   clock: Clock.Clock,
   adopt: (ws: NodeWS.WebSocket) => Channel
 ): Effect.Effect<Channel, WebSocketError, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.try({ try: () => open(settings), catch: (cause) => connectFailed(settings, cause) }),
-    (ws) => Effect.sync(() => ws.terminate())
-  ).pipe(Effect.flatMap((ws) =>
-    Effect.callback<Channel, WebSocketError>((resume) => {
-      ws.on("error", (cause) => resume(Effect.fail(connectFailed(settings, cause))))
-      ws.on("unexpected-response", (request, response) => {
-        const status = response.statusCode
-        const retryAfter = retryAfterOf(response.headers["retry-after"], clock)
-        request.destroy()
-        resume(Effect.fail(failed(settings, { status, retryAfter })))
-      })
-      ws.on("open", () => resume(Effect.succeed(adopt(ws))))
+  Effect.suspend(() => {
+    let ws: NodeWS.WebSocket | undefined
+    const opened = Effect.callback<Channel, WebSocketError>((resume) => {
+      try {
+        ws = open(settings)
+      } catch (cause) {
+        return resume(Effect.fail(connectFailed(settings, cause)))
+      }
+      listen(ws, settings, clock, adopt, resume)
     })
-  ))
+    return Effect.andThen(Effect.addFinalizer(() => Effect.sync(() => ws?.terminate())), opened)
+  })
+
+const listen = (
+  ws: NodeWS.WebSocket,
+  settings: Settings,
+  clock: Clock.Clock,
+  adopt: (ws: NodeWS.WebSocket) => Channel,
+  resume: (result: Effect.Effect<Channel, WebSocketError>) => void
+): void => {
+  ws.on("error", (cause) => resume(Effect.fail(connectFailed(settings, cause))))
+  ws.on("unexpected-response", (request, response) => {
+    const status = response.statusCode
+    const retryAfter = retryAfterOf(response.headers["retry-after"], clock)
+    request.destroy()
+    resume(Effect.fail(failed(settings, { status, retryAfter })))
+  })
+  ws.on("open", () => resume(Effect.succeed(adopt(ws))))
+}

@@ -41,6 +41,9 @@ export const make = (settings: Settings): Handshake => {
       let opened: NodeWS.WebSocket | undefined
       if (!socket.destroyed) {
         server.handleUpgrade(request, socket, head, (ws) => {
+          // Until somebody takes it over, which may be turns later, it must neither be read nor end the process.
+          ws.pause()
+          ws.on("error", () => {})
           opened = ws
         })
       }

@@ -55,6 +55,7 @@ export class Inbox {
   attach(source: Source): void {
     this.source = source
     this.paused = false
+    source.resume()
     this.throttle()
   }
 

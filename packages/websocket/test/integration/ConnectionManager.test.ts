@@ -1,7 +1,11 @@
+import { Backends } from "@breakwater/core"
 import { FaultProxy } from "@breakwater/testing"
+import { ConnectionManager } from "@breakwater/websocket"
 import { assert, it } from "@effect/vitest"
-import { Effect, Fiber, Latch, Option, Stream } from "effect"
-import { connect, echo, eventually, serve } from "../utils/peers.ts"
+import { Effect, Fiber, Latch, Option, Scheduler, Stream } from "effect"
+import { createServer } from "node:http"
+import * as Net from "node:net"
+import { connect, echo, eventually, quiet, serve } from "../utils/peers.ts"
 
 const KIB = 1024
 
@@ -295,3 +299,47 @@ it.live("tells in its events whether a connection was ended by its peer or was i
     yield* eventually(Effect.sync(() => seen.length === 2))
     assert.deepStrictEqual(seen, ["PeerClosed", "Idle"])
   }))
+
+/** A handshake and what comes with it, in one packet. */
+const hasty = (frame: ReadonlyArray<number>) =>
+  Buffer.concat([
+    Buffer.from(
+      "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    ),
+    Buffer.from(frame)
+  ])
+
+const FIRST_FRAMES: ReadonlyArray<readonly [string, ReadonlyArray<number>, Array<string>]> = [
+  ["a message, which is not lost", [0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69], ["hi"]],
+  ["a frame that is not allowed, which closes it", [0x81, 0x02, 0x68, 0x69], []]
+]
+
+it.live.each(FIRST_FRAMES)("reads a peer only when it is registered, however often its fiber yields: %s", (
+  [, frame, expected]
+) =>
+  Effect.gen(function*() {
+    const manager = yield* Backends.isolated(ConnectionManager.make({ name: "feed" }))
+    const context = yield* Effect.context()
+    const received: Array<ConnectionManager.Message> = []
+    const server = createServer().listen(0, "127.0.0.1")
+    yield* Effect.addFinalizer(() => Effect.sync(() => void server.close()))
+    yield* Effect.callback<void>((resume) => void server.once("listening", () => resume(Effect.void)))
+    server.on("upgrade", (request, socket, head) => {
+      const accepted = Effect.flatMap(manager.accept({ request, socket, head }), (connection) =>
+        Stream.runForEach(connection.messages, (message) =>
+          Effect.sync(() => {
+            received.push(message)
+            socket.destroy()
+          })))
+      Effect.runForkWith(context)(Effect.provideService(accepted, Scheduler.MaxOpsBeforeYield, 4))
+    })
+    const address = server.address()
+    const peer = Net.connect(address !== null && typeof address === "object" ? address.port : 0, "127.0.0.1")
+    peer.on("error", () => {}).resume().write(hasty(frame))
+    yield* eventually(Effect.sync(() =>
+      peer.closed
+    ))
+    yield* eventually(Effect.map(manager.stats, ({ closed }) => closed === 1))
+    assert.deepStrictEqual(received, expected)
+  }).pipe(Effect.scoped, quiet))

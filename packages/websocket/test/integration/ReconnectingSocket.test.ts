@@ -1,6 +1,6 @@
 import { FaultProxy } from "@breakwater/testing"
 import { assert, it } from "@effect/vitest"
-import { Duration, Effect, Schedule, Stream } from "effect"
+import { Duration, Effect, Schedule, Scheduler, Stream } from "effect"
 import { createServer } from "node:http"
 import { next, open, until } from "../utils/client.ts"
 import { echo, eventually, serve } from "../utils/peers.ts"
@@ -182,4 +182,14 @@ it.live("does not lose what a server sends with its answer to the handshake", ()
         const socket = yield* open(served)
         assert.deepStrictEqual(yield* next(socket, 2), ["first", "second"])
       })), { discard: true })
+  }))
+
+it.live("hears why a dial failed, however often its fiber yields", () =>
+  Effect.gen(function*() {
+    const served = yield* serve()
+    const proxy = yield* FaultProxy.make({ target: served })
+    yield* proxy.refuse
+    const socket = yield* Effect.provideService(open(proxy), Scheduler.MaxOpsBeforeYield, 4)
+    const { cause: { reason } } = yield* until(socket, "Waiting")
+    assert.match(reason._tag === "ConnectFailed" ? String(reason.cause) : reason._tag, /ECONNREFUSED/)
   }))

@@ -29,8 +29,12 @@ it.live("shows a secret in no error, log, event, span or health body", () =>
       for (const value of [options, socket, socket.backend]) see(value)
       see(yield* Effect.exit(ReconnectingSocket.make({ ...options, url: Redacted.make("ws://s3cret host") })))
       const header = { authorization: Redacted.make("s3cret\nnewline") }
-      const invalid = yield* open(served, { handshake: { headers: header } })
-      see(yield* Effect.exit(invalid.awaitOpen("100 millis")))
+      see(yield* Effect.exit(Effect.suspend(() => open(served, { handshake: { headers: header } }))))
+      const nowhere = yield* ReconnectingSocket.make({
+        ...options,
+        url: Redacted.make("ws://me:s3cret-pass@127.0.0.1:1/s3cret-path?token=s3cret-query")
+      })
+      see(yield* Effect.exit(nowhere.awaitOpen("100 millis")))
     }).pipe(listen, Effect.scoped, Backends.isolated)
     peer.ws.close()
     for (const word of ["WebSocketError", "ConnectFailed", "unhealthy", "Waiting"]) assert.include(said(), word)
