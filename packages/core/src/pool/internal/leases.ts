@@ -1,9 +1,10 @@
 /**
- * The ends of leases: by return, and by force. A connection is taken from who holds it by closing it under the work, so
- * that the driver fails; the fiber of the caller is never interrupted.
+ * Leases: how they begin, and how they end, by return and by force. A connection is taken from who holds it by closing it
+ * under the work, so that the driver fails; the fiber of the caller is never interrupted.
  *
  * @internal
  */
+import * as Duration from "effect/Duration"
 import type { Deadline, Deadlines } from "../../internal/deadlines.ts"
 import type { EventHub } from "../../internal/eventHub.ts"
 import type { Holder, Revoked } from "../PoolError.ts"
@@ -11,9 +12,17 @@ import type { PoolEvent } from "../PoolEvent.ts"
 import type { Bag } from "./bag.ts"
 import type { Borrow, Wait } from "./borrow.ts"
 import type { Connection } from "./connection.ts"
+import type { Histogram } from "./histogram.ts"
+import { LeakWatch } from "./leakWatch.ts"
 import type { Lineage } from "./lineage.ts"
 import type { Settings } from "./options.ts"
 import type { Counts } from "./report.ts"
+
+/** Of all leases: how long they were waited for, and how long they lasted. */
+interface Times {
+  readonly wait: Histogram
+  readonly use: Histogram
+}
 
 export class Leases<A> implements Deadline {
   /** When the oldest lease will have been held for too long. */
@@ -23,6 +32,8 @@ export class Leases<A> implements Deadline {
   private readonly bag: Bag<A>
   private readonly lineage: Lineage<Wait<A>>
   private readonly counts: Counts
+  private readonly times: Times
+  private readonly leaks: LeakWatch<A>
   private readonly deadlines: Deadlines
   private readonly events: EventHub<PoolEvent>
   private readonly wake: () => void
@@ -32,6 +43,7 @@ export class Leases<A> implements Deadline {
     bag: Bag<A>,
     lineage: Lineage<Wait<A>>,
     counts: Counts,
+    times: Times,
     deadlines: Deadlines,
     events: EventHub<PoolEvent>,
     wake: () => void
@@ -40,12 +52,45 @@ export class Leases<A> implements Deadline {
     this.bag = bag
     this.lineage = lineage
     this.counts = counts
+    this.times = times
+    this.leaks = new LeakWatch(settings.leakAfter, bag.used, deadlines, events)
     this.deadlines = deadlines
     this.events = events
     this.wake = wake
   }
 
-  end(borrow: Borrow<A>, connection: Connection<A>): void {
+  begin(connection: Connection<A>, borrow: Borrow<A>, now: number, waited: number): void {
+    const { lent: reused } = connection
+    connection.borrow = borrow
+    borrow.connection = connection
+    borrow.leases = 1
+    connection.leasedAt = now
+    connection.lent = true
+    this.bag.putUsed(connection)
+    this.leaks.served()
+    this.times.wait.record(waited)
+    if (this.settings.maxHold !== Infinity) this.watchHold(now)
+    this.counts.acquired++
+    if (reused) this.counts.reused++
+    this.events.publish?.({ _tag: "Acquired", waited: Duration.millis(waited), reused })
+  }
+
+  /** The borrower has no use for its connection any more, if it still has one. */
+  leave(borrow: Borrow<A>): void {
+    if (borrow.leaked) this.leaks.ended(borrow)
+    borrow.connection = borrow.context = undefined
+  }
+
+  /** Where the lease has not been ended before, by force. */
+  returned(borrow: Borrow<A>, connection: Connection<A>, now: number): void {
+    const held = now - connection.leasedAt
+    this.end(borrow, connection)
+    this.times.use.record(held)
+    this.events.publish?.({ _tag: "Returned", held: Duration.millis(held) })
+    connection.usedAt = now
+  }
+
+  private end(borrow: Borrow<A>, connection: Connection<A>): void {
     this.bag.used.remove(connection)
     connection.borrow = undefined
     this.lineage.ended(borrow)
@@ -64,7 +109,7 @@ export class Leases<A> implements Deadline {
   }
 
   /** Leases are listed in the order of their borrows: one deadline, for the oldest, does for all. */
-  watchHold(now: number): void {
+  private watchHold(now: number): void {
     if (!this.deadlineArmed) this.deadlines.add(this, now + this.settings.maxHold)
   }
 

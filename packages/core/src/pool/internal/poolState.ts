@@ -23,7 +23,6 @@ import type { Connection } from "./connection.ts"
 import type { Dialer } from "./dialer.ts"
 import { Histogram } from "./histogram.ts"
 import { Keeper } from "./keeper.ts"
-import { LeakWatch } from "./leakWatch.ts"
 import { Leases } from "./leases.ts"
 import { Lineage } from "./lineage.ts"
 import type { Settings, Size } from "./options.ts"
@@ -51,7 +50,6 @@ export class PoolState<A> implements Lender<A> {
   readonly bag: Bag<A>
   readonly lineage: Lineage<Wait<A>>
   private readonly waiters: Waiting<A>
-  private readonly leaks: LeakWatch<A>
   /** How long borrows waited, how long they held their connections, how long dials took. */
   readonly times = { wait: new Histogram(), use: new Histogram(), create: new Histogram() }
   generation = 0
@@ -98,9 +96,8 @@ export class PoolState<A> implements Lender<A> {
     const counts = zeroCounts()
     const crowd = { isFull: () => this.bag.used.size >= settings.max, wake: () => this.wake() }
     this.waiters = new Waiting(deadlines, this.lineage, outbox, events, counts, settings.codel, crowd)
-    this.leaks = new LeakWatch(settings.leakAfter, this.bag.used, deadlines, events)
     this.report = new Report(settings, this.bag, this.waiters, dialer, deadlines, counts)
-    this.leases = new Leases(settings, this.bag, this.lineage, counts, deadlines, events, () => this.wake())
+    this.leases = new Leases(settings, this.bag, this.lineage, counts, this.times, deadlines, events, () => this.wake())
     this.supply = new Supply(settings, this.bag, dialer, outbox, () => this.startDial())
     this.dialer = dialer
     this.deadlines = deadlines
@@ -137,7 +134,7 @@ export class PoolState<A> implements Lender<A> {
     const top = this.newestAlive()
     if (top === undefined || this.checks.needed(top, now)) return false
     this.bag.idle.remove(top)
-    this.lend(top, borrow, now, 0)
+    this.leases.begin(top, borrow, now, 0)
     return true
   }
 
@@ -164,15 +161,11 @@ export class PoolState<A> implements Lender<A> {
   release(borrow: Borrow<A>): void {
     const connection = borrow.connection
     if (connection === undefined) return this.cancel(borrow)
-    if (borrow.leaked) this.leaks.ended(borrow)
-    borrow.connection = borrow.context = undefined
+    this.leases.leave(borrow)
     const now = this.deadlines.now()
     const reason = this.unfit(connection) ?? (this.keeper.isOver(connection, now) ? "MaxLifetime" : undefined)
     if (connection.borrow !== borrow) return // it was cut, before or just now
-    this.leases.end(borrow, connection)
-    this.times.use.record(now - connection.leasedAt)
-    this.events.publish?.({ _tag: "Returned", held: Duration.millis(now - connection.leasedAt) })
-    connection.usedAt = now
+    this.leases.returned(borrow, connection, now)
     if (reason !== undefined) {
       this.bag.close(connection, reason)
       this.wake()
@@ -395,32 +388,13 @@ export class PoolState<A> implements Lender<A> {
     return undefined
   }
 
-  private lend(connection: Connection<A>, borrow: Borrow<A>, now: number, waited: number): void {
-    connection.borrow = borrow
-    borrow.connection = connection
-    borrow.leases = 1
-    connection.leasedAt = now
-    this.bag.putUsed(connection)
-    this.leaks.served()
-    this.times.wait.record(waited)
-    if (this.settings.maxHold !== Infinity) this.leases.watchHold(now)
-    this.report.counts.acquired++
-    if (connection.lent) this.report.counts.reused++
-    this.events.publish?.({
-      _tag: "Acquired",
-      waited: Duration.millis(waited),
-      reused: connection.lent
-    })
-    connection.lent = true
-  }
-
   /** Gives a sound connection to whose turn it is, or puts it aside. */
   private place(connection: Connection<A>, now: number): void {
     // Only after `resize`: otherwise its own slot was one of them.
     if (this.bag.open + this.bag.opening >= this.settings.max) return this.bag.close(connection, "Resized")
     const waiter = this.waiters.take(now)
     if (waiter !== undefined) {
-      this.lend(connection, waiter.kin, now, now - waiter.requestedAt)
+      this.leases.begin(connection, waiter.kin, now, now - waiter.requestedAt)
       this.outbox.add(waiter)
     } else if (this.bag.staying >= this.settings.keep) {
       this.bag.close(connection, "Overflow")
