@@ -24,6 +24,8 @@
  *
  * @since 0.1.0
  */
+import * as Config from "effect/Config"
+import * as ConfigProvider from "effect/ConfigProvider"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual, identity } from "effect/Function"
@@ -37,6 +39,7 @@ import * as Chaos from "./Chaos.ts"
 import * as CircuitBreaker from "./CircuitBreaker.ts"
 import * as Deadline from "./Deadline.ts"
 import * as Hedge from "./Hedge.ts"
+import { settings } from "./internal/config.ts"
 import { Call, fromStages, implOf, type Policy, type PolicyImpl, RetryScope, TypeId } from "./internal/policy.ts"
 import { type Snapshot, snapshotOf } from "./internal/snapshot.ts"
 import { type Update, update as applyUpdate } from "./internal/update.ts"
@@ -256,6 +259,27 @@ export const make = <const O extends Options>(
   if (chaos !== undefined) parts.push(implOf(Chaos.make(chaos)))
   return fromParts(name ?? "policy", parts)
 }
+
+/**
+ * Assembles a policy from settings of the program and those that an operator gives, which win: `<prefix>_DEADLINE`,
+ * `_TIMEOUT` (durations, such as `5 seconds`), `_RETRY_TIMES`, `_BREAKER_WINDOW`, `_BREAKER_MINIMUM_CALLS`,
+ * `_BREAKER_FAILURE_RATE`, `_BREAKER_OPEN_FOR`, `_BREAKER_HALF_OPEN_CALLS`, `_BREAKER_MODE`. A part begins to exist with its
+ * first setting. The prefix is `POLICY` unless given.
+ *
+ * What is malformed, out of range or does not go together fails as a `ConfigError`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromConfig = (
+  defaults: Options = {},
+  prefix = "POLICY"
+): Effect.Effect<Policy<ErrorOf<Options>, Operation, true>, Config.ConfigError> =>
+  Effect.flatMap(settings(prefix, defaults), (options) =>
+    Effect.try({
+      try: () => make(options),
+      catch: (refused) => new Config.ConfigError(new ConfigProvider.SourceError({ message: String(refused) }))
+    }))
 
 /**
  * Puts one policy around another. The result has events and a snapshot of its own; state that a policy holds is shared.
