@@ -58,6 +58,7 @@ import type {
 } from "./PolicyError.ts"
 import type { PolicyEvent } from "./PolicyEvent.ts"
 import * as RateLimit from "./RateLimit.ts"
+import * as Recover from "./Recover.ts"
 import * as Retry from "./Retry.ts"
 import * as Throttle from "./Throttle.ts"
 import * as Timeout from "./Timeout.ts"
@@ -86,6 +87,8 @@ export interface Options {
   readonly retry?: Omit<Retry.Options, "classify"> | undefined
   /** Asks a second time where the first attempt is slow: see `Hedge.whenSafe`. Not beside a retry. */
   readonly hedge?: Omit<Hedge.Options, "classify"> | undefined
+  /** Clears away what is broken before the next attempt, once for all callers. */
+  readonly recover?: Recover.Options | undefined
   /** Stops calling a backend that fails. */
   readonly breaker?: Omit<CircuitBreaker.Options, "classify"> | undefined
   /** Bounds how many attempts begin in a time. */
@@ -123,6 +126,7 @@ type KnownHedge<O extends Options> = RepeatsOnce<Always<O, "retry">, Always<O, "
 export type KnownOptions<O extends Options> = Known<O, Options> & {
   readonly retry?: Known<O["retry"], Retry.Options> | undefined
   readonly hedge?: KnownHedge<O> | undefined
+  readonly recover?: Known<O["recover"], Recover.Options> | undefined
   readonly breaker?: Known<O["breaker"], CircuitBreaker.Options> | undefined
   readonly bulkhead?: Known<O["bulkhead"], Bulkhead.Options> | undefined
   readonly chaos?: Known<O["chaos"], Chaos.Options> | undefined
@@ -237,6 +241,7 @@ export const make = <const O extends Options>(
     hedge,
     name,
     rateLimit,
+    recover,
     retry,
     throttle,
     timeout
@@ -251,6 +256,7 @@ export const make = <const O extends Options>(
   if (throttle !== undefined) parts.push(implOf(Throttle.make({ ...throttle, classify })))
   if (retry !== undefined) parts.push(implOf(Retry.whenSafe({ ...retry, classify })))
   if (hedge !== undefined) parts.push(implOf(Hedge.whenSafe({ ...hedge, classify })))
+  if (recover !== undefined) parts.push(implOf(Recover.make(recover)))
   if (breaker !== undefined) parts.push(implOf(CircuitBreaker.make({ ...breaker, classify })))
   if (rateLimit !== undefined) parts.push(implOf(RateLimit.make(rateLimit)))
   if (adaptiveLimit !== undefined) parts.push(implOf(AdaptiveLimit.make({ ...adaptiveLimit, classify })))

@@ -33,7 +33,7 @@ export const settings = (prefix: string, defaults: Options): Config.Config<Optio
     ...defaults,
     ...given(read.whole),
     ...Option.isSome(read.times) && { retry: { ...defaults.retry, times: read.times.value } },
-    ...Object.values(read.breaker).some(Option.isSome) && {
+    ...Object.values(read.breaker).some((one) => Option.isSome<unknown>(one)) && {
       breaker: { ...defaults.breaker, ...given(read.breaker) }
     }
   }))
