@@ -63,7 +63,10 @@ describe("recover", () => {
       const pool = new BrokenPool()
       const policy = Policy.make({ recover: { when, clear: pool.clear } })
       const late = Effect.andThen(Effect.sleep("1 second"), Effect.fail(new Broken()))
-      const slow = yield* Effect.forkChild(Effect.exit(Policy.apply(late, policy, read)), { startImmediately: true })
+      const start = (work: Effect.Effect<unknown, unknown>) =>
+        Effect.forkChild(Effect.exit(Policy.apply(work, policy, read)), { startImmediately: true })
+      const slow = yield* start(late)
+      const slower = yield* start(Effect.andThen(Effect.sleep("10 seconds"), late))
       const fast = yield* Effect.forkChild(Effect.exit(Policy.apply(pool.call, policy, read)))
       yield* TestClock.adjust("2 seconds")
       yield* Fiber.await(slow)
@@ -72,6 +75,9 @@ describe("recover", () => {
       const again = yield* Effect.forkChild(Effect.exit(Policy.apply(late, policy, read)))
       yield* TestClock.adjust("2 seconds")
       yield* Fiber.await(again)
+      assert.strictEqual(pool.clears, 2)
+      yield* TestClock.adjust("20 seconds")
+      yield* Fiber.await(slower)
       assert.strictEqual(pool.clears, 2)
     }))
 
@@ -102,6 +108,17 @@ describe("recover", () => {
       assert.instanceOf(error, Broken)
       assert.strictEqual(Duration.toSeconds(took), 3)
       assert.strictEqual(Policy.snapshot(policy).recoveries, 1)
+    }))
+
+  it.effect("does not wait for a clearing that cannot be interrupted either", () =>
+    Effect.gen(function*() {
+      const clear = Effect.uninterruptible(Effect.sleep("1 minute"))
+      const policy = Policy.make({ recover: { when, clear, timeout: "3 seconds" } })
+      const call = Effect.exit(Policy.apply(Effect.fail(new Broken()), policy, read))
+      const fiber = yield* Effect.forkChild(Effect.timed(call))
+      yield* TestClock.adjust("2 minutes")
+      const [took] = yield* Fiber.join(fiber)
+      assert.strictEqual(Duration.toSeconds(took), 3)
     }))
 
   it("refuses a timeout out of range", () => {
