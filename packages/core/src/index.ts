@@ -214,6 +214,14 @@ export * as Promises from "./backend/Promises.ts"
 export * as RateLimit from "./policy/RateLimit.ts"
 
 /**
+ * Lets a backend clear away what is broken before the next attempt, once for all callers that met it: a server that
+ * was restarted leaves a whole pool of dead connections, and each retry would otherwise draw the next one.
+ *
+ * @since 0.1.0
+ */
+export * as Recover from "./policy/Recover.ts"
+
+/**
  * Repeats a call whose attempt failed, where that is safe and likely to help.
  *
  * @since 0.1.0

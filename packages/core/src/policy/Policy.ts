@@ -24,6 +24,8 @@
  *
  * @since 0.1.0
  */
+import * as Config from "effect/Config"
+import * as ConfigProvider from "effect/ConfigProvider"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual, identity } from "effect/Function"
@@ -38,6 +40,7 @@ import * as Chaos from "./Chaos.ts"
 import * as CircuitBreaker from "./CircuitBreaker.ts"
 import * as Deadline from "./Deadline.ts"
 import * as Hedge from "./Hedge.ts"
+import { settings } from "./internal/config.ts"
 import { Call, fromStages, implOf, type Policy, type PolicyImpl, RetryScope, TypeId } from "./internal/policy.ts"
 import { type Snapshot, snapshotOf } from "./internal/snapshot.ts"
 import { type Update, update as applyUpdate } from "./internal/update.ts"
@@ -56,6 +59,7 @@ import type {
 } from "./PolicyError.ts"
 import type { PolicyEvent } from "./PolicyEvent.ts"
 import * as RateLimit from "./RateLimit.ts"
+import * as Recover from "./Recover.ts"
 import * as Retry from "./Retry.ts"
 import * as Throttle from "./Throttle.ts"
 import * as Timeout from "./Timeout.ts"
@@ -84,6 +88,8 @@ export interface Options {
   readonly retry?: Omit<Retry.Options, "classify"> | undefined
   /** Asks a second time where the first attempt is slow: see `Hedge.whenSafe`. Not beside a retry. */
   readonly hedge?: Omit<Hedge.Options, "classify"> | undefined
+  /** Clears away what is broken before the next attempt, once for all callers. */
+  readonly recover?: Recover.Options | undefined
   /** Stops calling a backend that fails. */
   readonly breaker?: Omit<CircuitBreaker.Options, "classify"> | undefined
   /** Bounds how many attempts begin in a time. */
@@ -121,6 +127,7 @@ type KnownHedge<O extends Options> = RepeatsOnce<Always<O, "retry">, Always<O, "
 export type KnownOptions<O extends Options> = Known<O, Options> & {
   readonly retry?: Known<O["retry"], Retry.Options> | undefined
   readonly hedge?: KnownHedge<O> | undefined
+  readonly recover?: Known<O["recover"], Recover.Options> | undefined
   readonly breaker?: Known<O["breaker"], CircuitBreaker.Options> | undefined
   readonly bulkhead?: Known<O["bulkhead"], Bulkhead.Options> | undefined
   readonly chaos?: Known<O["chaos"], Chaos.Options> | undefined
@@ -235,6 +242,7 @@ export const make = <const O extends Options>(
     hedge,
     name,
     rateLimit,
+    recover,
     retry,
     throttle,
     timeout
@@ -249,6 +257,7 @@ export const make = <const O extends Options>(
   if (throttle !== undefined) parts.push(within("throttle", () => implOf(Throttle.make({ ...throttle, classify }))))
   if (retry !== undefined) parts.push(within("retry", () => implOf(Retry.whenSafe({ ...retry, classify }))))
   if (hedge !== undefined) parts.push(within("hedge", () => implOf(Hedge.whenSafe({ ...hedge, classify }))))
+  if (recover !== undefined) parts.push(within("recover", () => implOf(Recover.make(recover))))
   if (breaker !== undefined) parts.push(within("breaker", () => implOf(CircuitBreaker.make({ ...breaker, classify }))))
   if (rateLimit !== undefined) parts.push(within("rateLimit", () => implOf(RateLimit.make(rateLimit))))
   if (adaptiveLimit !== undefined) {
@@ -259,6 +268,27 @@ export const make = <const O extends Options>(
   if (chaos !== undefined) parts.push(within("chaos", () => implOf(Chaos.make(chaos))))
   return fromParts(name ?? "policy", parts)
 }
+
+/**
+ * Assembles a policy from settings of the program and those that an operator gives, which win: `<prefix>_DEADLINE`,
+ * `_TIMEOUT` (durations, such as `5 seconds`), `_RETRY_TIMES`, `_BREAKER_WINDOW`, `_BREAKER_MINIMUM_CALLS`,
+ * `_BREAKER_FAILURE_RATE`, `_BREAKER_OPEN_FOR`, `_BREAKER_HALF_OPEN_CALLS`, `_BREAKER_MODE`. A part begins to exist with its
+ * first setting. The prefix is `POLICY` unless given.
+ *
+ * What is malformed, out of range or does not go together fails as a `ConfigError`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromConfig = (
+  defaults: Options = {},
+  prefix = "POLICY"
+): Effect.Effect<Policy<ErrorOf<Options>, Operation, true>, Config.ConfigError> =>
+  Effect.flatMap(settings(prefix, defaults), (options) =>
+    Effect.try({
+      try: () => make(options),
+      catch: (refused) => new Config.ConfigError(new ConfigProvider.SourceError({ message: String(refused) }))
+    }))
 
 /**
  * Puts one policy around another. The result has events and a snapshot of its own; state that a policy holds is shared.

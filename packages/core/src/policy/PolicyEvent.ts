@@ -227,6 +227,19 @@ export interface RateLimited extends Common {
 }
 
 /**
+ * What was broken has been cleared away, or was to be.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Recovered extends Common {
+  readonly _tag: "Recovered"
+  readonly took: Duration.Duration
+  /** Why it was not, where it was not. */
+  readonly failure: unknown
+}
+
+/**
  * What a policy did to a call.
  *
  * @category models
@@ -248,3 +261,4 @@ export type PolicyEvent =
   | Throttled
   | RateLimited
   | FaultInjected
+  | Recovered

@@ -58,6 +58,7 @@ export interface Stage {
     | "Bulkhead"
     | "Timeout"
     | "Chaos"
+    | "Recover"
   /** What time-bound stages are set to, for comparing them. */
   readonly limit?: Duration.Duration
   readonly around?: <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call) => Effect.Effect<A, E | PolicyError, R>

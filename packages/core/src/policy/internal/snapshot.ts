@@ -127,6 +127,8 @@ interface Counted {
   limitRefused: number
   throttled: number
   rateLimited: number
+  /** How often what was broken was cleared away. */
+  recoveries: number
 }
 
 /** @internal */
@@ -153,7 +155,8 @@ const zeroCounted: Counted = {
   faultsInjected: 0,
   limitRefused: 0,
   throttled: 0,
-  rateLimited: 0
+  rateLimited: 0,
+  recoveries: 0
 }
 
 // They are the keys of an object with these keys and no others.
