@@ -31,7 +31,9 @@ const free = (): Case => ({
   about:
     "One user borrows a connection, does nothing with it, and gives it back. Breakwater has lifetimes, a check with " +
     "its skip window, lineage, the histograms of times and the numbers, and nobody listens to its events; bare, it has " +
-    "no lifetimes, check and lineage, and still counts times.",
+    "no lifetimes, check and lineage, and still counts times. Of the whole, two reads of the clock are about 28 %, the frame " +
+    "that turns a cut lease into `Revoked` 17 %, lineage 10 %, the histograms 4 %: parts switched off one by one in 200 short " +
+    "interleaved rounds, 2026-11-21, Node 24.21.0, two busy cores.",
   candidates: [
     ...floors(),
     ...all({}),
