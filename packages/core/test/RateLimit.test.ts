@@ -22,17 +22,18 @@ const begin = (policy: Policy.Policy<unknown>, begun: Array<number>, key?: strin
 
 /** A clock moved by hand, whose timers do not come. */
 const lateClock = () => {
-  const clock = {
-    now: 0,
-    currentTimeMillisUnsafe: () => clock.now,
-    currentTimeMillis: Effect.sync(() => clock.now),
-    currentTimeNanosUnsafe: () => BigInt(clock.now * 1e6),
-    currentTimeNanos: Effect.sync(() => BigInt(clock.now * 1e6)),
-    monotonicTimeNanosUnsafe: () => BigInt(clock.now * 1e6),
-    monotonicTimeNanos: Effect.sync(() => BigInt(clock.now * 1e6)),
+  const time = { now: 0 }
+  const millis = () => time.now
+  const nanos = () => BigInt(time.now * 1e6)
+  return Object.assign(time, {
+    currentTimeMillisUnsafe: millis,
+    currentTimeMillis: Effect.sync(millis),
+    currentTimeNanosUnsafe: nanos,
+    currentTimeNanos: Effect.sync(nanos),
+    monotonicTimeNanosUnsafe: nanos,
+    monotonicTimeNanos: Effect.sync(nanos),
     sleep: () => Effect.never
-  }
-  return clock
+  })
 }
 
 describe("the rate limit", () => {
