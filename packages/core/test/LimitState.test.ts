@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { gradient } from "../src/policy/AdaptiveLimit.ts"
-import { type Ending, LimitState, type Sample, type Settings } from "../src/policy/internal/limitState.ts"
+import { Baseline } from "../src/policy/internal/baseline.ts"
+import { type Ending, LimitState, Probe, type Sample, type Settings } from "../src/policy/internal/limitState.ts"
 
 const make = (options?: Partial<Settings>) =>
   new LimitState({ initial: 20, min: 1, max: 1000, window: 1000, algorithm: gradient, ...options })
@@ -50,6 +51,21 @@ describe("the state of an adaptive limit", () => {
     drive(state, 0, 2, 10, server(12, 100)) // learns what a call takes
     drive(state, 2000, 10, 1000, server(12, 100))
     assert.closeTo(state.limit, 12 + Math.sqrt(12), 3)
+  })
+
+  it("begins its first window with the first call, so that the baseline is not that of the calls that end first", () => {
+    const state = make()
+    // Of each ten calls one takes 300 milliseconds, and nine take ten.
+    let calls = 0
+    drive(state, 1_000_000, 1.2, 4000, () => ++calls % 10 === 0 ? 300 : 10)
+    assert.closeTo(state.baseline.millis, 39, 10)
+  })
+
+  it("keeps a limit when an algorithm of one's own gives no number", () => {
+    const state = make({ algorithm: { next: () => NaN, usesUnloaded: true } })
+    const now = drive(state, 0, 3, 10, () => 20)
+    drive(state, now, 10, 4000, () => 2000)
+    assert.strictEqual(state.permits, 20)
   })
 
   it("leaves a limit that is not used as it is", () => {
@@ -112,6 +128,18 @@ describe("the state of an adaptive limit", () => {
     drive(state, now, 60, 4000, () => 1, "unknown")
     assert.closeTo(state.baseline.millis, 20, 1)
     assert.strictEqual(state.limit, 20)
+  })
+
+  it("learns nothing from a probe most of whose calls were dropped", () => {
+    const baseline = new Baseline()
+    baseline.start(50, 10)
+    const probe = new Probe(0)
+    for (let n = 0; n < 30; n++) {
+      probe.begin(n)
+      probe.end(500, n < 10)
+    }
+    probe.learn(baseline)
+    assert.strictEqual(baseline.millis, 50)
   })
 
   it("ends a probe some of whose calls hang", () => {

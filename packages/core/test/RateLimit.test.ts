@@ -20,6 +20,22 @@ const begin = (policy: Policy.Policy<unknown>, begun: Array<number>, key?: strin
     { startImmediately: true }
   )
 
+/** A clock moved by hand, whose timers do not come. */
+const lateClock = () => {
+  const time = { now: 0 }
+  const millis = () => time.now
+  const nanos = () => BigInt(time.now * 1e6)
+  return Object.assign(time, {
+    currentTimeMillisUnsafe: millis,
+    currentTimeMillis: Effect.sync(millis),
+    currentTimeNanosUnsafe: nanos,
+    currentTimeNanos: Effect.sync(nanos),
+    monotonicTimeNanosUnsafe: nanos,
+    monotonicTimeNanos: Effect.sync(nanos),
+    sleep: () => Effect.never
+  })
+}
+
 describe("the rate limit", () => {
   it.effect("lets a burst through after a pause, and then one call after the other in even distances", () =>
     Effect.gen(function*() {
@@ -142,6 +158,19 @@ describe("the rate limit", () => {
       yield* TestClock.adjust("10 seconds")
       assert.deepStrictEqual(begun, [0, 1000, 2000])
     }))
+
+  it("lets nobody overtake those whose timer is late, and keeps their key", () => {
+    const clock = lateClock()
+    const policy = RateLimit.make({ limit: 1, maxWait: "1 minute", perKey: true, maxKeys: 1 })
+    const call = (key: string) =>
+      void Effect.runFork(Effect.provideService(run(policy, Effect.void, key), Clock.Clock, clock))
+    call("a")
+    call("a")
+    clock.now += 10_000
+    call("b")
+    call("a")
+    assert.deepStrictEqual(stateOf(policy), { keys: 1, waiting: 2 })
+  })
 
   it.effect("resumes thousands whose time has come at once", () =>
     Effect.gen(function*() {

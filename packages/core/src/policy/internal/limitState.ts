@@ -110,7 +110,8 @@ export class LimitState {
   private calm = CALM
   private windowsSinceProbe = PROBE_GAP
   private windowsUnconfirmed = 0
-  private windowStart = 0
+  /** Monotonic milliseconds; the first window begins with the first call. */
+  private windowStart = Infinity
   private answered = 0
   private dropped = 0
   private sum = 0
@@ -147,6 +148,7 @@ export class LimitState {
   }
 
   started(sample: Sample, running: number, now: number): void {
+    if (this.windowStart === Infinity) this.windowStart = now
     sample.startedAt = now
     sample.unloaded = running <= this.few
     if (this.probe?.open === true && sample.unloaded) {
@@ -226,7 +228,9 @@ export class LimitState {
       dropShare: dropped / (answered + dropped)
     }
     const ratio = answered === 0 ? 0 : Math.min(1, window.unloaded / window.latency) * (1 - window.dropShare)
-    const wanted = this.ramping && ratio >= QUEUE_SEEN ? limit * 2 : settings.algorithm.next(window)
+    const next = this.ramping && ratio >= QUEUE_SEEN ? limit * 2 : settings.algorithm.next(window)
+    // An algorithm may be anybody's, and nothing is blocked by what is no number.
+    const wanted = Number.isNaN(next) ? limit : next
     this.aim = wanted
     const lost = window.dropShare >= 0.5
     // After a loss of most calls it begins anew.
