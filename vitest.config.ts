@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
 
 const integration = ["packages/*/test/integration/**/*.test.ts", "examples/**/test/*.test.ts"]
@@ -5,6 +6,8 @@ const elsewhere = ["**/node_modules/**", "**/dist/**"]
 
 export default defineConfig({
   test: {
+    // Tests wait more than they work, and on two cores vitest would take one file after the other.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {
         test: {
