@@ -23,6 +23,13 @@ describe("An error that is not the driver's", () => {
     }
   })
 
+  it("was not sent where the socket's other end had said goodbye before, unless something else of the call was", () => {
+    const error = Object.assign(new Error("This socket has been ended by the other party"), { code: "EPIPE" })
+    assert.deepStrictEqual(tagOf(error), ["ConnectionLost", Outcome.failure("no")])
+    const later = classify(error, { ...circumstances, started: 2 })
+    assert.deepStrictEqual(later.outcome, Outcome.failure("unknown"))
+  })
+
   it("is the work's own where it is of anything else", () => {
     const own = [
       new Error("ECONNRESET"),

@@ -63,8 +63,6 @@ export interface FakeMongo {
   readonly connections: (appName?: string) => Effect.Effect<number>
   /** All connections since the responder was made. */
   readonly stats: Effect.Effect<Stats>
-  /** `peak` of `stats`. */
-  readonly peak: Effect.Effect<number>
   /** Ends them; how many. */
   readonly killClients: (appName?: string) => Effect.Effect<number>
   /** Later faults come before earlier ones. */
@@ -174,7 +172,6 @@ export const make: Effect.Effect<FakeMongo, MongoServerError, Scope.Scope> = Eff
     isRunning: Effect.sync(listener.isListening),
     connections: (appName) => Effect.sync(() => listener.connections(appName).length),
     stats: listener.stats,
-    peak: Effect.map(listener.stats, ({ peak }) => peak),
     killClients: (appName) =>
       Effect.sync(() => {
         const found = listener.connections(appName)

@@ -70,8 +70,6 @@ export interface MongoServer extends Pick<Controls.Controls<MongoServerError>, "
   readonly fake: Option.Option<FakeMongo.FakeMongo>
   /** Such as `7.0.15`; `responder` for the responder. */
   readonly version: string
-  /** Connections of clients as the server counts them, those that monitor included; with a name, of that application. */
-  readonly connections: (appName?: string) => Effect.Effect<number, MongoServerError>
 }
 
 /**
@@ -131,8 +129,7 @@ const real = (
     given,
     kill,
     start,
-    restart,
-    connections: (appName) => Admin.connections(url, appName)
+    restart
   }))
 
 const own = (source: "mongod" | "ferretdb", program: string) =>
@@ -163,8 +160,7 @@ const fromFake = Effect.map(FakeMongo.make, (fake): MongoServer => ({
   given: false,
   kill: fake.kill,
   start: fake.start,
-  restart: Effect.andThen(fake.kill, fake.start),
-  connections: fake.connections
+  restart: Effect.andThen(fake.kill, fake.start)
 }))
 
 interface Found {

@@ -120,18 +120,29 @@ const fromPool = (error: PoolError, { pool, started }: Circumstances): PoolError
   started > 1 ? new MongoError({ _tag: "Incomplete", pool, cause: error }) : error
 
 /**
- * Where a socket was reset just before a write, mongodb 7.8 rejects with the socket's own error, and not with one of its
- * own.
+ * Where the other end of a socket was gone just before a write, mongodb 7.8 rejects with the socket's own error, and not
+ * with one of its own. What a system call failed on may have been sent before; what Node refused to write after the
+ * other end's goodbye, which names no system call, was not.
  */
-const isSocketError = (error: unknown): boolean =>
-  error instanceof Error && "code" in error && LOST.has(error.code) && "syscall" in error && IO.has(error.syscall)
+const sentOfSocketError = (error: unknown): Outcome.Sent | undefined => {
+  if (!(error instanceof Error && "code" in error)) return undefined
+  if ("syscall" in error) return LOST.has(error.code) && IO.has(error.syscall) ? "unknown" : undefined
+  return error.code === "EPIPE" ? "no" : undefined
+}
 
 export const classify = (error: unknown, circumstances: Circumstances): MongoError | PoolError => {
   if (isMongoError(error) || isPoolError(error)) return error
   if (!(error instanceof Driver.MongoError)) {
     const { pool } = circumstances
-    if (isSocketError(error)) {
-      return new MongoError({ _tag: "ConnectionLost", pool, labels: [], sent: "unknown", cause: error })
+    const sent = sentOfSocketError(error)
+    if (sent !== undefined) {
+      return new MongoError({
+        _tag: "ConnectionLost",
+        pool,
+        labels: [],
+        sent: whole(sent, circumstances, 1),
+        cause: error
+      })
     }
     return new MongoError({ _tag: "Rejected", pool, cause: error })
   }

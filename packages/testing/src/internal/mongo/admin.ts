@@ -35,18 +35,3 @@ const ask = (url: Redacted.Redacted, operation: string, command: Document) =>
 
 export const version = (url: Redacted.Redacted): Effect.Effect<string, MongoServerError> =>
   Effect.map(ask(url, "ask the version", { buildInfo: 1 }), (info) => String(info["version"]))
-
-export const connections = (url: Redacted.Redacted, appName?: string): Effect.Effect<number, MongoServerError> =>
-  Effect.map(
-    ask(url, "count the connections", {
-      aggregate: 1,
-      pipeline: [
-        { $currentOp: { allUsers: true, idleConnections: true } },
-        { $match: { appName: appName ?? { $nin: [null, APP_NAME] } } },
-        { $group: { _id: "$connectionId" } },
-        { $count: "n" }
-      ],
-      cursor: {}
-    }),
-    (answer) => Number(answer["cursor"]?.firstBatch?.[0]?.n ?? 0)
-  )
