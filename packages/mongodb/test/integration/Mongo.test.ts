@@ -1,6 +1,6 @@
 /** The driver's pool behind our face, on a server that may be killed. */
 import { Operation } from "@breakwater/core"
-import { Mongo, MongoError } from "@breakwater/mongodb"
+import { Mongo } from "@breakwater/mongodb"
 import { FaultProxy } from "@breakwater/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Redacted, Stream } from "effect"
