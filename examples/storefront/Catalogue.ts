@@ -7,7 +7,13 @@ import * as StorefrontError from "./StorefrontError.ts"
 
 export class Catalogue extends Mongo.Service<Catalogue>()("catalogue") {}
 
-/** Reads `MONGODB_URL`. The shop sells without descriptions. */
+/**
+ * Reads `MONGODB_URL`. The shop sells without descriptions.
+ *
+ * The driver waits for a server before each attempt, so waiting is most of what a repetition does: one is enough, for
+ * the connection that the death of a server leaves in the pool. All waits end before the limits around them, with room
+ * for a busy machine: it says then that no server answers, and not that something took too long.
+ */
 const layerMongo = Catalogue.layerConfig({
   critical: Config.succeed(false),
   pool: Config.succeed({
@@ -17,8 +23,8 @@ const layerMongo = Catalogue.layerConfig({
   }),
   policy: Policies.config<Mongo.PolicyOptions>({
     deadline: "1500 millis",
-    timeout: "500 millis",
-    retry: { times: 3 },
+    timeout: "1 second",
+    retry: { times: 1 },
     breaker: {}
   }, {}),
   driver: Config.succeed({ serverSelectionTimeout: "400 millis", heartbeat: { every: "500 millis" } })
