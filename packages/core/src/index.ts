@@ -107,6 +107,14 @@ export * as Health from "./backend/Health.ts"
 export * as Hedge from "./policy/Hedge.ts"
 
 /**
+ * How long something took, over and over: counts in buckets, from which any quantile can be read, and which can be
+ * added up over several sources and taken apart by time.
+ *
+ * @since 0.1.0
+ */
+export * as Histogram from "./backend/Histogram.ts"
+
+/**
  * The phases of a process: starting until its backends are warm and what it needs is prepared, ready, draining from
  * the first word of the end, stopped.
  *

@@ -11,9 +11,11 @@ import type * as Stream from "effect/Stream"
 import type * as Policy from "../policy/Policy.ts"
 import type { PolicyEvent } from "../policy/PolicyEvent.ts"
 import type * as Pool from "../pool/Pool.ts"
-import type { PoolError } from "../pool/PoolError.ts"
+import type { Holder, PoolError } from "../pool/PoolError.ts"
 import type { PoolEvent } from "../pool/PoolEvent.ts"
+import type * as Histogram from "./Histogram.ts"
 import type { Profile } from "./Profile.ts"
+import type { Override } from "./Setting.ts"
 
 /**
  * The answer of one round trip to the server. `error` is why there was none.
@@ -24,6 +26,46 @@ import type { Profile } from "./Profile.ts"
 export type Health =
   | { readonly status: "healthy"; readonly latency: Duration.Duration }
   | { readonly status: "unhealthy"; readonly latency: Duration.Duration; readonly error: unknown }
+
+/**
+ * What a backend tells beyond its numbers, to who looks into it. What it does not measure is missing.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Detail {
+  /** Since it was made. */
+  readonly times: {
+    /** How long borrows waited for a connection. */
+    readonly wait?: Histogram.Snapshot | undefined
+    /** How long they held it. */
+    readonly use?: Histogram.Snapshot | undefined
+    /** How long dials took. */
+    readonly create?: Histogram.Snapshot | undefined
+    /** How long the server took for what it was asked, from the moment a connection was there. */
+    readonly operation?: Histogram.Snapshot | undefined
+  }
+  /** Who has held a connection the longest, at most five, the oldest first. */
+  readonly holders: ReadonlyArray<Holder>
+  /** What the last dial that failed said, also where others have succeeded since. */
+  readonly lastError: Pool.LastError | undefined
+}
+
+/**
+ * How long anything of a backend may take. What it has no limit of is missing.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Limits {
+  /** A borrow's wait for a connection. */
+  readonly wait?: Duration.Duration | undefined
+  readonly dial?: Duration.Duration | undefined
+  /** One attempt. */
+  readonly timeout?: Duration.Duration | undefined
+  /** A whole call. */
+  readonly deadline?: Duration.Duration | undefined
+}
 
 /**
  * What a backend shows of itself, and how to steer it.
@@ -40,11 +82,18 @@ export interface Backend {
   readonly critical: boolean
   /** Whose values are its defaults; none where no profile was given. */
   readonly profile?: Profile | undefined
+  /** The settings that are not as the profile has them: what they are, and what they would be. */
+  readonly overrides?: ReadonlyArray<Override> | undefined
+  readonly limits?: Limits | undefined
   readonly stats: Effect.Effect<Pool.Stats>
   /** Makes a round trip, bounded in time. Never fails: what went wrong is in the answer. */
   readonly health: Effect.Effect<Health>
   readonly policy: Effect.Effect<Policy.Snapshot>
   readonly events: Stream.Stream<PoolEvent | PolicyEvent>
+  /** As `events`, without what happens to single borrows and calls, which do no work for who listens to it. */
+  readonly changes?: Stream.Stream<PoolEvent | PolicyEvent> | undefined
+  /** Asks no server. Missing where there is nothing to tell beyond `stats`. */
+  readonly detail?: Effect.Effect<Detail> | undefined
   /** As `Pool.warm`, `Pool.clear` and `Pool.drain`. */
   readonly warm: Effect.Effect<void, PoolError>
   readonly clear: (options?: { readonly interrupt?: boolean | undefined }) => Effect.Effect<void>

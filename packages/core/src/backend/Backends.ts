@@ -9,7 +9,9 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import type { Backend } from "./Backend.ts"
 
 /**
@@ -23,15 +25,27 @@ export interface Entry {
   readonly backend: Backend
 }
 
-/** Keyed by identity: a name is no key, since two backends may share it. */
-type Registry = Map<Backend, Entry>
+interface Registry {
+  /** Keyed by identity: a name is no key, since two backends may share it. */
+  readonly entries: Map<Backend, Entry>
+  /** Called when one comes or leaves. */
+  readonly listeners: Set<() => void>
+}
+
+const empty = (): Registry => ({ entries: new Map(), listeners: new Set() })
+
+const listOf = ({ entries }: Registry): ReadonlyArray<Entry> => [...entries.values()]
+
+const changed = ({ listeners }: Registry): void => {
+  for (const listener of listeners) listener()
+}
 
 const GLOBAL = Symbol.for("@breakwater/core/Backends")
 
 const processWide = (): Registry => {
   // A property that only this function writes, under a symbol of its own.
   const holder = globalThis as { [GLOBAL]?: Registry }
-  return holder[GLOBAL] ??= new Map()
+  return holder[GLOBAL] ??= empty()
 }
 
 const Registry = Context.Reference<Registry>("@breakwater/core/Backends", { defaultValue: processWide })
@@ -48,10 +62,15 @@ export const register = (backend: Backend): Effect.Effect<void, never, Scope.Sco
     const label = yield* Effect.acquireRelease(
       Effect.sync(() => {
         const entry = { label: freeLabel(registry, backend.name), backend }
-        registry.set(backend, entry)
+        registry.entries.set(backend, entry)
+        changed(registry)
         return entry.label
       }),
-      () => Effect.sync(() => registry.delete(backend))
+      () =>
+        Effect.sync(() => {
+          registry.entries.delete(backend)
+          changed(registry)
+        })
     )
     if (label !== backend.name) {
       yield* Effect.logWarning(`A backend named "${backend.name}" exists already; this one shows as "${label}"`)
@@ -64,7 +83,27 @@ export const register = (backend: Backend): Effect.Effect<void, never, Scope.Sco
  * @since 0.1.0
  * @category observing
  */
-export const list: Effect.Effect<ReadonlyArray<Entry>> = Effect.map(Registry, (registry) => [...registry.values()])
+export const list: Effect.Effect<ReadonlyArray<Entry>> = Effect.map(Registry, listOf)
+
+/**
+ * Those registered now, and again whenever one comes or leaves. Who is slow misses what was in between, never the last.
+ *
+ * @since 0.1.0
+ * @category observing
+ */
+export const changes: Stream.Stream<ReadonlyArray<Entry>> = Stream.unwrap(
+  Effect.map(Registry, (registry) =>
+    Stream.callback<ReadonlyArray<Entry>>((queue) =>
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          const tell = () => void Queue.offerUnsafe(queue, listOf(registry))
+          registry.listeners.add(tell)
+          tell()
+          return tell
+        }),
+        (tell) => Effect.sync(() => registry.listeners.delete(tell))
+      ), { bufferSize: 1, strategy: "sliding" }))
+)
 
 /**
  * Runs an effect, and the layers it builds, with an empty registry of their own.
@@ -73,10 +112,10 @@ export const list: Effect.Effect<ReadonlyArray<Entry>> = Effect.map(Registry, (r
  * @category testing
  */
 export const isolated = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.suspend(() => Effect.provideService(effect, Registry, new Map()))
+  Effect.suspend(() => Effect.provideService(effect, Registry, empty()))
 
 const freeLabel = (registry: Registry, name: string): string => {
-  const taken = new Set(Array.from(registry.values(), (entry) => entry.label))
+  const taken = new Set(Array.from(registry.entries.values(), (entry) => entry.label))
   if (!taken.has(name)) return name
   let n = 2
   while (taken.has(`${name}#${n}`)) n++

@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
+import type { Profile } from "./Profile.ts"
 import * as Validate from "./Validate.ts"
 
 /**
@@ -142,3 +143,31 @@ export const limits = (
   if (Duration.isLessThan(timeout, deadline)) return { deadline, timeout }
   return Validate.refuse("policy.timeout", timeout, `less than policy.deadline, which is ${Duration.format(deadline)}`)
 }
+
+/**
+ * A setting that is not as the profile has it, both values as text.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Override {
+  readonly setting: string
+  readonly value: string
+  readonly profile: string
+}
+
+/**
+ * Which of the values in force are not those of the profile; none where there is no profile. What it does not speak of is
+ * `undefined` there.
+ *
+ * @since 0.1.0
+ * @category choosing
+ */
+export const overrides = (
+  profile: Profile | undefined,
+  settings: Readonly<Record<string, readonly [value: unknown, usual: unknown]>>
+): ReadonlyArray<Override> =>
+  Object.entries(profile === undefined ? {} : settings).flatMap(([setting, [value, usual]]) => {
+    if (usual === undefined || show(value) === show(usual)) return []
+    return [{ setting, value: show(value), profile: show(usual) }]
+  })

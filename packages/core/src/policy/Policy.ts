@@ -429,12 +429,28 @@ export const snapshot = <E, Op extends Operation, Repeats extends boolean>(
  */
 export const events = <E, Op extends Operation, Repeats extends boolean>(
   policy: Policy<E, Op, Repeats>
+): Stream.Stream<PolicyEvent> => listen(policy, (hub) => hub.stream)
+
+/**
+ * As `events`, without what happens to single calls: only that a circuit breaker changed its state. Calls do no work for
+ * who listens to it; `elapsed` is the time since then.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const changes = <E, Op extends Operation, Repeats extends boolean>(
+  policy: Policy<E, Op, Repeats>
+): Stream.Stream<PolicyEvent> => listen(policy, (hub) => hub.changes)
+
+const listen = <E, Op extends Operation, Repeats extends boolean>(
+  policy: Policy<E, Op, Repeats>,
+  streamOf: (hub: EventHub<PolicyEvent>) => Stream.Stream<PolicyEvent>
 ): Stream.Stream<PolicyEvent> =>
   Stream.unwrap(Effect.clockWith((clock) =>
     Effect.map(EventHub.make<PolicyEvent>(), (fresh) => {
       const impl = implOf(policy)
       impl.hub ??= fresh
-      if (impl.hub.publish === undefined) impl.heardSince = monotonicMillis(clock)
-      return impl.hub.stream
+      if (impl.hub.publishEach === undefined) impl.heardSince = monotonicMillis(clock)
+      return streamOf(impl.hub)
     })
   ))

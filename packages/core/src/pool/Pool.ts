@@ -33,6 +33,7 @@ import { Outbox } from "../internal/outbox.ts"
 import { boundedMillis, finiteMillis, refuse } from "../internal/validate.ts"
 import { abandon, abandonable } from "./internal/abandon.ts"
 import { Borrow } from "./internal/borrow.ts"
+import type { Detail } from "./internal/detail.ts"
 import { Dialer } from "./internal/dialer.ts"
 import { type Fork, PoolEdges } from "./internal/edges.ts"
 import { Held } from "./internal/lineage.ts"
@@ -44,6 +45,7 @@ import { awaitDrained, awaitWarm, type DrainReport } from "./internal/whole.ts"
 import type { PoolError } from "./PoolError.ts"
 import type { CloseReason, PoolEvent } from "./PoolEvent.ts"
 
+export type { Detail, LastError } from "./internal/detail.ts"
 export type { Nested } from "./internal/lineage.ts"
 export type { CoDel, Options, Start, UseOptions } from "./internal/options.ts"
 export type { Stats } from "./internal/stats.ts"
@@ -392,6 +394,15 @@ export const drain: {
 export const stats = <A>(self: Pool<A>): Effect.Effect<Stats> => Effect.sync(() => self[TypeId].stats())
 
 /**
+ * What else there is to see at this moment: times, who holds the connections, the last failed dial. Costs the same
+ * whatever the size of the pool.
+ *
+ * @since 0.1.0
+ * @category observing
+ */
+export const detail = <A>(self: Pool<A>): Effect.Effect<Detail> => Effect.sync(() => self[TypeId].detail())
+
+/**
  * What happens from now on. A listener that lags more than 1,024 events behind loses the oldest; the stream ends with
  * the pool.
  *
@@ -399,3 +410,12 @@ export const stats = <A>(self: Pool<A>): Effect.Effect<Stats> => Effect.sync(() 
  * @category observing
  */
 export const events = <A>(self: Pool<A>): Stream.Stream<PoolEvent> => self[TypeId].events.stream
+
+/**
+ * As `events`, without what happens to single borrows: `Acquired`, `Returned`, `Waited`, and how those end that are not
+ * served. Borrows do no work for who listens to it.
+ *
+ * @since 0.1.0
+ * @category observing
+ */
+export const changes = <A>(self: Pool<A>): Stream.Stream<PoolEvent> => self[TypeId].events.changes

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { BOUNDS, Histogram } from "../../src/pool/internal/histogram.ts"
+import { BOUNDS, Histogram } from "../../src/internal/histogram.ts"
 
 describe("the histogram of times", () => {
   const bucketOf = (millis: number) => {

@@ -3,7 +3,7 @@
  *
  * @internal
  */
-import { type Backend, type Health, probe } from "@breakwater/core/Backend"
+import { type Backend, type Detail, type Health, type Limits, probe } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import * as Pool from "@breakwater/core/Pool"
 import * as Duration from "effect/Duration"
@@ -70,15 +70,39 @@ const drain = (origins: Origins, deadline: Duration.Input): Effect.Effect<Pool.D
   })
 }
 
+const limitsOf = ({ connectTimeout: dial, deadline, timeout, wait }: Settings): Limits => ({
+  wait: wait.timeout,
+  dial,
+  timeout,
+  deadline
+})
+
+/** A request holds a connection for as long as it has a permit of the total. */
+const detailOf = ({ permits, sockets, times }: Origins): Effect.Effect<Detail> =>
+  Effect.map(Pool.detail(permits), ({ holders }) => ({
+    times: {
+      wait: times.wait.snapshot(),
+      use: times.use.snapshot(),
+      create: sockets.create.snapshot(),
+      operation: times.operation.snapshot()
+    },
+    holders,
+    lastError: sockets.lastError
+  }))
+
 const backendOf = (origins: Origins): Backend => ({
   name: origins.settings.name,
   kind: "http",
   critical: origins.settings.critical,
   profile: origins.settings.profile,
+  overrides: origins.settings.overrides,
+  limits: limitsOf(origins.settings),
   stats: Effect.sync(() => statsOf(origins)),
   health: health(origins),
   policy: Effect.sync(() => origins.snapshot()),
   events: origins.events,
+  changes: origins.changes,
+  detail: detailOf(origins),
   warm: warm(origins),
   clear: (options) => origins.clear(options),
   drain: (deadline) => drain(origins, deadline),

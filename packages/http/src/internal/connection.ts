@@ -4,6 +4,9 @@
  *
  * @internal
  */
+import * as Histogram from "@breakwater/core/Histogram"
+import type { LastError } from "@breakwater/core/Pool"
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import type * as Net from "node:net"
 import { buildConnector, Client } from "undici/index.js"
@@ -17,11 +20,25 @@ export class Sockets {
   open = 0
   opened = 0
   closed = 0
+  /** How long lookup, connect and TLS handshake took together. */
+  readonly create = Histogram.make()
+  lastError: LastError | undefined
+  private readonly clock: Clock.Clock
   private readonly waiting: Array<() => void> = []
   private readonly max: number
 
-  constructor(max: number) {
+  constructor(max: number, clock: Clock.Clock) {
     this.max = max
+    this.clock = clock
+  }
+
+  /** Monotonic milliseconds. */
+  now(): number {
+    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
+  }
+
+  failed(error: Error): void {
+    this.lastError = { at: this.clock.currentTimeMillisUnsafe(), error }
   }
 
   /**
@@ -152,14 +169,17 @@ export class Connection {
       sockets.left()
     }
     sockets.opening++
+    const since = sockets.now()
     const dialling: unknown = dial(options, (error, socket) => {
       if (error !== null) {
+        sockets.failed(error)
         leave()
         return done(error, null)
       }
       sockets.opening--
       sockets.open++
       sockets.opened++
+      sockets.create.record(sockets.now() - since)
       state = "open"
       this.socket = socket
       done(null, socket)

@@ -7,6 +7,7 @@
  *
  * @internal
  */
+import * as Histogram from "@breakwater/core/Histogram"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
 import { PoolError } from "@breakwater/core/PoolError"
@@ -32,6 +33,12 @@ export interface Origin {
 export class Origins {
   readonly sockets: Sockets
   readonly permits: Pool.Pool<object>
+  /** How long requests waited for a connection that they may use, how long they had it, how long answers took. */
+  readonly times = {
+    wait: Histogram.make(),
+    use: Histogram.make(),
+    operation: Histogram.make(Histogram.operationBounds)
+  }
   readonly settings: Settings
   readonly dns: DnsCache
   /** Those made from now on, for listeners. */
@@ -54,8 +61,9 @@ export class Origins {
     this.permits = permits
     this.made = made
     this.context = context
-    this.sockets = new Sockets(settings.max)
-    this.dns = new DnsCache(settings, Context.get(context, Clock.Clock), (effect, done) => {
+    const clock = Context.get(context, Clock.Clock)
+    this.sockets = new Sockets(settings.max, clock)
+    this.dns = new DnsCache(settings, clock, (effect, done) => {
       Effect.runForkWith(context)(effect).addObserver(done)
     })
     const { circuit: _circuit, ...counts } = Policy.snapshot(policyOf(settings, settings.name))
@@ -113,18 +121,24 @@ export class Origins {
     return this.list().reduce((sum, { policy }) => add(sum, Policy.snapshot(policy)), this.forgotten)
   }
 
+  readonly events = this.ofEach(({ policy, pool }) =>
+    Stream.merge(Pool.events(pool), Policy.events(policy), { haltStrategy: "left" })
+  )
+
+  readonly changes = this.ofEach(({ policy, pool }) =>
+    Stream.merge(Pool.changes(pool), Policy.changes(policy), { haltStrategy: "left" })
+  )
+
   /** Of all origins that are there, and of those that come. */
-  readonly events = Stream.unwrap(Effect.suspend(() =>
-    // In one step: an origin that is made in between would be in neither.
-    Effect.map(PubSub.subscribe(this.made), (made) =>
-      Stream.concat(Stream.fromIterable(this.list()), Stream.fromSubscription(made)).pipe(
-        Stream.flatMap(
-          ({ policy, pool }) =>
-            Stream.merge(Pool.events(pool), Policy.events(policy), { haltStrategy: "left" }),
-          { concurrency: "unbounded" }
-        )
-      ))
-  ))
+  private ofEach<A>(streamOf: (origin: Origin) => Stream.Stream<A>): Stream.Stream<A> {
+    return Stream.unwrap(Effect.suspend(() =>
+      // In one step: an origin that is made in between would be in neither.
+      Effect.map(PubSub.subscribe(this.made), (made) =>
+        Stream.concat(Stream.fromIterable(this.list()), Stream.fromSubscription(made)).pipe(
+          Stream.flatMap(streamOf, { concurrency: "unbounded" })
+        ))
+    ))
+  }
 
   /** Nothing new begins; what runs has until the deadline. */
   readonly drain = (millis: number): Effect.Effect<ReadonlyArray<Pool.DrainReport>> =>

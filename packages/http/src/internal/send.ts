@@ -5,6 +5,7 @@
  * @internal
  */
 import * as Deadline from "@breakwater/core/Deadline"
+import * as Histogram from "@breakwater/core/Histogram"
 import * as Operation from "@breakwater/core/Operation"
 import * as Policy from "@breakwater/core/Policy"
 import type { PolicyError } from "@breakwater/core/PolicyError"
@@ -23,6 +24,9 @@ import { decode } from "./decode.ts"
 import { Exchange, type Incoming } from "./exchange.ts"
 import type { Origin, Origins } from "./origins.ts"
 import { type Outgoing, redirected } from "./redirect.ts"
+
+/** Ahead of everybody who waits: whoever asks wants to know now. */
+const PROBE_PRIORITY = Number.MAX_SAFE_INTEGER
 
 /** What one call has at hand beyond its end. */
 interface Call {
@@ -58,10 +62,17 @@ const borrow = (call: Call, origin: Origin, label: string): Effect.Effect<Connec
         Effect.andThen(Effect.acquireRelease(
           Effect.sync(() => {
             connection.take()
-            return connection
+            const taken = now(call.clock)
+            call.origins.times.wait.record(taken - since)
+            return { connection, taken }
           }),
-          () => Effect.sync(() => connection.giveBack())
-        ))
+          ({ taken }) =>
+            Effect.sync(() => {
+              call.origins.times.use.record(now(call.clock) - taken)
+              connection.giveBack()
+            })
+        )),
+        Effect.as(connection)
       )
     })
   })
@@ -126,6 +137,10 @@ const judge = (call: Call, incoming: Incoming): Effect.Effect<Incoming, HttpErro
   return Effect.fail(new HttpError({ _tag: "BadStatus", ...at, retryAfter }))
 }
 
+/** Of the program's requests, until the headers are there. */
+const timed = <A, E>(call: Call, answer: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  call.priority === PROBE_PRIORITY ? answer : Histogram.timed(answer, call.origins.times.operation)
+
 const attempt = (
   call: Call,
   origin: Origin,
@@ -137,7 +152,7 @@ const attempt = (
     const scope = Scope.makeUnsafe()
     return borrow(call, origin, `${outgoing.method} ${origin.origin}`).pipe(
       Scope.provide(scope),
-      Effect.flatMap((connection) => bounded(exchange(call, connection, outgoing, scope))),
+      Effect.flatMap((connection) => bounded(timed(call, exchange(call, connection, outgoing, scope)))),
       Effect.onError(() => Scope.close(scope, Exit.void)),
       Effect.flatMap((incoming) => judge(call, incoming))
     )
@@ -219,9 +234,6 @@ export const send = (origins: Origins, outgoing: Outgoing): Effect.Effect<Answer
       return releasing(call, follow(call, outgoing, Operation.isMarkedIdempotent(fiber.context), 0))
     })
   )
-
-/** Ahead of everybody who waits: whoever asks wants to know now. */
-const PROBE_PRIORITY = Number.MAX_SAFE_INTEGER
 
 /**
  * One attempt, past every policy: an open circuit says nothing of how the server is now. A status that says the server is

@@ -135,6 +135,7 @@ export interface Settings {
   readonly name: string
   readonly critical: boolean
   readonly profile: Profile.Profile | undefined
+  readonly overrides: ReadonlyArray<Setting.Override>
   readonly base: Base | undefined
   readonly max: number
   readonly perOrigin: number
@@ -238,10 +239,15 @@ export const resolve = (options: Options, base: Base | undefined, environment: F
   const sources: Sources = { options, environment, preset: Profile.valuesOf(PRESETS, profile, { max: 50 }), warnings }
   const size = sizeOf(sources)
   const limits = limitsOf(sources)
+  const keepAlive = keepAliveOf(sources)
   const settings: Settings = {
     name,
     critical,
     profile,
+    overrides: Setting.overrides(profile, {
+      "pool.size.max": [size.max, sources.preset.max],
+      "pool.keepAlive": [keepAlive, sources.preset.idle]
+    }),
     base,
     ...size,
     ...limits,
@@ -251,7 +257,7 @@ export const resolve = (options: Options, base: Base | undefined, environment: F
       maxWaiting: Validate.integer("pool.wait.maxWaiting", pool?.wait?.maxWaiting ?? 1000, 1)
     },
     connectTimeout: Validate.duration("pool.dial.timeout", pool?.dial?.timeout ?? "5 seconds"),
-    keepAlive: keepAliveOf(sources),
+    keepAlive,
     headersTimeout: Validate.duration("time.headers", time?.headers ?? "10 seconds"),
     bodyTimeout: Validate.duration("time.body", time?.body ?? "10 seconds"),
     redirects: Validate.integer("redirects", options.redirects ?? 5, 0),

@@ -7,7 +7,7 @@
  *
  * @internal
  */
-import { type Backend, type Health, probe } from "@breakwater/core/Backend"
+import { type Backend, type Detail, type Health, type Limits, probe } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import * as Deadline from "@breakwater/core/Deadline"
 import { EventHub } from "@breakwater/core/EventHub"
@@ -239,6 +239,27 @@ const describe = (settings: Settings): string => {
   ].join("; ")
 }
 
+/** That are named at once. */
+const HOLDERS = 5
+
+/** Each operation has a connection for itself alone, for as long as it takes. */
+const detailOf = ({ calls, monitor }: Server): Detail => {
+  const use = monitor.times.use.snapshot()
+  const { create, wait } = monitor.times
+  return {
+    times: { wait: wait.snapshot(), use, create: create.snapshot(), operation: use },
+    holders: calls.holders(HOLDERS),
+    lastError: monitor.lastError
+  }
+}
+
+const limitsOf = ({ deadline, driver: { connectTimeoutMS }, timeout, waitTimeout }: Settings): Limits => ({
+  wait: Duration.millis(waitTimeout),
+  dial: connectTimeoutMS === undefined ? undefined : Duration.millis(connectTimeoutMS),
+  timeout,
+  deadline
+})
+
 const backendOf = (server: Server): Backend => {
   const { monitor, settings } = server
   return {
@@ -246,10 +267,14 @@ const backendOf = (server: Server): Backend => {
     kind: "mongodb",
     critical: settings.critical,
     profile: settings.profile,
+    overrides: settings.overrides,
+    limits: limitsOf(settings),
     stats: Effect.sync(() => monitor.stats()),
     health: server.health,
     policy: Effect.sync(() => Policy.snapshot(settings.policy)),
     events: Stream.merge(server.events.stream, Policy.events(settings.policy), { haltStrategy: "left" }),
+    changes: Stream.merge(server.events.changes, Policy.changes(settings.policy), { haltStrategy: "left" }),
+    detail: Effect.sync(() => detailOf(server)),
     warm: server.warm,
     clear: server.clear,
     drain: server.drain,

@@ -187,6 +187,16 @@ export class Calls {
     return classified
   }
 
+  /** Whose functions have been at it longest, the first of them first. */
+  holders(atMost: number): ReadonlyArray<Holder> {
+    const holders: Array<Holder> = []
+    for (const call of this.all) {
+      if (holders.length === atMost) break
+      if (call.started > 0) holders.push(call.holder(this.monitor.now()))
+    }
+    return holders
+  }
+
   /** Who has been at it longest, but for the one who asks. */
   private oldest(except: Call): Holder | undefined {
     for (const call of this.all) if (call !== except && call.started > 0) return call.holder(this.monitor.now())

@@ -10,6 +10,7 @@
  */
 import { emptyStats } from "@breakwater/core/Backend"
 import type { EventHub } from "@breakwater/core/EventHub"
+import * as Histogram from "@breakwater/core/Histogram"
 import type * as Pool from "@breakwater/core/Pool"
 import { type Holder, PoolError } from "@breakwater/core/PoolError"
 import type { CloseReason, PoolEvent } from "@breakwater/core/PoolEvent"
@@ -74,6 +75,9 @@ export class Monitor {
     nested: 0,
     refusedClosed: 0
   }
+  readonly times = { wait: Histogram.make(), use: Histogram.make(), create: Histogram.make() }
+  /** Of the last dial that failed, also where others have succeeded since. */
+  lastError: Pool.LastError | undefined
   readonly standing = { opening: 0, idle: 0, used: 0 }
   waiting = 0
   /** Calls that wait for the end of a pause. */
@@ -173,7 +177,7 @@ export class Monitor {
   pausedFor(waited: Duration.Duration): PoolError {
     const error = this.acquireTimeout(Duration.toMillis(waited), undefined, true)
     this.counts.timedOut++
-    this.events.publish?.({ _tag: "TimedOut", error })
+    this.events.publishEach?.({ _tag: "TimedOut", error })
     return error
   }
 
@@ -187,13 +191,13 @@ export class Monitor {
   /** A call that waited was interrupted. */
   cancelled(): void {
     this.counts.cancelled++
-    this.events.publish?.({ _tag: "Cancelled" })
+    this.events.publishEach?.({ _tag: "Cancelled" })
   }
 
   /** A call was turned away before it began. */
   refuse(why: "Refused" | "ClosedRefused" | "Unavailable"): void {
     this.counts[why === "Refused" ? "refused" : why === "Unavailable" ? "unavailable" : "refusedClosed"]++
-    this.events.publish?.({ _tag: why })
+    this.events.publishEach?.({ _tag: why })
   }
 
   /** Check-outs of a call that ended by its signal: the driver says nothing of those that waited. */
@@ -217,7 +221,7 @@ export class Monitor {
       caller.started++
       caller.pending++
     }
-    if (this.standing.idle === 0) this.events.publish?.({ _tag: "Waited", waiting: this.waiting })
+    if (this.standing.idle === 0) this.events.publishEach?.({ _tag: "Waited", waiting: this.waiting })
   }
 
   private failed({ durationMS, reason }: ConnectionCheckOutFailedEvent): void {
@@ -227,7 +231,7 @@ export class Monitor {
       const caller = this.caller()
       if (caller !== undefined) caller.pending--
       this.counts.timedOut++
-      this.events.publish?.({ _tag: "TimedOut", error: this.acquireTimeout(durationMS, undefined) })
+      this.events.publishEach?.({ _tag: "TimedOut", error: this.acquireTimeout(durationMS, undefined) })
     } else {
       this.refuse(reason === "poolClosed" ? "ClosedRefused" : "Unavailable")
     }
@@ -245,7 +249,8 @@ export class Monitor {
     connection.lent = true
     this.counts.acquired++
     if (lent) this.counts.reused++
-    this.events.publish?.({ _tag: "Acquired", waited: Duration.millis(durationMS), reused: lent })
+    this.times.wait.record(durationMS)
+    this.events.publishEach?.({ _tag: "Acquired", waited: Duration.millis(durationMS), reused: lent })
   }
 
   private checkedIn(pool: PoolKey, id: number | string): void {
@@ -254,7 +259,9 @@ export class Monitor {
     const connection = this.pools.get(pool)?.get(id)
     if (connection?.state !== "used") return
     this.stand(connection, "idle")
-    this.events.publish?.({ _tag: "Returned", held: Duration.millis(this.now() - connection.since) })
+    const held = this.now() - connection.since
+    this.times.use.record(held)
+    this.events.publishEach?.({ _tag: "Returned", held: Duration.millis(held) })
   }
 
   private created(pool: PoolKey, id: number | string): void {
@@ -270,6 +277,7 @@ export class Monitor {
     const connection = connections.get(connectionId)
     if (connection !== undefined) this.stand(connection, "idle")
     this.counts.opened++
+    this.times.create.record(durationMS)
     this.reached()
     this.events.publish?.({ _tag: "Dialed", took: Duration.millis(durationMS) })
   }
@@ -320,6 +328,7 @@ export class Monitor {
   private dialFailed(cause: unknown): void {
     this.failedDials++
     this.lastDialError = cause
+    this.lastError = { at: this.clock.currentTimeMillisUnsafe(), error: cause }
     const { failedDials, limits: { redial } } = this
     this.events.publish?.({ _tag: "DialFailed", cause, failedDials, retryIn: Duration.millis(redial) })
   }

@@ -144,6 +144,7 @@ export interface Settings {
   readonly name: string
   readonly critical: boolean
   readonly profile: Profile.Profile | undefined
+  readonly overrides: ReadonlyArray<Setting.Override>
   readonly uri: Redacted.Redacted
   readonly hosts: string
   readonly database: string | undefined
@@ -357,6 +358,12 @@ export const resolve = (options: Options, url: Parsed, environment: FromEnvironm
     name,
     critical,
     profile,
+    overrides: Setting.overrides(profile, {
+      "pool.size.min": [size.min, preset.min],
+      "pool.size.max": [size.max, preset.max],
+      "pool.start": [start, preset.start],
+      "pool.lifetime.idle": [driver.maxIdleTimeMS, preset.idle && Duration.toMillis(preset.idle)]
+    }),
     uri: url.uri,
     hosts: url.hosts,
     database: url.database,

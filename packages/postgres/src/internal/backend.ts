@@ -3,8 +3,9 @@
  *
  * @internal
  */
-import { type Backend, type Health, probe } from "@breakwater/core/Backend"
+import { type Backend, type Health, type Limits, probe } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
+import * as Histogram from "@breakwater/core/Histogram"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
 import * as Validate from "@breakwater/core/Validate"
@@ -38,7 +39,7 @@ const HEALTH_PRIORITY = Number.MAX_SAFE_INTEGER
 
 const ping = (session: Session.Session) => {
   const { backing: { settings: { role } }, pg } = session
-  return session.run<unknown>(
+  return session.runUncounted<unknown>(
     role === "any" ? pg.query("select 1", [], false) : checkRole(pg, role, session.misplaced)
   )
 }
@@ -83,12 +84,13 @@ const warnOfRoom = (settings: Settings) => {
   }
 }
 
-const poolOf = (settings: Settings, cancels: Session.Cancels) => {
+const poolOf = (settings: Settings, cancels: Session.Cancels, operations: Histogram.Histogram) => {
   let pool: Pool.Pool<Session.Session> | undefined
   const warn = warnOfRoom(settings)
   const backing: Session.Backing = {
     settings,
     cancels,
+    operations,
     onUnfit: (session, why) => pool === undefined ? undefined : Effect.runSync(Pool.invalidate(pool, session, why))
   }
   const made = Validate.within("pool", () =>
@@ -126,13 +128,22 @@ const snapshot = (settings: Settings): Policy.Snapshot => {
   return { ...outside, ...Policy.addCounts(outside, Policy.snapshot(settings.inTransaction)) }
 }
 
-const backendOf = (parts: Client.Parts): Backend => {
+const limitsOf = ({ deadline, dialTimeout: dial, timeout, waitTimeout: wait }: Settings): Limits => ({
+  wait,
+  dial,
+  timeout,
+  deadline
+})
+
+const backendOf = (parts: Client.Parts, operations: Histogram.Histogram): Backend => {
   const { pool, settings } = parts
   return {
     name: settings.name,
     kind: "postgres",
     critical: settings.critical,
     profile: settings.profile,
+    overrides: settings.overrides,
+    limits: limitsOf(settings),
     stats: Pool.stats(pool),
     health: health(parts),
     policy: Effect.sync(() => snapshot(settings)),
@@ -141,6 +152,11 @@ const backendOf = (parts: Client.Parts): Backend => {
       Stream.merge(Policy.events(settings.policy), Policy.events(settings.inTransaction)),
       { haltStrategy: "left" }
     ),
+    changes: Stream.merge(Pool.changes(pool), Policy.changes(settings.policy), { haltStrategy: "left" }),
+    detail: Effect.map(Pool.detail(pool), (detail) => ({
+      ...detail,
+      times: { ...detail.times, operation: operations.snapshot() }
+    })),
     warm: Pool.warm(pool),
     clear: (options) => Pool.clear(pool, options),
     drain: (deadline) => Pool.drain(pool, deadline),
@@ -154,14 +170,15 @@ export const make = (
   settings: Settings
 ): Effect.Effect<Parts, SqlError, Scope.Scope | Reactivity.Reactivity> => {
   const cancels: Session.Cancels = { limit: settings.pool.dial?.concurrency ?? 2, open: 0, sent: 0, cut: 0 }
-  const opened = poolOf(settings, cancels)
+  const operations = Histogram.make(Histogram.operationBounds)
+  const opened = poolOf(settings, cancels, operations)
   return Effect.gen(function*() {
     for (const warning of settings.warnings) yield* Effect.logWarning(`postgres "${settings.name}": ${warning}`)
     const pool = yield* Effect.mapError(opened, (error) => toSqlError(error, true))
-    const operations = new Operations(settings.name, settings.readsAreIdempotent)
-    const parts: Client.Parts = { pool, settings, operations }
+    const named = new Operations(settings.name, settings.readsAreIdempotent)
+    const parts: Client.Parts = { pool, settings, operations: named }
     const client = yield* Client.make(parts)
-    const backend = backendOf(parts)
+    const backend = backendOf(parts, operations)
     yield* Backends.register(backend)
     yield* Effect.logInfo(describe(settings))
     return { ...parts, client, backend, cancels }

@@ -7,6 +7,7 @@
  *
  * @internal
  */
+import * as Histogram from "@breakwater/core/Histogram"
 import * as PgConnection from "@effect/sql-pg/PgConnection"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -51,6 +52,8 @@ export type Unfit = Retired | "WrongRole"
 export interface Backing {
   readonly settings: Settings
   readonly cancels: Cancels
+  /** How long statements take. */
+  readonly operations: Histogram.Histogram
   /** A session must not be lent again. */
   readonly onUnfit: (session: Session, why: Unfit) => void
 }
@@ -107,8 +110,13 @@ export class Session {
     this.socket?.destroy()
   }
 
-  /** Runs a statement; says of a lost connection whether the statement can have been sent. */
+  /** Runs a statement of the program's; says of a lost connection whether the statement can have been sent. */
   run<A>(statement: Effect.Effect<A, SqlError>, told?: Told): Effect.Effect<A, SqlError | PostgresError> {
+    return this.runUncounted(Histogram.timed(statement, this.backing.operations), told)
+  }
+
+  /** The same for a statement of our own. */
+  runUncounted<A>(statement: Effect.Effect<A, SqlError>, told?: Told): Effect.Effect<A, SqlError | PostgresError> {
     return Effect.withFiber<A, SqlError | PostgresError>((fiber) => {
       if (told !== undefined) told.cancelled = false
       if (!this.isAlive) return Effect.fail(this.lost("no", undefined))

@@ -135,6 +135,7 @@ export interface Settings {
   readonly name: string
   readonly critical: boolean
   readonly profile: Profile.Profile | undefined
+  readonly overrides: ReadonlyArray<Setting.Override>
   readonly server: {
     readonly host: string
     readonly port: number
@@ -231,6 +232,15 @@ const poolOf = ({ options: { pool = {} }, preset, url, warnings }: Sources) => {
   }
 }
 
+const overridesOf = (profile: Profile.Profile | undefined, preset: Preset, { pool }: ReturnType<typeof poolOf>) =>
+  Setting.overrides(profile, {
+    "pool.size.max": [pool.size.max, preset.max],
+    "pool.wait.timeout": [pool.wait.timeout, preset.wait && Duration.seconds(preset.wait)],
+    "pool.dial.timeout": [pool.dial.timeout, preset.dial && Duration.seconds(preset.dial)],
+    "pool.start": [pool.start, preset.start],
+    "pool.lifetime.idle": [pool.lifetime.idle, preset.idle]
+  })
+
 const limitsOf = ({ options: { policy = {} }, url, warnings }: Sources): Setting.Limits => {
   const { deadline } = policy
   const defaults = { deadline: "60 seconds", timeout: "30 seconds", attempts: 2 } as const
@@ -289,11 +299,13 @@ export const resolve = (options: Options, url: FromUrl): Settings => {
   const warnings = [...url.warnings]
   const sources: Sources = { options, url, preset: Profile.valuesOf(PRESETS, profile, { max: 10 }), warnings }
   const limits = limitsOf(sources)
+  const pool = poolOf(sources)
   const bouncer = url.pgbouncer === true
   return {
     name,
     critical,
     profile,
+    overrides: overridesOf(profile, sources.preset, pool),
     server: serverOf(url),
     ssl: tlsOf(sources),
     ...roleOf(options, url),
@@ -310,7 +322,7 @@ export const resolve = (options: Options, url: FromUrl): Settings => {
     startupOptions: url.options,
     types: options.transform?.types,
     transform: options.transform ?? {},
-    ...poolOf(sources),
+    ...pool,
     readsAreIdempotent: reads === "idempotent",
     retry,
     ...limits,

@@ -3,8 +3,9 @@
  *
  * @internal
  */
-import { type Backend, type Health, probe } from "@breakwater/core/Backend"
+import { type Backend, type Detail, type Health, type Limits, probe } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
+import * as Histogram from "@breakwater/core/Histogram"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
 import type { PoolError } from "@breakwater/core/PoolError"
@@ -20,7 +21,7 @@ import { fromCommand } from "./driverError.ts"
 import { Operations } from "./operations.ts"
 import * as Persistence from "./persistence.ts"
 import type { Settings } from "./settings.ts"
-import { Shared } from "./shared.ts"
+import { labelOf, Shared } from "./shared.ts"
 
 /**
  * The pool's numbers, in which a shared connection is one that is used, and `waiting` are the callers who wait for a
@@ -114,11 +115,26 @@ const statsOf = ({ pool, shared }: Client.Parts): Effect.Effect<Stats> =>
     return { ...stats, waiting: Math.max(0, stats.waiting - slots) + waiting, shared: open, inFlight: inUse }
   })
 
+/** Who holds a connection that is shared is nobody. */
+const detailOf = ({ pool, settings, times }: Client.Parts): Effect.Effect<Detail> =>
+  Effect.map(Pool.detail(pool), (detail) => ({
+    ...detail,
+    times: { ...detail.times, operation: times.snapshot() },
+    holders: detail.holders.filter(({ label }) => label !== labelOf(settings))
+  }))
+
 const drain = ({ pool, shared }: Client.Parts, deadline: Duration.Input) =>
   Effect.suspend(() => {
     shared.close()
     return Pool.drain(pool, deadline)
   })
+
+const limitsOf = ({ deadline, dialTimeout: dial, timeout, waitTimeout: wait }: Settings): Limits => ({
+  wait,
+  dial,
+  timeout,
+  deadline
+})
 
 const backendOf = (parts: Client.Parts): Backend => {
   const { pool, settings, shared } = parts
@@ -127,10 +143,14 @@ const backendOf = (parts: Client.Parts): Backend => {
     kind: "redis",
     critical: settings.critical,
     profile: settings.profile,
+    overrides: settings.overrides,
+    limits: limitsOf(settings),
     stats: statsOf(parts),
     health: healthOf(parts),
     policy: Effect.sync(() => Policy.snapshot(settings.policy)),
     events: Stream.merge(Pool.events(pool), Policy.events(settings.policy), { haltStrategy: "left" }),
+    changes: Stream.merge(Pool.changes(pool), Policy.changes(settings.policy), { haltStrategy: "left" }),
+    detail: detailOf(parts),
     warm: shared.warm,
     clear: (options) => Effect.tap(Pool.clear(pool, options), () => Effect.sync(() => shared.clear())),
     drain: (deadline) => drain(parts, deadline),
@@ -146,7 +166,8 @@ export const make = (settings: Settings): Effect.Effect<Parts, PoolError, Scope.
     for (const warning of settings.warnings) yield* Effect.logWarning(`redis "${settings.name}": ${warning}`)
     const pool = yield* opened
     const shared = new Shared(pool, settings)
-    const client: Client.Parts = { pool, settings, shared, operations: new Operations(settings.name) }
+    const times = Histogram.make(Histogram.operationBounds)
+    const client: Client.Parts = { pool, settings, shared, operations: new Operations(settings.name), times }
     yield* Policy.detached(shared.run)
     // Before the slots end: what runs on them may finish.
     yield* Effect.addFinalizer(() => drain(client, CLOSE_GRACE))

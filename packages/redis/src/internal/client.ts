@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import * as Histogram from "@breakwater/core/Histogram"
 import * as Operation from "@breakwater/core/Operation"
 import * as Policy from "@breakwater/core/Policy"
 import { type AttemptTimeout, PolicyError } from "@breakwater/core/PolicyError"
@@ -52,6 +53,8 @@ export interface Parts {
   readonly shared: Shared
   readonly settings: Settings
   readonly operations: Operations
+  /** How long commands take that do not block. */
+  readonly times: Histogram.Histogram
 }
 
 /** How replies come: as text, or as they are. */
@@ -90,13 +93,13 @@ const call = <A>(driver: IoRedis, replies: Replies, [name, ...args]: Command): P
 }
 
 const onShared = <A, E, R>(
-  { settings, shared }: Parts,
+  { settings, shared, times }: Parts,
   operation: Operation.Operation,
   work: (connection: Connection) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | PoolError | PolicyError, R> =>
   Policy.run(settings.policy, operation, (attempt: Policy.Attempt<PolicyError<AttemptTimeout>>) =>
     Effect.retry(
-      shared.use((connection) => attempt(work(connection))),
+      shared.use((connection) => attempt(Histogram.timed(work(connection), times))),
       { times: OTHER_CONNECTIONS, while: isUnsent }
     ))
 
@@ -138,7 +141,7 @@ export const sendOn = <A>(
 }
 
 const held = <A, E>(parts: Parts, name: string, work: Effect.Effect<A, E>): Effect.Effect<A, E | PolicyError> =>
-  Policy.apply(work, parts.settings.held, parts.operations.of(name, false))
+  Policy.apply(Histogram.timed(work, parts.times), parts.settings.held, parts.operations.of(name, false))
 
 /** The server holds back the answer for a time of its own, to which the time of any other command is added. */
 const blocking = <A>(

@@ -122,6 +122,7 @@ export interface Settings {
   readonly clientName: string
   readonly critical: boolean
   readonly profile: Profile.Profile | undefined
+  readonly overrides: ReadonlyArray<Setting.Override>
   readonly server: {
     readonly host: string
     readonly port: number
@@ -255,6 +256,11 @@ export const resolve = (options: Options, url: FromUrl, environment: FromEnviron
     clientName: name.replaceAll(/[^!-~]/g, "-"),
     critical,
     profile,
+    overrides: Setting.overrides(profile, {
+      "connections.max": [max, preset.max],
+      "pool.start": [pool.start ?? preset.start, preset.start],
+      "pool.lifetime.idle": [pool.lifetime?.idle ?? preset.idle, preset.idle]
+    }),
     server: {
       host,
       port: url.port ?? 6379,

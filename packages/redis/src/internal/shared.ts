@@ -25,6 +25,9 @@ const ASK_AGAIN = Duration.millis(50)
 /** Ahead of everybody who waits for a connection of his own: these serve all the others. */
 const PRIORITY = Number.MAX_SAFE_INTEGER
 
+/** Of their leases, which last as long as they do. */
+export const labelOf = ({ name }: Settings): string => `${name}.shared`
+
 type Waiter = (exit: Exit.Exit<void, PoolError>) => void
 
 export class Shared {
@@ -200,7 +203,7 @@ export class Shared {
     const borrow = Effect.suspend(() => {
       this.borrowing++
       return Effect.ensuring(
-        Pool.get(this.pool, { priority: PRIORITY, label: `${this.settings.name}.shared` }),
+        Pool.get(this.pool, { priority: PRIORITY, label: labelOf(this.settings) }),
         Effect.sync(() => this.borrowing--)
       )
     })

@@ -284,7 +284,7 @@ export class Manager {
     const { channels, counts, entries } = this.registry
     if (error.reason._tag === "Draining") counts.refusedDraining++
     else counts.refused++
-    this.events.publish?.(error.reason._tag === "Draining" ? { _tag: "ClosedRefused" } : { _tag: "Refused" })
+    this.events.publishEach?.(error.reason._tag === "Draining" ? { _tag: "ClosedRefused" } : { _tag: "Refused" })
     // A flood of peers that do not answer close frames must not hold more sockets than are allowed to be open.
     if (channels.size - entries.size > this.settings.max) return channel.terminate("Local")
     return channel.close(code, text, "Local", REFUSED_LIMIT)

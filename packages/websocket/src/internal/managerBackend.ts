@@ -65,6 +65,7 @@ const backendOf = (manager: Manager): Backend => {
     health: Effect.sync(() => healthOf(manager)),
     policy: Effect.sync(() => Policy.snapshot(policy)),
     events: Stream.unwrap(Effect.sync(() => manager.events.stream)),
+    changes: Stream.unwrap(Effect.sync(() => manager.events.changes)),
     warm: Effect.void,
     clear: (options) => manager.clear(options?.interrupt ?? false),
     drain: (deadline) => manager.drain(Validate.finiteMillis("deadline", deadline))

@@ -4,6 +4,8 @@
  * @internal
  */
 import type { EventHub } from "@breakwater/core/EventHub"
+import * as Histogram from "@breakwater/core/Histogram"
+import type { LastError } from "@breakwater/core/Pool"
 import type { PoolEvent } from "@breakwater/core/PoolEvent"
 import type * as NodeWS from "@effect/platform-node/NodeWS"
 import * as Clock from "effect/Clock"
@@ -48,6 +50,9 @@ export class Reconnector {
   /** Opened, and not yet closed. */
   live: Channel | undefined
   lastError: WebSocketError | undefined
+  /** How long dials took. */
+  readonly create = Histogram.make()
+  lastFailedDial: LastError | undefined
   draining = false
   private readonly budget: Budget
   private readonly flushed = new Set<() => void>()
@@ -138,7 +143,9 @@ export class Reconnector {
       })
       this.counts.failedInARow = 0
       this.counts.opened++
-      this.events.publish?.({ _tag: "Dialed", took: Duration.millis(this.now() - since) })
+      const took = this.now() - since
+      this.create.record(took)
+      this.events.publish?.({ _tag: "Dialed", took: Duration.millis(took) })
       yield* Effect.forkScoped(this.heartbeat(channel))
       this.channel = channel
       this.states.set({
@@ -203,6 +210,7 @@ export class Reconnector {
 
   private failedToOpen(error: WebSocketError): Ended {
     this.counts.failedInARow++
+    this.lastFailedDial = { at: this.clock.currentTimeMillisUnsafe(), error }
     this.events.publish?.({
       _tag: "DialFailed",
       cause: error,

@@ -3,7 +3,7 @@
  *
  * @internal
  */
-import { type Backend, emptyStats, type Health } from "@breakwater/core/Backend"
+import { type Backend, type Detail, emptyStats, type Health } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import { EventHub } from "@breakwater/core/EventHub"
 import * as Policy from "@breakwater/core/Policy"
@@ -46,6 +46,12 @@ const poolStats = ({ counts, live, outbox, states }: Reconnector): Pool.Stats =>
   keep: 1,
   opened: counts.opened,
   closed: counts.closed
+})
+
+const detailOf = ({ create, lastFailedDial }: Reconnector): Detail => ({
+  times: { create: create.snapshot() },
+  holders: [],
+  lastError: lastFailedDial
 })
 
 const health = (reconnector: Reconnector): Effect.Effect<Health> =>
@@ -117,7 +123,10 @@ const backendOf = (reconnector: Reconnector, running: Fiber.Fiber<unknown>): Bac
     stats: Effect.sync(() => poolStats(reconnector)),
     health: health(reconnector),
     policy: Effect.sync(() => Policy.snapshot(policy)),
+    limits: { dial: Duration.millis(handshake) },
     events: reconnector.events.stream,
+    changes: reconnector.events.changes,
+    detail: Effect.sync(() => detailOf(reconnector)),
     warm: Effect.mapError(awaitOpen(reconnector, handshake), unavailable),
     clear: () => Effect.sync(() => reconnector.channel?.destroy("Dead")),
     drain: (deadline) => drain(reconnector, running, Validate.finiteMillis("deadline", deadline))

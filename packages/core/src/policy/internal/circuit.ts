@@ -194,7 +194,7 @@ export class Circuit {
     const { mode, state } = this.state
     this.rejection = undefined
     this.publish({ key: this.key, from, to: state, mode })
-    call?.record(state === "open" ? "circuitOpened" : undefined, (common) => ({
+    call?.recordChange(state === "open" ? "circuitOpened" : undefined, (common) => ({
       ...common,
       _tag: "CircuitChanged",
       key: this.key,

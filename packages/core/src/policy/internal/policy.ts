@@ -118,7 +118,7 @@ export class Call {
     this.operation = operation
     this.context = fiber.context
     // Nobody hears of most calls: they need not read the clock.
-    this.startedAt = policy.hub?.publish === undefined ? undefined : this.now()
+    this.startedAt = policy.hub?.publishEach === undefined ? undefined : this.now()
   }
 
   /** Of the lease that the whole run is inside of, which is not this run's to give up. */
@@ -160,11 +160,20 @@ export class Call {
   record(count: keyof Counts | undefined, event: (common: Common) => PolicyEvent): void {
     const { policy } = this
     if (count !== undefined) policy.counts[count]++
-    policy.hub?.publish?.(event({
-      policy: policy.name,
-      operation: this.operation.name,
-      elapsed: Duration.millis(this.now() - (this.startedAt ?? policy.heardSince))
-    }))
+    policy.hub?.publishEach?.(event(this.common))
+  }
+
+  /** The same for what changes with this call and lasts longer than it. */
+  recordChange(count: keyof Counts | undefined, event: (common: Common) => PolicyEvent): void {
+    const { policy } = this
+    if (count !== undefined) policy.counts[count]++
+    policy.hub?.publish?.(event(this.common))
+  }
+
+  private get common(): Common {
+    const { heardSince, name } = this.policy
+    const elapsed = Duration.millis(this.now() - (this.startedAt ?? heardSince))
+    return { policy: name, operation: this.operation.name, elapsed }
   }
 }
 

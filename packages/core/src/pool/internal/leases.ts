@@ -7,12 +7,12 @@
 import * as Duration from "effect/Duration"
 import type { Deadline, Deadlines } from "../../internal/deadlines.ts"
 import type { EventHub } from "../../internal/eventHub.ts"
+import type { Histogram } from "../../internal/histogram.ts"
 import type { Holder, Revoked } from "../PoolError.ts"
 import type { PoolEvent } from "../PoolEvent.ts"
 import type { Bag } from "./bag.ts"
 import type { Borrow, Wait } from "./borrow.ts"
 import type { Connection } from "./connection.ts"
-import type { Histogram } from "./histogram.ts"
 import { LeakWatch } from "./leakWatch.ts"
 import type { Lineage } from "./lineage.ts"
 import type { Settings } from "./options.ts"
@@ -72,7 +72,7 @@ export class Leases<A> implements Deadline {
     if (this.settings.maxHold !== Infinity) this.watchHold(now)
     this.counts.acquired++
     if (reused) this.counts.reused++
-    this.events.publish?.({ _tag: "Acquired", waited: Duration.millis(waited), reused })
+    this.events.publishEach?.({ _tag: "Acquired", waited: Duration.millis(waited), reused })
   }
 
   /** The borrower has no use for its connection any more, if it still has one. */
@@ -86,7 +86,7 @@ export class Leases<A> implements Deadline {
     const held = now - connection.leasedAt
     this.end(borrow, connection)
     this.times.use.record(held)
-    this.events.publish?.({ _tag: "Returned", held: Duration.millis(held) })
+    this.events.publishEach?.({ _tag: "Returned", held: Duration.millis(held) })
     connection.usedAt = now
   }
 

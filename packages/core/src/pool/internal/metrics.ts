@@ -9,7 +9,7 @@
  */
 import * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
-import { BOUNDS, type Histogram } from "./histogram.ts"
+import { BOUNDS, type Histogram } from "../../internal/histogram.ts"
 import type { Stats } from "./stats.ts"
 
 const POOL = "db.client.connection.pool.name"

@@ -12,6 +12,7 @@ import type * as Scope from "effect/Scope"
 import { AmbientDeadline } from "../../internal/ambientDeadline.ts"
 import type { Deadlines } from "../../internal/deadlines.ts"
 import type { EventHub } from "../../internal/eventHub.ts"
+import { Histogram } from "../../internal/histogram.ts"
 import type { Outbox } from "../../internal/outbox.ts"
 import type { Holder, PoolError } from "../PoolError.ts"
 import type { CloseReason, PoolEvent } from "../PoolEvent.ts"
@@ -20,8 +21,8 @@ import { type Borrow, type Lender, type Refusal, Wait } from "./borrow.ts"
 import { Checks } from "./checks.ts"
 import { ClockWatch } from "./clockWatch.ts"
 import type { Connection } from "./connection.ts"
+import type { Detail, LastError } from "./detail.ts"
 import type { Dialer } from "./dialer.ts"
-import { Histogram } from "./histogram.ts"
 import { Keeper } from "./keeper.ts"
 import { Leases } from "./leases.ts"
 import { Lineage } from "./lineage.ts"
@@ -52,6 +53,8 @@ export class PoolState<A> implements Lender<A> {
   private readonly waiters: Waiting<A>
   /** How long borrows waited, how long they held their connections, how long dials took. */
   readonly times = { wait: new Histogram(), use: new Histogram(), create: new Histogram() }
+  /** The last dial that failed, also where others have succeeded since. */
+  lastError: LastError | undefined
   generation = 0
   /** Why those of earlier generations are closed. */
   private staleAs: CloseReason = "Cleared"
@@ -64,6 +67,7 @@ export class PoolState<A> implements Lender<A> {
   private readonly dialer: Dialer
   private readonly deadlines: Deadlines
   private readonly outbox: Outbox
+  private readonly clock: Clock.Clock
   readonly events: EventHub<PoolEvent>
 
   constructor(
@@ -78,6 +82,7 @@ export class PoolState<A> implements Lender<A> {
   ) {
     this.settings = settings
     this.events = events
+    this.clock = clock
     this.edges = edges
     this.bag = new Bag(
       (connection) => {
@@ -121,7 +126,7 @@ export class PoolState<A> implements Lender<A> {
       wait.run()
     } else {
       this.waiters.add(wait, deadline, now)
-      this.events.publish?.({ _tag: "Waited", waiting: this.waiters.size })
+      this.events.publishEach?.({ _tag: "Waited", waiting: this.waiters.size })
       this.supplyWaiters()
     }
     this.outbox.flush()
@@ -149,7 +154,7 @@ export class PoolState<A> implements Lender<A> {
   private cancel(borrow: Borrow<A>): void {
     if (borrow.wait === undefined || !this.waiters.remove(borrow.wait)) return
     this.report.counts.cancelled++
-    this.events.publish?.({ _tag: "Cancelled" })
+    this.events.publishEach?.({ _tag: "Cancelled" })
   }
 
   expire(wait: Wait<A>): void {
@@ -217,6 +222,7 @@ export class PoolState<A> implements Lender<A> {
   dialFailed(cause: unknown, delay: number): void {
     this.bag.opening--
     if (this.phase === "open") {
+      this.lastError = { at: this.clock.currentTimeMillisUnsafe(), error: cause }
       this.dialer.failed(cause, delay, this.bag.open, () => this.wake())
       this.events.publish?.({
         _tag: "DialFailed",
@@ -353,10 +359,19 @@ export class PoolState<A> implements Lender<A> {
     return this.report.stats()
   }
 
+  detail(): Detail {
+    const { create, use, wait } = this.times
+    return {
+      times: { wait: wait.snapshot(), use: use.snapshot(), create: create.snapshot() },
+      holders: this.report.holders(),
+      lastError: this.lastError
+    }
+  }
+
   error(wait: Wait<A>, refusal: Refusal): PoolError {
     const error = this.report.error(wait, refusal)
-    if (refusal === "TimedOut") this.events.publish?.({ _tag: "TimedOut", error })
-    if (error.reason._tag === "Shed") this.events.publish?.({ _tag: "Shed", waited: error.reason.waited })
+    if (refusal === "TimedOut") this.events.publishEach?.({ _tag: "TimedOut", error })
+    if (error.reason._tag === "Shed") this.events.publishEach?.({ _tag: "Shed", waited: error.reason.waited })
     return error
   }
 

@@ -5,13 +5,16 @@
  */
 import * as Duration from "effect/Duration"
 import type { Deadlines } from "../../internal/deadlines.ts"
-import { type Phase, PoolError } from "../PoolError.ts"
+import { type Holder, type Phase, PoolError } from "../PoolError.ts"
 import type { Bag } from "./bag.ts"
 import type { Refusal, Wait } from "./borrow.ts"
 import type { Dialer } from "./dialer.ts"
 import type { Settings } from "./options.ts"
 import type { Stats } from "./stats.ts"
 import type { Waiting } from "./waiting.ts"
+
+/** That are named at once. */
+const HOLDERS = 5
 
 /** How borrows ended. */
 export interface Counts {
@@ -93,6 +96,15 @@ export class Report<A> {
       closed,
       ...this.counts
     }
+  }
+
+  holders(): ReadonlyArray<Holder> {
+    const now = this.deadlines.now()
+    const holders: Array<Holder> = []
+    for (let one = this.bag.used.oldest; one !== undefined && holders.length < HOLDERS; one = one.newer) {
+      holders.push(one.borrow!.holder(now)) // what is in `used` is lent
+    }
+    return holders
   }
 
   error(wait: Wait<A>, refusal: Refusal): PoolError {

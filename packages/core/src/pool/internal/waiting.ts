@@ -79,7 +79,7 @@ export class Waiting<A> {
     wait.refusal = refusal
     this.counts[countOf[refusal]]++
     // The events of these two carry what is known when the caller is told.
-    if (refusal !== "TimedOut" && refusal !== "Shed") this.events.publish?.({ _tag: refusal })
+    if (refusal !== "TimedOut" && refusal !== "Shed") this.events.publishEach?.({ _tag: refusal })
   }
 
   /** Ends the wait of `wait`, unless it has ended already. */

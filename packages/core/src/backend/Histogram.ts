@@ -1,0 +1,123 @@
+/**
+ * How long something took, over and over: counts in buckets, from which any quantile can be read, and which can be added
+ * up over several sources and taken apart by time.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import {
+  BoundedHistogram,
+  Histogram as DoublingHistogram,
+  type HistogramSnapshot as Snapshot
+} from "../internal/histogram.ts"
+
+export type { HistogramSnapshot as Snapshot } from "../internal/histogram.ts"
+
+/**
+ * Counts times. Recording is a few additions.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Histogram {
+  /** Milliseconds. */
+  readonly record: (millis: number) => void
+  readonly snapshot: () => Snapshot
+}
+
+/**
+ * One whose buckets end at the given bounds, in seconds and ascending; without, at 1, 2, 4, … microseconds.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (bounds?: ReadonlyArray<number>): Histogram =>
+  bounds === undefined ? new DoublingHistogram() : new BoundedHistogram(bounds)
+
+/**
+ * Where to cut the times of what a server is asked for, in seconds: the bounds that OpenTelemetry's conventions advise
+ * for `db.client.operation.duration`, and with 2 seconds those of `prisma_query_duration_seconds`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const operationBounds: ReadonlyArray<number> = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10]
+
+/**
+ * Records how long an effect takes, however it ends.
+ *
+ * @since 0.1.0
+ * @category recording
+ */
+export const timed = <A, E, R>(self: Effect.Effect<A, E, R>, histogram: Histogram): Effect.Effect<A, E, R> =>
+  Effect.withFiber((fiber) => {
+    const clock = fiber.getRef(Clock.Clock)
+    const since = clock.monotonicTimeNanosUnsafe()
+    return Effect.onExitPrimitive(self, () => {
+      histogram.record(Number(clock.monotonicTimeNanosUnsafe() - since) / 1e6)
+      return undefined
+    })
+  })
+
+/**
+ * What several have recorded together; none where there are none. Their bounds must be the same.
+ *
+ * @since 0.1.0
+ * @category combining
+ */
+export const sum = (snapshots: ReadonlyArray<Snapshot>): Snapshot | undefined => {
+  const [first, ...others] = snapshots
+  return first === undefined ? undefined : others.reduce(plus, first)
+}
+
+const plus = (a: Snapshot, b: Snapshot): Snapshot => {
+  if (a.count === 0) return b
+  if (b.count === 0) return a
+  return {
+    bounds: a.bounds,
+    counts: a.counts.map((count, bucket) => count + (b.counts[bucket] ?? 0)),
+    count: a.count + b.count,
+    sum: a.sum + b.sum,
+    min: Math.min(a.min, b.min),
+    max: Math.max(a.max, b.max)
+  }
+}
+
+/**
+ * What was recorded after `before`, an earlier snapshot of the same. `min` and `max` stay those of the whole.
+ *
+ * @since 0.1.0
+ * @category combining
+ */
+export const since = (before: Snapshot, now: Snapshot): Snapshot => ({
+  ...now,
+  counts: now.counts.map((count, bucket) => count - (before.counts[bucket] ?? 0)),
+  count: now.count - before.count,
+  sum: now.sum - before.sum
+})
+
+/**
+ * The time in seconds that a share of what was recorded did not exceed: 0.95 for the 95th percentile. As far as its bucket
+ * tells, taking those in it for evenly spread, as Prometheus's `histogram_quantile` does; none where nothing was recorded.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const quantile = (snapshot: Snapshot, share: number): number | undefined => {
+  const { bounds, counts, max, min } = snapshot
+  if (snapshot.count <= 0) return undefined
+  const rank = share * snapshot.count
+  let below = 0
+  for (const [bucket, count] of counts.entries()) {
+    if (count === 0 || below + count < rank) {
+      below += count
+      continue
+    }
+    const least = bounds[bucket - 1] ?? 0
+    const most = bounds[bucket] ?? Math.max(max, least)
+    const estimate = least + (most - least) * Math.max(0, rank - below) / count
+    return Math.min(Math.max(estimate, min), max)
+  }
+  return max
+}
