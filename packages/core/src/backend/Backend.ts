@@ -7,13 +7,14 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Stream from "effect/Stream"
 import type * as Policy from "../policy/Policy.ts"
 import type { PolicyEvent } from "../policy/PolicyEvent.ts"
 import type * as Pool from "../pool/Pool.ts"
 import type { Holder, PoolError } from "../pool/PoolError.ts"
 import type { PoolEvent } from "../pool/PoolEvent.ts"
-import type * as Histogram from "./Histogram.ts"
+import * as Histogram from "./Histogram.ts"
 import type { Profile } from "./Profile.ts"
 import type { Override } from "./Setting.ts"
 
@@ -47,6 +48,8 @@ export interface Detail {
   }
   /** Who has held a connection the longest, at most five, the oldest first. */
   readonly holders: ReadonlyArray<Holder>
+  /** How many of the operations, that `times.operation` counts, failed. */
+  readonly failures?: number | undefined
   /** What the last dial that failed said, also where others have succeeded since. */
   readonly lastError: Pool.LastError | undefined
 }
@@ -105,6 +108,43 @@ export interface Backend {
   readonly pause?: Effect.Effect<void> | undefined
   readonly resume?: Effect.Effect<void> | undefined
 }
+
+/**
+ * What a backend keeps of the operations that it sends to its server.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Operations {
+  readonly times: Histogram.Histogram
+  /** Those that failed; one that was given up counts in the times only. */
+  failures: number
+}
+
+/**
+ * Of a backend that has sent none.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeOperations = (): Operations => ({ times: Histogram.make(Histogram.operationBounds), failures: 0 })
+
+/**
+ * Counts an effect as an operation, and how long it takes.
+ *
+ * @since 0.1.0
+ * @category measuring
+ */
+export const measured = <A, E, R>(self: Effect.Effect<A, E, R>, operations: Operations): Effect.Effect<A, E, R> =>
+  Effect.withFiber((fiber) => {
+    const clock = fiber.getRef(Clock.Clock)
+    const since = clock.monotonicTimeNanosUnsafe()
+    return Effect.onExitPrimitive(self, (exit) => {
+      operations.times.record(Number(clock.monotonicTimeNanosUnsafe() - since) / 1e6)
+      if (Exit.isFailure(exit) && !Exit.hasInterrupts(exit)) operations.failures++
+      return undefined
+    })
+  })
 
 const ROUND_TRIP_LIMIT = Duration.seconds(1)
 

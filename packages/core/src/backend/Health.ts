@@ -9,7 +9,9 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { boundedMillis } from "../internal/validate.ts"
-import type { Backend, Health } from "./Backend.ts"
+import type * as Policy from "../policy/Policy.ts"
+import type { Holder } from "../pool/PoolError.ts"
+import type { Backend, Detail, Health } from "./Backend.ts"
 import * as Backends from "./Backends.ts"
 import type { Profile } from "./Profile.ts"
 
@@ -33,8 +35,26 @@ export interface BackendReport {
   readonly max: number
   /** State of its circuit breaker, where it has one. */
   readonly breaker: "closed" | "open" | "half-open" | undefined
+  /** What bounds how many calls run at once, where something beside the pool does. */
+  readonly limit: { readonly limit: number; readonly running: number; readonly waiting: number } | undefined
   /** Why it is not healthy. */
   readonly error: string | undefined
+  /** What the last dial that failed said, also where it is healthy again. `at`: epoch milliseconds. */
+  readonly last_error: { readonly at: number; readonly message: string } | undefined
+  /** Who has held a connection the longest. */
+  readonly oldest_holder: HolderReport | undefined
+}
+
+/**
+ * Who holds a connection, in the words of the endpoints that show it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface HolderReport {
+  readonly age_ms: number
+  readonly label: string | undefined
+  readonly site: string | undefined
 }
 
 /**
@@ -90,25 +110,55 @@ const ask = (backend: Backend, timeout: number): Effect.Effect<BackendReport> =>
       orElse: () => Effect.succeed(noAnswer(timeout))
     })
     const stats = yield* backend.stats
-    const { circuit } = yield* backend.policy
+    const policy = yield* backend.policy
+    const { holders: [oldest], lastError } = yield* backend.detail ?? NOTHING
     return {
       kind: backend.kind,
       status: health.status,
       critical: backend.critical,
       profile: backend.profile,
-      latency_ms: Math.round(Duration.toMillis(health.latency) * 10) / 10,
+      latency_ms: tenths(health.latency),
       active: stats.used,
       idle: stats.idle,
       waiting: stats.waiting,
       max: stats.max,
-      breaker: circuit?.state,
-      error: health.status === "unhealthy" ? messageOf(health.error) : undefined
+      breaker: policy.circuit?.state,
+      limit: limitOf(policy),
+      error: health.status === "unhealthy" ? messageOf(health.error) : undefined,
+      last_error: lastError === undefined ? undefined : { at: lastError.at, message: messageOf(lastError.error) },
+      oldest_holder: oldest === undefined ? undefined : holderReport(oldest)
     }
   })
+
+const NOTHING: Effect.Effect<Detail> = Effect.succeed({ times: {}, holders: [], lastError: undefined })
+
+const tenths = (duration: Duration.Duration): number => Math.round(Duration.toMillis(duration) * 10) / 10
+
+/**
+ * A holder in the words of the endpoints.
+ *
+ * @since 0.1.0
+ * @category formatting
+ */
+export const holderReport = ({ age, label, site }: Holder): HolderReport => ({ age_ms: tenths(age), label, site })
+
+const limitOf = ({ adaptiveLimit, bulkhead }: Policy.Snapshot): BackendReport["limit"] => {
+  if (adaptiveLimit !== undefined) {
+    const { limit, running, waiting } = adaptiveLimit
+    return { limit, running, waiting }
+  }
+  return bulkhead && { limit: bulkhead.permits, running: bulkhead.running, waiting: bulkhead.waiting }
+}
 
 const noAnswer = (timeout: number): Health => {
   const latency = Duration.millis(timeout)
   return { status: "unhealthy", latency, error: new Error(`no answer within ${Duration.format(latency)}`) }
 }
 
-const messageOf = (error: unknown): string => error instanceof Error ? error.message : String(error)
+/**
+ * What an error says, whatever was thrown.
+ *
+ * @since 0.1.0
+ * @category formatting
+ */
+export const messageOf = (error: unknown): string => error instanceof Error ? error.message : String(error)

@@ -4,8 +4,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
-import * as Effect from "effect/Effect"
 import {
   BoundedHistogram,
   Histogram as DoublingHistogram,
@@ -43,22 +41,6 @@ export const make = (bounds?: ReadonlyArray<number>): Histogram =>
  * @category constructors
  */
 export const operationBounds: ReadonlyArray<number> = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10]
-
-/**
- * Records how long an effect takes, however it ends.
- *
- * @since 0.1.0
- * @category recording
- */
-export const timed = <A, E, R>(self: Effect.Effect<A, E, R>, histogram: Histogram): Effect.Effect<A, E, R> =>
-  Effect.withFiber((fiber) => {
-    const clock = fiber.getRef(Clock.Clock)
-    const since = clock.monotonicTimeNanosUnsafe()
-    return Effect.onExitPrimitive(self, () => {
-      histogram.record(Number(clock.monotonicTimeNanosUnsafe() - since) / 1e6)
-      return undefined
-    })
-  })
 
 /**
  * What several have recorded together; none where there are none. Their bounds must be the same.

@@ -17,11 +17,23 @@ describe("health", () => {
         fakeBackend("orders", {
           health: healthy,
           profile: "staging",
+          detail: Effect.succeed({
+            times: {},
+            holders: [{ age: Duration.millis(1500), label: "report", site: undefined }],
+            lastError: { at: 7, error: new Error("ECONNREFUSED") }
+          }),
           policy: Effect.sync(() => Policy.snapshot(policy))
         }),
         Backends.register
       )
-      yield* Effect.flatMap(fakeBackend("cache", { health: sick, critical: false }), Backends.register)
+      yield* Effect.flatMap(
+        fakeBackend("cache", {
+          health: sick,
+          critical: false,
+          policy: Effect.sync(() => Policy.snapshot(Policy.make({ bulkhead: { permits: 4 } })))
+        }),
+        Backends.register
+      )
       assert.deepStrictEqual(yield* Health.check(), {
         status: "healthy",
         backends: {
@@ -36,7 +48,10 @@ describe("health", () => {
             waiting: 0,
             max: 3,
             breaker: "closed",
-            error: undefined
+            limit: undefined,
+            error: undefined,
+            last_error: { at: 7, message: "ECONNREFUSED" },
+            oldest_holder: { age_ms: 1500, label: "report", site: undefined }
           },
           cache: {
             kind: "fake",
@@ -49,7 +64,10 @@ describe("health", () => {
             waiting: 0,
             max: 3,
             breaker: undefined,
-            error: "refused"
+            limit: { limit: 4, running: 0, waiting: 0 },
+            error: "refused",
+            last_error: undefined,
+            oldest_holder: undefined
           }
         }
       })

@@ -78,14 +78,15 @@ const limitsOf = ({ connectTimeout: dial, deadline, timeout, wait }: Settings): 
 })
 
 /** A request holds a connection for as long as it has a permit of the total. */
-const detailOf = ({ permits, sockets, times }: Origins): Effect.Effect<Detail> =>
+const detailOf = ({ permits, sent, sockets, times }: Origins): Effect.Effect<Detail> =>
   Effect.map(Pool.detail(permits), ({ holders }) => ({
     times: {
       wait: times.wait.snapshot(),
       use: times.use.snapshot(),
       create: sockets.create.snapshot(),
-      operation: times.operation.snapshot()
+      operation: sent.times.snapshot()
     },
+    failures: sent.failures,
     holders,
     lastError: sockets.lastError
   }))

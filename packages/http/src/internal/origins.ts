@@ -7,6 +7,7 @@
  *
  * @internal
  */
+import { makeOperations } from "@breakwater/core/Backend"
 import * as Histogram from "@breakwater/core/Histogram"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
@@ -33,12 +34,10 @@ export interface Origin {
 export class Origins {
   readonly sockets: Sockets
   readonly permits: Pool.Pool<object>
-  /** How long requests waited for a connection that they may use, how long they had it, how long answers took. */
-  readonly times = {
-    wait: Histogram.make(),
-    use: Histogram.make(),
-    operation: Histogram.make(Histogram.operationBounds)
-  }
+  /** How long requests waited for a connection that they may use, and how long they had it. */
+  readonly times = { wait: Histogram.make(), use: Histogram.make() }
+  /** The program's requests, until the headers of the answer are there. */
+  readonly sent = makeOperations()
   readonly settings: Settings
   readonly dns: DnsCache
   /** Those made from now on, for listeners. */

@@ -4,8 +4,8 @@
  *
  * @internal
  */
+import { measured } from "@breakwater/core/Backend"
 import * as Deadline from "@breakwater/core/Deadline"
-import * as Histogram from "@breakwater/core/Histogram"
 import * as Operation from "@breakwater/core/Operation"
 import * as Policy from "@breakwater/core/Policy"
 import type { PolicyError } from "@breakwater/core/PolicyError"
@@ -139,7 +139,7 @@ const judge = (call: Call, incoming: Incoming): Effect.Effect<Incoming, HttpErro
 
 /** Of the program's requests, until the headers are there. */
 const timed = <A, E>(call: Call, answer: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  call.priority === PROBE_PRIORITY ? answer : Histogram.timed(answer, call.origins.times.operation)
+  call.priority === PROBE_PRIORITY ? answer : measured(answer, call.origins.sent)
 
 const attempt = (
   call: Call,

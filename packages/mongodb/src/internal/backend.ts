@@ -249,6 +249,7 @@ const detailOf = ({ calls, monitor }: Server): Detail => {
   return {
     times: { wait: wait.snapshot(), use, create: create.snapshot(), operation: use },
     holders: calls.holders(HOLDERS),
+    failures: monitor.failures,
     lastError: monitor.lastError
   }
 }

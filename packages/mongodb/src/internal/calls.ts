@@ -177,6 +177,7 @@ export class Calls {
 
   private failure(call: Call, error: unknown): MongoError | PoolError {
     const { monitor } = this
+    monitor.failures++
     const classified = classify(error, {
       pool: monitor.limits.name,
       started: call.started,

@@ -76,6 +76,8 @@ export class Monitor {
     refusedClosed: 0
   }
   readonly times = { wait: Histogram.make(), use: Histogram.make(), create: Histogram.make() }
+  /** Of calls. */
+  failures = 0
   /** Of the last dial that failed, also where others have succeeded since. */
   lastError: Pool.LastError | undefined
   readonly standing = { opening: 0, idle: 0, used: 0 }

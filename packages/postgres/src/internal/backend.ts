@@ -3,9 +3,15 @@
  *
  * @internal
  */
-import { type Backend, type Health, type Limits, probe } from "@breakwater/core/Backend"
+import {
+  type Backend,
+  type Health,
+  type Limits,
+  makeOperations,
+  type Operations as Measured,
+  probe
+} from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
-import * as Histogram from "@breakwater/core/Histogram"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
 import * as Validate from "@breakwater/core/Validate"
@@ -84,7 +90,7 @@ const warnOfRoom = (settings: Settings) => {
   }
 }
 
-const poolOf = (settings: Settings, cancels: Session.Cancels, operations: Histogram.Histogram) => {
+const poolOf = (settings: Settings, cancels: Session.Cancels, operations: Measured) => {
   let pool: Pool.Pool<Session.Session> | undefined
   const warn = warnOfRoom(settings)
   const backing: Session.Backing = {
@@ -135,7 +141,7 @@ const limitsOf = ({ deadline, dialTimeout: dial, timeout, waitTimeout: wait }: S
   deadline
 })
 
-const backendOf = (parts: Client.Parts, operations: Histogram.Histogram): Backend => {
+const backendOf = (parts: Client.Parts, operations: Measured): Backend => {
   const { pool, settings } = parts
   return {
     name: settings.name,
@@ -155,7 +161,8 @@ const backendOf = (parts: Client.Parts, operations: Histogram.Histogram): Backen
     changes: Stream.merge(Pool.changes(pool), Policy.changes(settings.policy), { haltStrategy: "left" }),
     detail: Effect.map(Pool.detail(pool), (detail) => ({
       ...detail,
-      times: { ...detail.times, operation: operations.snapshot() }
+      times: { ...detail.times, operation: operations.times.snapshot() },
+      failures: operations.failures
     })),
     warm: Pool.warm(pool),
     clear: (options) => Pool.clear(pool, options),
@@ -170,7 +177,7 @@ export const make = (
   settings: Settings
 ): Effect.Effect<Parts, SqlError, Scope.Scope | Reactivity.Reactivity> => {
   const cancels: Session.Cancels = { limit: settings.pool.dial?.concurrency ?? 2, open: 0, sent: 0, cut: 0 }
-  const operations = Histogram.make(Histogram.operationBounds)
+  const operations = makeOperations()
   const opened = poolOf(settings, cancels, operations)
   return Effect.gen(function*() {
     for (const warning of settings.warnings) yield* Effect.logWarning(`postgres "${settings.name}": ${warning}`)

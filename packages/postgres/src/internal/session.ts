@@ -7,7 +7,7 @@
  *
  * @internal
  */
-import * as Histogram from "@breakwater/core/Histogram"
+import { measured, type Operations } from "@breakwater/core/Backend"
 import * as PgConnection from "@effect/sql-pg/PgConnection"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -53,7 +53,7 @@ export interface Backing {
   readonly settings: Settings
   readonly cancels: Cancels
   /** How long statements take. */
-  readonly operations: Histogram.Histogram
+  readonly operations: Operations
   /** A session must not be lent again. */
   readonly onUnfit: (session: Session, why: Unfit) => void
 }
@@ -112,7 +112,7 @@ export class Session {
 
   /** Runs a statement of the program's; says of a lost connection whether the statement can have been sent. */
   run<A>(statement: Effect.Effect<A, SqlError>, told?: Told): Effect.Effect<A, SqlError | PostgresError> {
-    return this.runUncounted(Histogram.timed(statement, this.backing.operations), told)
+    return this.runUncounted(measured(statement, this.backing.operations), told)
   }
 
   /** The same for a statement of our own. */

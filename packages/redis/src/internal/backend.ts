@@ -3,9 +3,8 @@
  *
  * @internal
  */
-import { type Backend, type Detail, type Health, type Limits, probe } from "@breakwater/core/Backend"
+import { type Backend, type Detail, type Health, type Limits, makeOperations, probe } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
-import * as Histogram from "@breakwater/core/Histogram"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
 import type { PoolError } from "@breakwater/core/PoolError"
@@ -116,10 +115,11 @@ const statsOf = ({ pool, shared }: Client.Parts): Effect.Effect<Stats> =>
   })
 
 /** Who holds a connection that is shared is nobody. */
-const detailOf = ({ pool, settings, times }: Client.Parts): Effect.Effect<Detail> =>
+const detailOf = ({ pool, sent, settings }: Client.Parts): Effect.Effect<Detail> =>
   Effect.map(Pool.detail(pool), (detail) => ({
     ...detail,
-    times: { ...detail.times, operation: times.snapshot() },
+    times: { ...detail.times, operation: sent.times.snapshot() },
+    failures: sent.failures,
     holders: detail.holders.filter(({ label }) => label !== labelOf(settings))
   }))
 
@@ -166,8 +166,8 @@ export const make = (settings: Settings): Effect.Effect<Parts, PoolError, Scope.
     for (const warning of settings.warnings) yield* Effect.logWarning(`redis "${settings.name}": ${warning}`)
     const pool = yield* opened
     const shared = new Shared(pool, settings)
-    const times = Histogram.make(Histogram.operationBounds)
-    const client: Client.Parts = { pool, settings, shared, operations: new Operations(settings.name), times }
+    const sent = makeOperations()
+    const client: Client.Parts = { pool, settings, shared, operations: new Operations(settings.name), sent }
     yield* Policy.detached(shared.run)
     // Before the slots end: what runs on them may finish.
     yield* Effect.addFinalizer(() => drain(client, CLOSE_GRACE))

@@ -3,7 +3,7 @@
  *
  * @internal
  */
-import * as Histogram from "@breakwater/core/Histogram"
+import { measured, type Operations as Measured } from "@breakwater/core/Backend"
 import * as Operation from "@breakwater/core/Operation"
 import * as Policy from "@breakwater/core/Policy"
 import { type AttemptTimeout, PolicyError } from "@breakwater/core/PolicyError"
@@ -53,8 +53,8 @@ export interface Parts {
   readonly shared: Shared
   readonly settings: Settings
   readonly operations: Operations
-  /** How long commands take that do not block. */
-  readonly times: Histogram.Histogram
+  /** Commands that do not block. */
+  readonly sent: Measured
 }
 
 /** How replies come: as text, or as they are. */
@@ -93,13 +93,13 @@ const call = <A>(driver: IoRedis, replies: Replies, [name, ...args]: Command): P
 }
 
 const onShared = <A, E, R>(
-  { settings, shared, times }: Parts,
+  { sent, settings, shared }: Parts,
   operation: Operation.Operation,
   work: (connection: Connection) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | PoolError | PolicyError, R> =>
   Policy.run(settings.policy, operation, (attempt: Policy.Attempt<PolicyError<AttemptTimeout>>) =>
     Effect.retry(
-      shared.use((connection) => attempt(Histogram.timed(work(connection), times))),
+      shared.use((connection) => attempt(measured(work(connection), sent))),
       { times: OTHER_CONNECTIONS, while: isUnsent }
     ))
 
@@ -141,7 +141,7 @@ export const sendOn = <A>(
 }
 
 const held = <A, E>(parts: Parts, name: string, work: Effect.Effect<A, E>): Effect.Effect<A, E | PolicyError> =>
-  Policy.apply(Histogram.timed(work, parts.times), parts.settings.held, parts.operations.of(name, false))
+  Policy.apply(measured(work, parts.sent), parts.settings.held, parts.operations.of(name, false))
 
 /** The server holds back the answer for a time of its own, to which the time of any other command is added. */
 const blocking = <A>(

@@ -1,0 +1,29 @@
+/**
+ * Health, metrics, statistics and a dashboard for Breakwater's backends. Written by `npm run check -- --fix` from the
+ * modules' own comments.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * What people who run a service ask it: is it alive, should it get requests, how are its backends, what did they do.
+ * As routes of a router of Effect, or as a handler of web requests for any other server.
+ *
+ * @since 0.1.0
+ */
+export * as Ops from "./Ops.ts"
+
+/**
+ * The bodies of the health endpoints, as schemas: for whoever reads them.
+ *
+ * @since 0.1.0
+ */
+export * as OpsHealth from "./OpsHealth.ts"
+
+/**
+ * The bodies of `/stats`, of `/stats/database` and of the stream that feeds the dashboard, as schemas: for whoever
+ * reads them.
+ *
+ * @since 0.1.0
+ */
+export * as OpsStats from "./OpsStats.ts"
