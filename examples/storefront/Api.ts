@@ -11,7 +11,6 @@ import {
 } from "effect/http"
 import * as Catalogue from "./Catalogue.ts"
 import { Feed } from "./Feed.ts"
-import * as Health from "./Health.ts"
 import * as Orders from "./Orders.ts"
 import * as Products from "./Products.ts"
 import * as Shipping from "./Shipping.ts"
@@ -108,9 +107,5 @@ export const layer = HttpRouter.addAll([
   HttpRouter.route("POST", "/orders", answered(placeOrder)),
   HttpRouter.route("GET", "/orders/:key", answered(order)),
   HttpRouter.route("GET", "/feed", watch),
-  HttpRouter.route("GET", "/health/live", answered(Health.live)),
-  HttpRouter.route("GET", "/health/ready", answered(Health.ready)),
-  HttpRouter.route("GET", "/health/pools", answered(Health.pools)),
-  HttpRouter.route("GET", "/stats", answered(Health.stats)),
   HttpRouter.route("*", "*", answered(notFound))
 ])

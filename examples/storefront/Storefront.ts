@@ -12,6 +12,7 @@ import * as Cache from "./Cache.ts"
 import * as Catalogue from "./Catalogue.ts"
 import * as Database from "./Database.ts"
 import * as Feed from "./Feed.ts"
+import * as Operations from "./Operations.ts"
 import * as Payments from "./Payments.ts"
 import { Policies } from "./Policies.ts"
 import * as Shipping from "./Shipping.ts"
@@ -19,10 +20,13 @@ import * as Shipping from "./Shipping.ts"
 /** More than any request takes: orders have three and a half seconds. A client that never finishes its own must not hold the end. */
 const IN_FLIGHT_LIMIT = "4 seconds"
 
+/** Who takes longer for a request holds a connection for nothing. In milliseconds. */
+const SLOW_CLIENTS = { headersTimeout: 5000, requestTimeout: 10_000, connectionsCheckingInterval: 1000 }
+
 /** Of the whole end, so that a statement that hangs does not hold it. */
 const DRAIN_LIMIT = "8 seconds"
 
-const layerServer = NodeHttpServer.layerConfig(createServer, {
+const layerServer = NodeHttpServer.layerConfig(() => createServer(SLOW_CLIENTS), {
   // 0 is any free port.
   port: Config.Int("PORT").pipe(Config.withDefault(3000)),
   host: Config.String("HOST").pipe(Config.withDefault("127.0.0.1")),
@@ -45,7 +49,9 @@ const layerBackends = Layer.mergeAll(
 )
 
 export const layer = layerDraining.pipe(
-  Layer.provideMerge(Feed.Watchers.drainBefore(HttpRouter.serve(Api.layer, { disableLogger: true }))),
+  Layer.provideMerge(
+    Feed.Watchers.drainBefore(HttpRouter.serve(Layer.merge(Api.layer, Operations.layer), { disableLogger: true }))
+  ),
   Layer.provideMerge(layerServer),
   Layer.provideMerge(Lifecycle.layer({ prepare: Database.migrate })),
   Layer.provideMerge(layerBackends)

@@ -23,8 +23,6 @@ const Reason = Schema.Union([
   Schema.TaggedStruct("TimedOut", later),
   /** The order is placed, or it is not. The same request with the same key finds out, and places it once at most. */
   Schema.TaggedStruct("OutcomeUnknown", { key: Schema.String, ...later }),
-  /** Send requests elsewhere: the process is starting or ending, or a backend that it needs does not answer. */
-  Schema.TaggedStruct("NotReady", { phase: Schema.String, backends: Schema.Record(Schema.String, Schema.String) }),
   /** A bug. The log has the details. */
   Schema.TaggedStruct("Internal", { because: Schema.String })
 ])
@@ -40,7 +38,6 @@ const statusOf: Record<Reason["_tag"], number> = {
   Unavailable: 503,
   TimedOut: 504,
   OutcomeUnknown: 503,
-  NotReady: 503,
   Internal: 500
 }
 

@@ -11,7 +11,7 @@ const LATENCY = "1 millis"
 const READY_LIMIT = "20 seconds"
 
 /** What is shown of each backend. */
-const Stats = Schema.Record(
+const Backends = Schema.Record(
   Schema.String,
   Schema.Struct({
     pool: Schema.Struct({
@@ -28,7 +28,9 @@ const Stats = Schema.Record(
   })
 )
 
-export type Stats = typeof Stats.Type
+const Stats = Schema.Struct({ backends: Backends })
+
+export type Stats = typeof Backends.Type
 
 /** A server whose network fails on command. */
 const behindProxy = Effect.fnUntraced(function*<S extends { readonly url: Redacted.Redacted }>(server: S) {
@@ -109,6 +111,7 @@ export const make = Effect.fnUntraced(function*(options: { readonly policies: bo
     stats: ask("/stats").pipe(
       Effect.flatMap((response) => Effect.tryPromise(() => response.json())),
       Effect.flatMap(Schema.decodeUnknownEffect(Stats)),
+      Effect.map(({ backends }) => backends),
       Effect.tap((now) => Ref.set(stats, now)),
       Effect.catch(() => Ref.get(stats))
     )

@@ -13,6 +13,8 @@ const DOWN_FOR = "3 seconds"
 const guide = (scene: Scene, pid: number | undefined) => `
 The storefront is at ${scene.url}, under ${RATE} requests a second. Ctrl-C ends everything.
 
+  ${scene.url}/pools      what its pools do, live
+
   curl ${scene.url}/products/3
   curl -X POST ${scene.url}/orders -H 'idempotency-key: mine' -H 'content-type: application/json' \\
     -d '{"product": 3, "quantity": 1}'

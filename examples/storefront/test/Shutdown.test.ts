@@ -55,7 +55,11 @@ describe.skipIf(!TestPostgres.available)("storefront on SIGTERM", () => {
       Effect.gen(function*() {
         const { exitCode, http, order, release, sql } = yield* terminated("in flight")
         const notReady = yield* until(http.get("/health/ready"), ({ status }) => status !== 200)
-        assert.deepStrictEqual([notReady.status, notReady.reason], [503, "NotReady"])
+        assert.deepStrictEqual([notReady.status, notReady.body], [503, {
+          status: "not ready",
+          phase: "draining",
+          backends: {}
+        }])
         assert.strictEqual((yield* http.get("/products/1")).status, 200)
         assert.strictEqual((yield* http.get("/health/live")).status, 200)
         yield* release

@@ -20,13 +20,15 @@
  */
 import type * as Lifecycle from "@breakwater/core/Lifecycle"
 import * as Validate from "@breakwater/core/Validate"
-import type * as Effect from "effect/Effect"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import * as Access from "./internal/access.ts"
 import { empty } from "./internal/answer.ts"
+import * as Log from "./internal/log.ts"
 import * as Routes from "./internal/routes.ts"
 
 /**
@@ -53,6 +55,8 @@ export interface Options {
    * `authorized`.
    */
   readonly dashboard?: "public" | "authorized" | undefined
+  /** Whether changes of backends are written to the log, as `logChanges` does. Default true. */
+  readonly logs?: boolean | undefined
   /** How many dashboards may be open at once; the next one is answered 503. Default 16. */
   readonly maxDashboards?: number | undefined
 }
@@ -67,6 +71,16 @@ export interface WebOptions extends Options {
   /** The phase of the process. Default: there is none, and readiness follows the critical backends alone. */
   readonly phase?: Effect.Effect<Lifecycle.Phase> | undefined
 }
+
+/**
+ * Writes one line for each change of a backend, with the reason and the details as annotations: a breaker opens, a server
+ * cannot be reached and is again, callers are turned away and all served again, a pool is paused, resized, drained, a
+ * connection is held for suspiciously long. Nothing while all is well. Calls do no work for it.
+ *
+ * @since 0.1.0
+ * @category logging
+ */
+export const logChanges: Layer.Layer<never> = Layer.effectDiscard(Log.changes)
 
 const PREFIX = /^(?:\/[\w.~-]+)*$/
 
@@ -83,7 +97,9 @@ const prefixOf = ({ prefix = "" }: Options): string =>
 
 const routes = (options: WebOptions): Layer.Layer<never, never, HttpRouter.HttpRouter> => {
   const settings = settingsOf(options)
-  return Layer.effectDiscard(Routes.add(prefixOf(options), settings))
+  const endpoints = Layer.effectDiscard(Routes.add(prefixOf(options), settings))
+  // One and the same layer however often it is named: it is built once.
+  return options.logs === false ? endpoints : Layer.merge(endpoints, logChanges)
 }
 
 /**
@@ -94,6 +110,17 @@ const routes = (options: WebOptions): Layer.Layer<never, never, HttpRouter.HttpR
  * @category layers
  */
 export const layer = (options: Options = {}): Layer.Layer<never, never, HttpRouter.HttpRouter> => routes(options)
+
+/**
+ * Writes a line every so often that says how every pool stands. Throws a `RangeError` for a time that is not allowed.
+ *
+ * @since 0.1.0
+ * @category logging
+ */
+export const logStats = (every: Duration.Input): Layer.Layer<never> => {
+  const millis = Validate.boundedMillis("every", every)
+  return Layer.effectDiscard(Effect.forkScoped(Log.stats(millis)))
+}
 
 /**
  * The endpoints for any server that speaks web requests and responses. A request does not say who sent it: without

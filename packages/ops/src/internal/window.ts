@@ -53,7 +53,9 @@ export class Windows {
   }
 
   quantiles(backend: Backend, now: Times) {
-    const before = this.past.get(backend)?.[0] ?? {}
+    const past = this.past.get(backend) ?? []
+    // Of one that has just come: since it came.
+    const before = (past.length < KEPT ? undefined : past[0]) ?? {}
     return {
       wait: quantilesOf(before.wait, now.wait),
       use: quantilesOf(before.use, now.use),
