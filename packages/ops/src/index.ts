@@ -6,6 +6,15 @@
  */
 
 /**
+ * Metrics under the names that services with hand-written pools have used, so that their boards and alerts go on
+ * working: `connection_pool_*` by kind of backend, and `prisma_*` for Postgres. Beside OpenTelemetry's, which every
+ * pool has anyway; nothing is counted a second time.
+ *
+ * @since 0.1.0
+ */
+export * as GuideMetrics from "./GuideMetrics.ts"
+
+/**
  * What people who run a service ask it: is it alive, should it get requests, how are its backends, what did they do.
  * As routes of a router of Effect, or as a handler of web requests for any other server.
  *

@@ -88,6 +88,7 @@ export interface Backend {
   /** The settings that are not as the profile has them: what they are, and what they would be. */
   readonly overrides?: ReadonlyArray<Override> | undefined
   readonly limits?: Limits | undefined
+  /** Does not wait, nor do `policy` and `detail`: metrics are read from them. */
   readonly stats: Effect.Effect<Pool.Stats>
   /** Makes a round trip, bounded in time. Never fails: what went wrong is in the answer. */
   readonly health: Effect.Effect<Health>

@@ -13,6 +13,7 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Backend } from "./Backend.ts"
+import { showOperations } from "./internal/operationMetrics.ts"
 
 /**
  * A registered backend. `label` is its name, made unique where a name is used twice: `orders`, `orders#2`.
@@ -51,7 +52,9 @@ const processWide = (): Registry => {
 const Registry = Context.Reference<Registry>("@breakwater/core/Backends", { defaultValue: processWide })
 
 /**
- * Registers a backend until the scope closes. Warns when another one has the same name.
+ * Registers a backend until the scope closes. Until then Effect's `Metric.snapshot`, and so every exporter, has the times of
+ * its operations where it takes them: `db.client.operation.duration`, or `http.client.request.duration`, and
+ * `breakwater.backend.failures`. Warns when another one has the same name.
  *
  * @since 0.1.0
  * @category registering
@@ -72,6 +75,7 @@ export const register = (backend: Backend): Effect.Effect<void, never, Scope.Sco
           changed(registry)
         })
     )
+    yield* showOperations(label, backend)
     if (label !== backend.name) {
       yield* Effect.logWarning(`A backend named "${backend.name}" exists already; this one shows as "${label}"`)
     }

@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import type * as Metric from "effect/Metric"
 import {
   BoundedHistogram,
   Histogram as DoublingHistogram,
@@ -78,6 +79,25 @@ export const since = (before: Snapshot, now: Snapshot): Snapshot => ({
   count: now.count - before.count,
   sum: now.sum - before.sum
 })
+
+/**
+ * As Effect's metrics hold it, in buckets that end at the given bounds, each of which must be one of its own; zeros where
+ * there is none.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const toMetric = (
+  snapshot: Snapshot | undefined,
+  bounds: ReadonlyArray<number>
+): Metric.HistogramState => {
+  const { count = 0, counts = [], max = 0, min = 0, sum: total = 0 } = snapshot ?? {}
+  const until = (bound: number): number => {
+    const last = snapshot?.bounds.indexOf(bound) ?? -1
+    return counts.slice(0, last + 1).reduce((all, one) => all + one, 0)
+  }
+  return { count, min, max, sum: total, buckets: bounds.map((bound) => [bound, until(bound)]) }
+}
 
 /**
  * The time in seconds that a share of what was recorded did not exceed: 0.95 for the 95th percentile. As far as its bucket

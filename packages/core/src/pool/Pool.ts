@@ -37,6 +37,7 @@ import type { Detail } from "./internal/detail.ts"
 import { Dialer } from "./internal/dialer.ts"
 import { type Fork, PoolEdges } from "./internal/edges.ts"
 import { Held } from "./internal/lineage.ts"
+import type { MetricsSource } from "./internal/metrics.ts"
 import * as Metrics from "./internal/metrics.ts"
 import { type Options, resolve, resolveSize, type UseOptions } from "./internal/options.ts"
 import { PoolState } from "./internal/poolState.ts"
@@ -47,6 +48,7 @@ import type { CloseReason, PoolEvent } from "./PoolEvent.ts"
 
 export type { Detail, LastError } from "./internal/detail.ts"
 export type { Nested } from "./internal/lineage.ts"
+export type { MetricsSource } from "./internal/metrics.ts"
 export type { CoDel, Options, Start, UseOptions } from "./internal/options.ts"
 export type { Stats } from "./internal/stats.ts"
 export type { DrainReport } from "./internal/whole.ts"
@@ -117,7 +119,8 @@ export const make = <A, E, R>(options: Options<A, E, R>): Effect.Effect<Pool<A>,
         return pipeArguments(this, arguments)
       }
     }
-    const hideMetrics = Metrics.show(settings.name, state, context)
+    const source = { stats: () => state.stats(), times: state.times }
+    const hideMetrics = Metrics.show(settings.name, source, context)
     const end = (grace: number) => Effect.andThen(drain(pool, grace), Effect.sync(hideMetrics))
     yield* Effect.addFinalizer(() => Effect.andThen(end(CLOSE_GRACE), events.end))
     // The scope may go on for long after, and `make` may be tried again in it.
@@ -401,6 +404,21 @@ export const stats = <A>(self: Pool<A>): Effect.Effect<Stats> => Effect.sync(() 
  * @category observing
  */
 export const detail = <A>(self: Pool<A>): Effect.Effect<Detail> => Effect.sync(() => self[TypeId].detail())
+
+/**
+ * Shows the numbers of a pool of another make, such as a driver's own, as `make` shows those of ours: under the metrics
+ * that OpenTelemetry names for the connections of a client, and `breakwater.pool.*`, until the scope closes.
+ *
+ * @since 0.1.0
+ * @category observing
+ */
+export const showMetrics = (name: string, source: MetricsSource): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.contextWith((context: Context.Context<Scope.Scope>) =>
+    Effect.asVoid(Effect.acquireRelease(
+      Effect.sync(() => Metrics.show(name, source, context)),
+      (hide) => Effect.sync(hide)
+    ))
+  )
 
 /**
  * What happens from now on. A listener that lags more than 1,024 events behind loses the oldest; the stream ends with

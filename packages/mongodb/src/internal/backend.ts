@@ -13,7 +13,7 @@ import * as Deadline from "@breakwater/core/Deadline"
 import { EventHub } from "@breakwater/core/EventHub"
 import * as Operation from "@breakwater/core/Operation"
 import * as Policy from "@breakwater/core/Policy"
-import type * as Pool from "@breakwater/core/Pool"
+import * as Pool from "@breakwater/core/Pool"
 import type { Holder, PoolError } from "@breakwater/core/PoolError"
 import type { PoolEvent } from "@breakwater/core/PoolEvent"
 import * as Clock from "effect/Clock"
@@ -312,6 +312,7 @@ export const make = (settings: Settings): Effect.Effect<Parts, PoolError, Scope.
     // The scope may go on for long after, and `make` may be tried again in it.
     yield* Effect.onError(startOf(server), () => server.drain(0))
     const backend = backendOf(server)
+    yield* Pool.showMetrics(settings.name, { stats: () => server.monitor.stats(), times: server.monitor.times })
     yield* Backends.register(backend)
     yield* Effect.logInfo(describe(settings))
     return { settings, backend, use: (work, label) => server.use(work, label ?? `${settings.name}.use`) }

@@ -7,7 +7,7 @@ import { type Backend, emptyStats, type Health } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import { EventHub } from "@breakwater/core/EventHub"
 import * as Policy from "@breakwater/core/Policy"
-import type * as Pool from "@breakwater/core/Pool"
+import * as Pool from "@breakwater/core/Pool"
 import type { PoolEvent } from "@breakwater/core/PoolEvent"
 import * as Validate from "@breakwater/core/Validate"
 import * as Clock from "effect/Clock"
@@ -102,6 +102,7 @@ export const make = (settings: Settings): Effect.Effect<Parts, never, Scope.Scop
     yield* Effect.addFinalizer(() => Effect.andThen(manager.drain(CLOSE_GRACE), events.end))
     yield* watch(manager)
     const backend = backendOf(manager)
+    yield* Pool.showMetrics(settings.name, { stats: () => poolStats(manager), times: {} })
     yield* Backends.register(backend)
     yield* Effect.logInfo(describe(settings))
     return { manager, backend }

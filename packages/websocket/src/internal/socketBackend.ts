@@ -7,7 +7,7 @@ import { type Backend, type Detail, emptyStats, type Health } from "@breakwater/
 import * as Backends from "@breakwater/core/Backends"
 import { EventHub } from "@breakwater/core/EventHub"
 import * as Policy from "@breakwater/core/Policy"
-import type * as Pool from "@breakwater/core/Pool"
+import * as Pool from "@breakwater/core/Pool"
 import { PoolError } from "@breakwater/core/PoolError"
 import type { PoolEvent } from "@breakwater/core/PoolEvent"
 import * as Validate from "@breakwater/core/Validate"
@@ -170,6 +170,8 @@ export const make = (settings: Settings): Effect.Effect<Parts, never, Scope.Scop
     const running = yield* Effect.forkScoped(ended)
     yield* Effect.addFinalizer(() => Effect.andThen(drain(reconnector, running, CLOSE_GRACE), events.end))
     const backend = backendOf(reconnector, running)
+    const times = { create: reconnector.create }
+    yield* Pool.showMetrics(settings.name, { stats: () => poolStats(reconnector), times })
     yield* Backends.register(backend)
     yield* Effect.logInfo(describe(settings))
     return { reconnector, backend }

@@ -9,17 +9,30 @@
  */
 import * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
-import { BOUNDS, type Histogram } from "../../internal/histogram.ts"
+import { BOUNDS, type HistogramSnapshot } from "../../internal/histogram.ts"
 import type { Stats } from "./stats.ts"
 
 const POOL = "db.client.connection.pool.name"
 const STATE = "db.client.connection.state"
 const OUTCOME = "breakwater.pool.outcome"
 
-/** What the metrics are read from. */
-interface Source {
-  stats(): Stats
-  readonly times: { readonly create: Histogram; readonly wait: Histogram; readonly use: Histogram }
+interface Recorded {
+  readonly snapshot: () => HistogramSnapshot
+}
+
+/**
+ * What the metrics of a pool are read from, whenever somebody looks. Times that it does not take are missing.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface MetricsSource {
+  readonly stats: () => Stats
+  readonly times: {
+    readonly create?: Recorded | undefined
+    readonly wait?: Recorded | undefined
+    readonly use?: Recorded | undefined
+  }
 }
 
 type Labels = Readonly<Record<string, string>>
@@ -71,7 +84,7 @@ const freeName = (taken: ReadonlySet<string>, name: string): string => {
   return free
 }
 
-const stateOf = (histogram: Histogram): Metric.HistogramState => {
+const stateOf = (histogram: Recorded): Metric.HistogramState => {
   const { count, counts, max, min, sum } = histogram.snapshot()
   let until = 0
   return { count, max, min, sum, buckets: BOUNDS.map((bound, index) => [bound, until += counts[index]!]) }
@@ -85,7 +98,7 @@ const register = <Input, State>(
 ): Metric.Registration => Metric.registerUnsafe(metric, context, { get, update: () => {}, modify: () => {} })
 
 /** Shows the metrics of a pool until the returned function is called. */
-export const show = (name: string, source: Source, context: Context.Context<never>): () => void => {
+export const show = (name: string, source: MetricsSource, context: Context.Context<never>): () => void => {
   const registry = Context.get(context, Metric.MetricRegistry)
   const names = namesIn.get(registry) ?? new Set()
   namesIn.set(registry, names)
@@ -102,13 +115,12 @@ export const show = (name: string, source: Source, context: Context.Context<neve
         incremental: true
       }))
     ),
-    ...histograms.map(([id, of]) =>
-      register(
-        Metric.histogram(id, { ...optionsOf("s"), boundaries: BOUNDS }),
-        context,
-        () => stateOf(source.times[of])
-      )
-    )
+    ...histograms.flatMap(([id, of]) => {
+      const times = source.times[of]
+      if (times === undefined) return []
+      const metric = Metric.histogram(id, { ...optionsOf("s"), boundaries: BOUNDS })
+      return [register(metric, context, () => stateOf(times))]
+    })
   ]
   return () => {
     for (const registration of registrations) registration.remove()
