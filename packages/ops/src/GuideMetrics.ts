@@ -8,7 +8,7 @@
  *
  * | name | labels | is |
  * |---|---|---|
- * | `connection_pool_size` | service, pool_type | connections that there are, in whatever state |
+ * | `connection_pool_size` | service, pool_type | connections that are open, those that are just closing included |
  * | `connection_pool_active` | service, pool_type | connections in use |
  * | `connection_pool_idle` | service, pool_type | open, and not in use |
  * | `connection_pool_wait_seconds` | service | histogram: how long borrows waited |

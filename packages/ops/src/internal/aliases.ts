@@ -18,7 +18,7 @@ const waitBounds = Histogram.make().snapshot().bounds
 
 type Gauge = readonly [id: string, read: (stats: Pool.Stats) => number]
 
-const open = ({ checking, closing, idle, opening, used }: Pool.Stats) => idle + used + opening + checking + closing
+const open = ({ checking, closing, idle, used }: Pool.Stats) => idle + used + checking + closing
 
 const gauges: ReadonlyArray<Gauge> = [
   ["connection_pool_size", open],
