@@ -87,83 +87,87 @@ const differences = (truth: Truth) =>
   })
 
 describe("metrics", () => {
-  it.effect(`are the truth after each of ${STEPS} random steps from seed ${seed}`, () =>
-    isolated(Effect.scoped(Effect.gen(function*() {
-      const draw = seeded(seed)
-      const truth = new Truth()
-      const now = Effect.clockWith((clock) => Effect.sync(() => Number(clock.monotonicTimeNanosUnsafe()) / 1e6))
-      const pool = yield* Pool.make({
-        name: "orders",
-        size: { max: 4 },
-        wait: { timeout: "50 millis", maxWaiting: 6 },
-        lifetime: { idle: "90 millis", max: "Infinity", jitter: 0 },
-        acquire: Effect.acquireRelease(
-          Effect.sync(() => truth.dialling++).pipe(
-            Effect.andThen(Effect.sleep(DIAL)),
-            Effect.andThen(Effect.sync(() => ++truth.dialled)),
-            Effect.ensuring(Effect.sync(() => truth.dialling--))
-          ),
-          () => Effect.sync(() => void truth.closed++)
-        )
-      })
-      yield* backend("ours", { kind: "postgres", stats: Pool.stats(pool), detail: Pool.detail(pool) })
-      yield* Layer.build(GuideMetrics.layer)
+  it.effect(
+    `are the truth after each of ${STEPS} random steps from seed ${seed}`,
+    () =>
+      isolated(Effect.scoped(Effect.gen(function*() {
+        const draw = seeded(seed)
+        const truth = new Truth()
+        const now = Effect.clockWith((clock) => Effect.sync(() => Number(clock.monotonicTimeNanosUnsafe()) / 1e6))
+        const pool = yield* Pool.make({
+          name: "orders",
+          size: { max: 4 },
+          wait: { timeout: "50 millis", maxWaiting: 6 },
+          lifetime: { idle: "90 millis", max: "Infinity", jitter: 0 },
+          acquire: Effect.acquireRelease(
+            Effect.sync(() => truth.dialling++).pipe(
+              Effect.andThen(Effect.sleep(DIAL)),
+              Effect.andThen(Effect.sync(() => ++truth.dialled)),
+              Effect.ensuring(Effect.sync(() => truth.dialling--))
+            ),
+            () => Effect.sync(() => void truth.closed++)
+          )
+        })
+        yield* backend("ours", { kind: "postgres", stats: Pool.stats(pool), detail: Pool.detail(pool) })
+        yield* Layer.build(GuideMetrics.layer)
 
-      const borrow = (hold: number) =>
-        Effect.gen(function*() {
-          const since = yield* now
-          let served = false
-          truth.waiting++
-          const work = Effect.gen(function*() {
-            served = true
-            const from = yield* now
-            truth.waiting--
-            truth.holding++
-            truth.waited.push(from - since)
-            truth.ended["acquired"]!++
-            yield* Effect.ensuring(
-              Effect.sleep(hold),
-              Effect.map(now, (until) => {
-                truth.holding--
-                truth.held.push(until - from)
-              })
-            )
-          })
-          yield* Effect.onExit(Pool.use(pool, () => work), (exit) =>
-            Effect.sync(() => {
-              if (served) return
+        const borrow = (hold: number) =>
+          Effect.gen(function*() {
+            const since = yield* now
+            let served = false
+            truth.waiting++
+            const work = Effect.gen(function*() {
+              served = true
+              const from = yield* now
               truth.waiting--
-              truth.ended[outcomeOf(exit)]!++
-            }))
-        }).pipe(Effect.ignore)
+              truth.holding++
+              truth.waited.push(from - since)
+              truth.ended["acquired"]!++
+              yield* Effect.ensuring(
+                Effect.sleep(hold),
+                Effect.map(now, (until) => {
+                  truth.holding--
+                  truth.held.push(until - from)
+                })
+              )
+            })
+            yield* Effect.onExit(Pool.use(pool, () => work), (exit) =>
+              Effect.sync(() => {
+                if (served) return
+                truth.waiting--
+                truth.ended[outcomeOf(exit)]!++
+              }))
+          }).pipe(Effect.ignore)
 
-      const running: Array<Fiber.Fiber<void>> = []
-      let step = 0
-      let wrong: ReadonlyArray<string> = []
-      for (; step < STEPS; step++) {
-        const kind = draw()
-        if (kind < 0.55) {
-          for (let left = kind < 0.05 ? 12 : 1; left > 0; left--) {
-            running.push(yield* Effect.forkChild(borrow(1 + Math.floor(draw() * 120)), { startImmediately: true }))
+        const running: Array<Fiber.Fiber<void>> = []
+        let step = 0
+        let wrong: ReadonlyArray<string> = []
+        for (; step < STEPS; step++) {
+          const kind = draw()
+          if (kind < 0.55) {
+            for (let left = kind < 0.05 ? 12 : 1; left > 0; left--) {
+              running.push(yield* Effect.forkChild(borrow(1 + Math.floor(draw() * 120)), { startImmediately: true }))
+            }
+          } else if (kind < 0.65 && running.length > 0) {
+            const [fiber] = running.splice(-1 - Math.floor(draw() * 6), 1)
+            if (fiber !== undefined) yield* Fiber.interrupt(fiber)
+          } else if (kind < 0.7 && truth.dialling === 0) {
+            // A dial that ends as it is done away with is one that the pool never had.
+            yield* Pool.clear(pool)
           }
-        } else if (kind < 0.65 && running.length > 0) {
-          const [fiber] = running.splice(-1 - Math.floor(draw() * 6), 1)
-          if (fiber !== undefined) yield* Fiber.interrupt(fiber)
-        } else if (kind < 0.7 && truth.dialling === 0) {
-          // A dial that ends as it is done away with is one that the pool never had.
-          yield* Pool.clear(pool)
+          yield* TestClock.adjust(Duration.millis(Math.floor(draw() * 25)))
+          wrong = yield* differences(truth)
+          if (wrong.length > 0) break
         }
-        yield* TestClock.adjust(Duration.millis(Math.floor(draw() * 25)))
-        wrong = yield* differences(truth)
-        if (wrong.length > 0) break
-      }
-      // Before the pool ends, which would wait for them.
-      yield* Fiber.interruptAll(running)
-      yield* TestClock.adjust("1 second")
-      assert.deepStrictEqual(wrong, [], `after step ${step} from seed ${seed}`)
-      for (const outcome of Object.keys(truth.ended)) {
-        assert.isAbove(truth.ended[outcome]!, 0, `no borrow was ${outcome}`)
-      }
-      assert.isAbove(truth.closed, 0)
-    }))), 60_000)
+        // Before the pool ends, which would wait for them.
+        yield* Fiber.interruptAll(running)
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(wrong, [], `after step ${step} from seed ${seed}`)
+        for (const outcome of Object.keys(truth.ended)) {
+          assert.isAbove(truth.ended[outcome]!, 0, `no borrow was ${outcome}`)
+        }
+        assert.isAbove(truth.closed, 0)
+      }))),
+    60_000
+  )
 })
