@@ -143,13 +143,15 @@ describe("metrics", () => {
         let step = 0
         let wrong: ReadonlyArray<string> = []
         for (; step < STEPS; step++) {
-          const kind = draw()
+          // So that everything that can happen to a borrow happens to one: more than there is room for, and one that is given up.
+          const kind = [0.01, 0.6][step] ?? draw()
           if (kind < 0.55) {
             for (let left = kind < 0.05 ? 12 : 1; left > 0; left--) {
               running.push(yield* Effect.forkChild(borrow(1 + Math.floor(draw() * 120)), { startImmediately: true }))
             }
           } else if (kind < 0.65 && running.length > 0) {
-            const [fiber] = running.splice(-1 - Math.floor(draw() * 6), 1)
+            const alive = running.filter((fiber) => fiber.pollUnsafe() === undefined)
+            const fiber = alive.at(-1 - Math.floor(draw() * 4))
             if (fiber !== undefined) yield* Fiber.interrupt(fiber)
           } else if (kind < 0.7 && truth.dialling === 0) {
             // A dial that ends as it is done away with is one that the pool never had.
