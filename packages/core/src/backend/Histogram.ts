@@ -5,13 +5,16 @@
  * @since 0.1.0
  */
 import type * as Metric from "effect/Metric"
-import {
-  BoundedHistogram,
-  Histogram as DoublingHistogram,
-  type HistogramSnapshot as Snapshot
-} from "../internal/histogram.ts"
+import { BoundedHistogram, Histogram as DoublingHistogram } from "../internal/histogram.ts"
+import type { HistogramSnapshot } from "../internal/histogram.ts"
 
-export type { HistogramSnapshot as Snapshot } from "../internal/histogram.ts"
+/**
+ * What was recorded until some moment, in seconds.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Snapshot = HistogramSnapshot
 
 /**
  * Counts times. Recording is a few additions.

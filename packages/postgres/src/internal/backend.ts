@@ -3,14 +3,7 @@
  *
  * @internal
  */
-import {
-  type Backend,
-  type Health,
-  type Limits,
-  makeOperations,
-  type Operations as Measured,
-  probe
-} from "@breakwater/core/Backend"
+import { type Backend, type Health, type Limits, makeOperations, probe } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
@@ -90,7 +83,7 @@ const warnOfRoom = (settings: Settings) => {
   }
 }
 
-const poolOf = (settings: Settings, cancels: Session.Cancels, operations: Measured) => {
+const poolOf = (settings: Settings, cancels: Session.Cancels, operations: ReturnType<typeof makeOperations>) => {
   let pool: Pool.Pool<Session.Session> | undefined
   const warn = warnOfRoom(settings)
   const backing: Session.Backing = {
@@ -141,7 +134,7 @@ const limitsOf = ({ deadline, dialTimeout: dial, timeout, waitTimeout: wait }: S
   deadline
 })
 
-const backendOf = (parts: Client.Parts, operations: Measured): Backend => {
+const backendOf = (parts: Client.Parts, operations: ReturnType<typeof makeOperations>): Backend => {
   const { pool, settings } = parts
   return {
     name: settings.name,
