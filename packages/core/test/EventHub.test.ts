@@ -30,4 +30,19 @@ describe("events", () => {
       assert.isAtMost(seen.length, 1026)
       assert.deepStrictEqual(seen.slice(-1000), Array.from({ length: 1000 }, (_, i) => 1001 + i))
     }))
+
+  it.effect("of single calls are built for who listens to all, and not for who listens to changes", () =>
+    Effect.gen(function*() {
+      const hub = yield* EventHub.make<string>()
+      const changes = yield* Effect.forkChild(Stream.runCollect(hub.changes), { startImmediately: true })
+      assert.strictEqual(typeof hub.publishEach, "undefined")
+      hub.publish?.("before")
+      const all = yield* Effect.forkChild(Stream.runCollect(hub.stream), { startImmediately: true })
+      hub.publish?.("change")
+      hub.publishEach?.("call")
+      yield* hub.end
+      assert.deepStrictEqual(yield* Fiber.join(changes), ["before", "change"])
+      assert.deepStrictEqual(yield* Fiber.join(all), ["change", "call"])
+      assert.isUndefined(hub.publish)
+    }))
 })

@@ -407,4 +407,21 @@ describe("an interrupt at every operation", () => {
     }
     assert.isAbove(interrupted, 20)
   })
+
+  it.effect("tell of changes only those who want no more, at no cost to calls", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ name: "orders", retry: { times: 1 }, breaker: { minimumCalls: 2 } })
+      const heard = yield* Policy.changes(policy).pipe(
+        Stream.take(1),
+        Stream.runCollect,
+        Effect.forkChild({ startImmediately: true })
+      )
+      const call = Effect.ignore(
+        Policy.apply(Effect.fail("down"), policy, Operation.make("read", { idempotent: true }))
+      )
+      const calls = yield* Effect.forkChild(Effect.repeat(call, { times: 5 }))
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(calls)
+      assert.deepStrictEqual((yield* Fiber.join(heard)).map(({ _tag }) => _tag), ["CircuitChanged"])
+    }))
 })

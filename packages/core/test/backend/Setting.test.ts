@@ -60,4 +60,16 @@ describe("The limits of a call", () => {
     )
     assert.throws(() => limits({ timeout: "60 seconds" }, { deadline: "60 seconds" }), RangeError)
   })
+
+  it("tells what is not as the profile has it, both as text", () => {
+    const settings = {
+      "pool.size.max": [12, 50],
+      "pool.wait.timeout": [Duration.seconds(20), Duration.seconds(20)],
+      "pool.start": ["lazy", undefined]
+    } as const
+    assert.deepStrictEqual(Setting.overrides("production", settings), [
+      { setting: "pool.size.max", value: "12", profile: "50" }
+    ])
+    assert.deepStrictEqual(Setting.overrides(undefined, settings), [])
+  })
 })
