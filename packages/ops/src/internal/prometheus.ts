@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 
-const OURS = /^(?:db\.client\.|breakwater\.)/
+const OURS = /^(?:db\.client\.|breakwater\.|http\.client\.request\.duration$)/
 
 const named = ({ attributes, id, type }: Metric.Metric.Snapshot): string => {
   const unit = attributes !== undefined && "unit" in attributes ? attributes["unit"] : undefined
