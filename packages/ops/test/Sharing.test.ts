@@ -30,9 +30,10 @@ describe("health checks", () => {
       yield* TestClock.adjust("20 millis")
       const reports = yield* Fiber.joinAll(others)
       assert.deepStrictEqual(new Set(reports.map(({ status }) => status)), new Set(["healthy"]))
+      yield* TestClock.adjust("90 millis")
       yield* checks.critical
       assert.strictEqual(trips, 1)
-      yield* TestClock.adjust("100 millis")
+      yield* TestClock.adjust("10 millis")
       const next = yield* Effect.forkChild(checks.critical, { startImmediately: true })
       yield* TestClock.adjust("20 millis")
       yield* Fiber.join(next)

@@ -1,7 +1,7 @@
 import * as Backends from "@breakwater/core/Backends"
 import * as Pool from "@breakwater/core/Pool"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Option, Pull, Schema, Stream } from "effect"
+import { Effect, Exit, Fiber, Option, Pull, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { HealthChecks } from "../src/internal/health.ts"
 import type { Sources } from "../src/internal/stats.ts"
@@ -41,7 +41,7 @@ describe("the stream", () => {
       yield* backend("orders")
       const places = new LiveStream.Places(1)
       // In a fiber of its own: it is the one that the reader's request runs in.
-      yield* Effect.forkChild(
+      const request = yield* Effect.forkChild(
         Effect.scoped(Effect.andThen(Effect.flatMap(reader(places), ({ next }) => next), Effect.never)),
         { startImmediately: true }
       )
@@ -51,6 +51,7 @@ describe("the stream", () => {
       assert.isTrue(places.isFull)
       yield* TestClock.adjust("3 seconds")
       assert.isFalse(places.isFull)
+      assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(request)))
       assert.isTrue(Option.isSome(yield* (yield* reader(places)).next))
     })))
 
