@@ -79,54 +79,84 @@ export class Places {
   }
 }
 
-const monotonicMillis = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+/** Whether a reader takes what there is for him. Times are monotonic milliseconds. */
+class Attention {
+  gone = false
+  private askedAt = 0
+  private readonly clock: Clock.Clock
+
+  constructor(clock: Clock.Clock) {
+    this.clock = clock
+    this.askedAt = this.now()
+  }
+
+  readonly asked = Effect.sync(() => {
+    this.askedAt = this.now()
+  })
+
+  /** Ends when he has taken nothing for too long. */
+  readonly lost = Effect.sleep(EVERY).pipe(
+    Effect.repeat({ until: () => this.now() - this.askedAt > PATIENCE }),
+    Effect.andThen(Effect.sync(() => {
+      this.gone = true
+    }))
+  )
+
+  private now(): number {
+    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
+  }
+}
+
+/** The first frame, and those that follow once a second. */
+const framesOf = (sources: Sources, happenings: Happenings, attention: Attention): Stream.Stream<Uint8Array> => {
+  const stats = Effect.map(collect(sources), (now) => frame("stats", encodeStats(now)))
+  const next = attention.asked.pipe(
+    Effect.andThen(Effect.sleep(EVERY)),
+    Effect.andThen(attention.asked),
+    Effect.andThen(stats),
+    Effect.map((now) => {
+      const happened = happenings.take()
+      return happened.events.length === 0 ? now : now + frame("events", happened)
+    })
+  )
+  return Stream.concat(Stream.fromEffect(stats), Stream.fromEffectRepeat(next)).pipe(
+    Stream.takeWhile(() => !attention.gone),
+    Stream.map((text) => utf8.encode(text))
+  )
+}
+
+/** What is given back when its scope closes. */
+const placeOf = (places: Places): Effect.Effect<Scope.Closeable> =>
+  Effect.suspend(() => {
+    const scope = Scope.makeUnsafe()
+    return Effect.as(Scope.addFinalizer(scope, Effect.sync(() => places.leave())), scope)
+  })
 
 /** One reader, in a scope of its own that ends with him, or when he has taken nothing for too long. */
 const read = (sources: Sources, places: Places, letGo: () => void) =>
   Effect.gen(function*() {
-    if (!places.take()) return Stream.empty
     const scope = yield* Effect.acquireRelease(
-      Effect.sync(() => {
-        const own = Scope.makeUnsafe()
-        return Object.assign(own, { end: Effect.suspend(() => Scope.close(own, Exit.void)) })
-      }),
-      ({ end }) => end
+      Effect.suspend(() => places.take() ? placeOf(places) : Effect.undefined),
+      (taken) => taken === undefined ? Effect.void : Scope.close(taken, Exit.void)
     )
-    yield* Scope.addFinalizer(scope, Effect.sync(() => places.leave()))
+    if (scope === undefined) return Stream.empty
     const clock = yield* Clock.Clock
     const happenings = new Happenings()
-    yield* listen((backend) => backend.events, ({ label }, event) =>
+    const heard = listen((backend) => backend.events, ({ label }, event) =>
       Effect.sync(() => {
         if (ORDINARY.has(event._tag)) return
         happenings.add(happeningOf(clock.currentTimeMillisUnsafe(), label, event))
-      })).pipe(Scope.provide(scope))
-    let askedAt = monotonicMillis(clock)
-    let gone = false
-    const asked = Effect.sync(() => {
-      askedAt = monotonicMillis(clock)
-    })
-    const watch = Effect.sleep(EVERY).pipe(
-      Effect.repeat({ until: () => monotonicMillis(clock) - askedAt > PATIENCE }),
-      Effect.andThen(Effect.sync(() => {
-        gone = true
-        Effect.runFork(scope.end)
-        letGo()
       }))
-    )
-    yield* Scope.provide(Effect.forkScoped(watch), scope)
-    const stats = Effect.map(collect(sources), (now) => frame("stats", encodeStats(now)))
-    const next = Effect.andThen(asked, Effect.sleep(EVERY)).pipe(
-      Effect.andThen(asked),
-      Effect.andThen(stats),
-      Effect.map((now) => {
-        const happened = happenings.take()
-        return happened.events.length === 0 ? now : now + frame("events", happened)
+    const attention = new Attention(clock)
+    const watched = Effect.andThen(
+      attention.lost,
+      Effect.sync(() => {
+        Effect.runFork(Scope.close(scope, Exit.void))
+        letGo()
       })
     )
-    return Stream.concat(Stream.fromEffect(stats), Stream.fromEffectRepeat(next)).pipe(
-      Stream.takeWhile(() => !gone),
-      Stream.map((text) => utf8.encode(text))
-    )
+    yield* Scope.provide(Effect.andThen(heard, Effect.forkScoped(watched)), scope)
+    return framesOf(sources, happenings, attention)
   })
 
 /** `context`: what the statistics are read in. */
