@@ -22,10 +22,8 @@ export interface Outcome {
 /** Requests at a fixed rate, however slow the answers are; what came of them once it is told to stop. */
 const load = Effect.fnUntraced(function*(url: string, rate: number) {
   const failed: Array<string> = []
-  let requests = 0
   let slowest = 0
   const once = Effect.gen(function*() {
-    requests++
     const begun = yield* Clock.currentTimeMillis
     const said = yield* Effect.tryPromise(async (signal) => {
       const response = await fetch(`${url}/work`, { signal })
@@ -40,11 +38,18 @@ const load = Effect.fnUntraced(function*(url: string, rate: number) {
     inFlight.add(fiber)
     fiber.addObserver(() => inFlight.delete(fiber))
   })
-  const clock = yield* Effect.forkChild(Effect.repeat(begin, Schedule.fixed(1000 / rate)))
+  const since = yield* Clock.currentTimeMillis
+  let begun = 0
+  // What a late timer has left out is made up for.
+  const due = Effect.gen(function*() {
+    const now = yield* Clock.currentTimeMillis
+    for (; begun < ((now - since) * rate) / 1000; begun++) yield* begin
+  })
+  const clock = yield* Effect.forkChild(Effect.repeat(due, Schedule.spaced("5 millis")))
   return Effect.gen(function*() {
     yield* Fiber.interrupt(clock)
     yield* Fiber.awaitAll(inFlight)
-    return { requests, failed, slowest }
+    return { requests: begun, failed, slowest }
   })
 })
 

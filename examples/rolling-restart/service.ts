@@ -57,24 +57,31 @@ const ready = Effect.gen(function*() {
   return HttpServerResponse.text(now, { status: now === "ready" ? 200 : 503 })
 })
 
-/** Who keeps its connection would find it closed in the middle of its next request. */
+/** The pool's error says what was cut, and why. */
 const answered = <E, R>(handler: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
-  Effect.gen(function*() {
-    const response = yield* Effect.catch(
-      handler,
-      (error) => Effect.succeed(HttpServerResponse.text(String(error), { status: 503 }))
-    )
-    const { phase } = yield* Lifecycle.Lifecycle
-    return (yield* phase) === "draining" ? HttpServerResponse.setHeader(response, "connection", "close") : response
-  })
+  Effect.catch(handler, (error) => Effect.succeed(HttpServerResponse.text(String(error), { status: 503 })))
 
 const routes = HttpRouter.addAll([
   HttpRouter.route("GET", "/work", answered(work)),
   HttpRouter.route("GET", "/slow", answered(slow)),
   HttpRouter.route("GET", "/leak", answered(leak)),
   HttpRouter.route("GET", "/feed", answered(watch)),
-  HttpRouter.route("GET", "/health/ready", answered(ready))
+  HttpRouter.route("GET", "/health/ready", ready)
 ])
+
+/** Who keeps its connection would find it closed in the middle of its next request. */
+const closeWhileDraining = HttpRouter.middleware(
+  Effect.map(
+    Lifecycle.Lifecycle,
+    ({ phase }) => (app) =>
+      Effect.zipWith(
+        app,
+        phase,
+        (response, now) => now === "draining" ? HttpServerResponse.setHeader(response, "connection", "close") : response
+      )
+  ),
+  { global: true }
+)
 
 const layerServer = NodeHttpServer.layerConfig(createServer, {
   port: Config.Int("PORT").pipe(Config.withDefault(0)),
@@ -83,7 +90,7 @@ const layerServer = NodeHttpServer.layerConfig(createServer, {
   gracefulShutdownTimeout: Config.succeed(Duration.subtract(deadline, Duration.times(margin, 0.5)))
 })
 
-const layer = Feed.drainBefore(HttpRouter.serve(routes, { disableLogger: true })).pipe(
+const layer = Feed.drainBefore(HttpRouter.serve(Layer.merge(routes, closeWhileDraining), { disableLogger: true })).pipe(
   Layer.provideMerge(layerServer),
   Layer.provideMerge(Lifecycle.layer({ start: "fail-fast" })),
   Layer.provideMerge(Layer.merge(layerOrders, Feed.layer()))

@@ -13,17 +13,22 @@
  *
  * ```ts
  * import { Lifecycle } from "@breakwater/core"
- * import { Effect, Layer } from "effect"
+ * import { Console, Effect, Layer, Logger } from "effect"
  *
- * const Main = Layer.effectDiscard(Effect.gen(function*() {
- *   const { phase } = yield* Lifecycle.Lifecycle
- *   yield* Effect.forkScoped(Effect.tap(Effect.delay(phase, "10 millis"), (now) => Effect.sync(() => console.log(now))))
- * })).pipe(Layer.provideMerge(Lifecycle.layer()))
+ * const Main = Layer.provideMerge(
+ *   Layer.effectDiscard(Effect.addFinalizer(() => Console.log("the server ends"))),
+ *   Lifecycle.layer({ prepare: Console.log("tables are there") })
+ * )
  *
  * // In earnest: Lifecycle.runMain(Main, process, { grace: "5 seconds", deadline: "25 seconds" })
- * const signals = { on: (_: string, listener: () => void) => setTimeout(listener, 50), off: () => {} }
- * const code = await Effect.runPromise(Lifecycle.run(Main, signals, { grace: 0 })) // => ready
- * console.log(code) // => 0
+ * const signals = {
+ *   on: (signal: string, end: () => void) => signal === "SIGTERM" && setTimeout(end, 100),
+ *   off: () => {}
+ * }
+ * // => tables are there
+ * // => the server ends
+ * const main = Lifecycle.run(Main, signals, { grace: "100 millis" })
+ * console.log(await Effect.runPromise(Effect.provide(main, Logger.layer([])))) // => 0
  * ```
  *
  * @since 0.1.0
