@@ -254,7 +254,7 @@ export const layer = <E = never, R = never>(
       const started = prepared(prepare, start, within, warming).pipe(
         Effect.andThen(Fiber.await(optional)),
         Effect.andThen(enter("ready")),
-        Effect.andThen(Effect.suspend(() => logReady(warming.coldOnes(false))))
+        Effect.flatMap((before) => before === "starting" ? logReady(warming.coldOnes(false)) : Effect.void)
       )
       if (start === "fail-fast") yield* started
       else yield* Effect.forkScoped(started)

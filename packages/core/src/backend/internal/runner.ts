@@ -102,7 +102,10 @@ const end = Effect.fnUntraced(function*<A>(
   const lifecycle = built !== undefined && Exit.isSuccess(built) ? lifecycleOf(built.value) : undefined
   const close = Effect.andThen(Fiber.interrupt(building), Scope.close(scope, Exit.void))
   const closing = yield* Effect.forkDetach(close, { startImmediately: true })
-  if (lifecycle !== undefined) yield* Effect.forkScoped(Effect.andThen(Deferred.await(second), lifecycle.force))
+  const hurry = (signal: Signal) => Effect.logWarning(`${signal} again: it ends without waiting`)
+  yield* Effect.forkScoped(
+    Effect.andThen(Effect.flatMap(Deferred.await(second), hurry), lifecycle?.force ?? Effect.void)
+  )
   const exit = yield* Effect.raceFirst(
     Fiber.await(closing),
     Effect.as(hardStop(limits, Deferred.await(second)), undefined)
@@ -133,10 +136,11 @@ export const run = <A, E>(
     const building = yield* Effect.forkDetach(Layer.buildWithScope(layer, scope), { startImmediately: true })
     const failure = Effect.flatMap(
       Fiber.await(building),
-      (exit) => Exit.isSuccess(exit) ? Effect.never : Effect.as(Effect.logError("It cannot start.", exit.cause), true)
+      (exit) => Exit.isSuccess(exit) ? Effect.never : Effect.logError("It cannot start.", exit.cause)
     )
-    const startFailed = yield* Effect.raceFirst(failure, Effect.as(Deferred.await(first), false))
+    const signal = yield* Effect.raceFirst(failure, Deferred.await(first))
+    if (signal !== undefined) yield* Effect.logInfo(`${signal}: it ends`)
     const { failed, ...ending } = yield* end({ scope, building, lifecycleOf }, limits, second)
     const forcedBy = yield* Effect.when(Deferred.await(second), Deferred.isDone(second))
-    return codeOf({ ...ending, failed: failed || startFailed, second: Option.getOrUndefined(forcedBy) })
+    return codeOf({ ...ending, failed: failed || signal === undefined, second: Option.getOrUndefined(forcedBy) })
   }))
