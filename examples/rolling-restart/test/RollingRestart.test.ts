@@ -17,6 +17,6 @@ describe.skipIf(!TestPostgres.available)("a rolling restart", () => {
         assert.deepStrictEqual(failed, [])
         assert.deepStrictEqual(exitCodes, [0, 0])
         assert.isAbove(requests, 100)
-      }))
+      }), 90_000)
   })
 })

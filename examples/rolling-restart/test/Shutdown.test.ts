@@ -76,7 +76,7 @@ describe.skipIf(!TestPostgres.available)("a service that cannot end by itself", 
         // The session that nobody gave back, then the statement.
         assert.match(words, /postgres "orders": cut orders\.transaction .*, orders\.select /)
         assert.match(words, /websocket "feed": cut c1 /)
-      }))
+      }), 60_000)
 
     it.effect("ends soon after a second signal, and exits with 143", () =>
       Effect.gen(function*() {
@@ -84,6 +84,6 @@ describe.skipIf(!TestPostgres.available)("a service that cannot end by itself", 
         yield* terminate
         assert.strictEqual(yield* exitCode, 143)
         assert.match(lastWords(output), /forced/)
-      }))
+      }), 60_000)
   })
 })
