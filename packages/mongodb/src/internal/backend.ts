@@ -185,6 +185,12 @@ class Server {
     const client = new MongoClient(Redacted.value(this.settings.uri), this.settings.driver)
     this.monitor.attach(client, `${this.slots++}/`)
     this.clients.add(client)
+    // mongodb 7.8 keeps the topology of a first connect that failed, which is closed, for ever; whoever calls next gets
+    // another client.
+    client.once("topologyClosed", () => {
+      if (this.slot?.client === client) this.slot = undefined
+      Effect.runFork(this.close(client))
+    })
     return { client, calls: new Set<Call>() }
   }
 

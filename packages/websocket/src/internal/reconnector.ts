@@ -4,6 +4,7 @@
  * @internal
  */
 import type { EventHub } from "@breakwater/core/EventHub"
+import type { Holder } from "@breakwater/core/PoolError"
 import type { PoolEvent } from "@breakwater/core/PoolEvent"
 import type * as NodeWS from "@effect/platform-node/NodeWS"
 import * as Clock from "effect/Clock"
@@ -49,6 +50,8 @@ export class Reconnector {
   live: Channel | undefined
   lastError: WebSocketError | undefined
   draining = false
+  /** By whichever drain: who asks again hears of the same. */
+  readonly cutByDrain: Array<Holder> = []
   private readonly budget: Budget
   private readonly flushed = new Set<() => void>()
 
