@@ -11,6 +11,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as validate from "../internal/validate.ts"
 import { Gate, Turn } from "./internal/gate.ts"
+import { merge } from "./internal/merge.ts"
 import { type Call, fromStages, type Policy, type Stage } from "./internal/policy.ts"
 import type { Operation } from "./Operation.ts"
 import { type BulkheadFull, PolicyError } from "./PolicyError.ts"
@@ -114,7 +115,7 @@ const stage = (options: Options): Stage => {
       bulkhead: { running: permits.running, waiting: permits.waiters.size, permits: permits.permits }
     }),
     update: (changed: Settable) => {
-      const next = { ...given, ...changed }
+      const next = merge(given, changed)
       const replaced = settingsOf(next)
       return {
         apply: () => {

@@ -34,6 +34,7 @@ import * as Effect from "effect/Effect"
 import * as validate from "../internal/validate.ts"
 import { type Budget, budgetOf } from "./internal/budget.ts"
 import { Latencies } from "./internal/latencies.ts"
+import { merge } from "./internal/merge.ts"
 import { type AttemptOf, type Call, entering, fromStages, type Policy, type Stage } from "./internal/policy.ts"
 import { Race } from "./internal/race.ts"
 import type { Idempotent, Operation } from "./Operation.ts"
@@ -71,11 +72,26 @@ export interface Options {
   readonly classify?: Outcome.Classifier | undefined
 }
 
+/**
+ * What `Policy.update` may change. With another `extraLoad` the latencies measured and the balance of the budget are kept;
+ * a budget of its own earns by the new one from then on, one that was given has to be large enough for it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Settable = Pick<Options, "after" | "extraLoad" | "cancelLoser">
+
 interface Settings {
   readonly after: number | undefined
+  readonly extraLoad: number
+  readonly cancelLoser: boolean
+}
+
+/** What outlives a change of the settings. */
+interface State {
   readonly latencies: Latencies
   readonly budget: Budget
-  readonly cancelLoser: boolean
+  readonly ownsBudget: boolean
   readonly classify: Outcome.Classifier
 }
 
@@ -85,31 +101,42 @@ const SLOW_CALLS = 5
 const settingsOf = (options: Options): Settings => {
   const extraLoad = options.extraLoad ?? 0.05
   if (!(extraLoad > 0 && extraLoad < 1)) validate.refuse("extraLoad", extraLoad, "a number above 0 and below 1")
-  const budget = options.budget ?? RetryBudget.make({ share: extraLoad })
-  if (extraLoad > budget.share) {
+  const { budget } = options
+  if (budget !== undefined && extraLoad > budget.share) {
     validate.refuse("extraLoad", extraLoad, `at most the share of the budget, which is ${budget.share}`)
   }
   return {
     after: options.after === undefined ? undefined : validate.boundedMillis("after", options.after),
-    latencies: new Latencies(1 - extraLoad, SLOW_CALLS / extraLoad),
-    budget: budgetOf(budget),
-    cancelLoser: options.cancelLoser ?? false,
-    classify: options.classify ?? Outcome.fromExit
+    extraLoad,
+    cancelLoser: options.cancelLoser ?? false
   }
 }
+
+const stateOf = (options: Options, { extraLoad }: Settings): State => ({
+  latencies: new Latencies(1 - extraLoad, SLOW_CALLS / extraLoad),
+  budget: budgetOf(options.budget ?? RetryBudget.make({ share: extraLoad })),
+  ownsBudget: options.budget === undefined,
+  classify: options.classify ?? Outcome.fromExit
+})
+
+const limitOf = ({ after }: Settings): Duration.Duration | undefined =>
+  after === undefined ? undefined : Duration.millis(after)
 
 const first: AttemptOf = { attempt: 1, of: 2 }
 
 const skipped = (call: Call, why: HedgeSkipped["why"]): void =>
   call.record("hedgesSkipped", (common) => ({ ...common, _tag: "HedgeSkipped", why }))
 
-const stage = (settings: Settings): Stage => {
-  const { budget, latencies } = settings
+const stage = (options: Options): Stage => {
+  let given = options
+  let settings = settingsOf(options)
+  const state = stateOf(options, settings)
+  const { budget, classify, latencies } = state
   const enter = entering(first)
   // An error that is an answer shows the backend to be well, too.
   const earning = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.onExitPrimitive(effect, (exit) => {
-      if (settings.classify(exit)._tag === "Success") budget.earn()
+      if (classify(exit)._tag === "Success") budget.earn()
       return undefined
     })
   const measured = <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E, R> => {
@@ -122,7 +149,24 @@ const stage = (settings: Settings): Stage => {
   const delay = () => settings.after ?? latencies.percentile
   return {
     kind: "Hedge",
-    ...settings.after !== undefined && { limit: Duration.millis(settings.after) },
+    get limit() {
+      return limitOf(settings)
+    },
+    update: (changed: Settable) => {
+      const merged = merge(given, changed)
+      const replaced = settingsOf(merged)
+      return {
+        limit: limitOf(replaced),
+        apply: () => {
+          if (replaced.extraLoad !== settings.extraLoad) {
+            latencies.configure(1 - replaced.extraLoad, SLOW_CALLS / replaced.extraLoad)
+            if (state.ownsBudget) budget.configure({ share: replaced.extraLoad })
+          }
+          given = merged
+          settings = replaced
+        }
+      }
+    },
     around: <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call) =>
       Effect.withFiber((fiber) => {
         const nested = call.outerAttempt !== undefined
@@ -132,7 +176,8 @@ const stage = (settings: Settings): Stage => {
         }
         const after = delay()
         if (after === undefined) return earning(measured(effect, call))
-        return Effect.callback<A, E, R>((resume) => new Race(settings, call, effect, fiber, resume).start(after))
+        const race = { latencies, budget, classify, cancelLoser: settings.cancelLoser }
+        return Effect.callback<A, E, R>((resume) => new Race(race, call, effect, fiber, resume).start(after))
       }),
     snapshot: () => {
       const after = delay()
@@ -148,7 +193,7 @@ const stage = (settings: Settings): Stage => {
  * @since 0.1.0
  */
 export const make = (options: Options = {}): Policy<never, Idempotent, true> =>
-  fromStages("hedge", [stage(settingsOf(options))])
+  fromStages("hedge", [stage(options)])
 
 /**
  * Accepts every operation and decides at run time: one that is not idempotent is asked once (event `HedgeSkipped`).
@@ -158,4 +203,4 @@ export const make = (options: Options = {}): Policy<never, Idempotent, true> =>
  * @since 0.1.0
  */
 export const whenSafe = (options: Options = {}): Policy<never, Operation, true> =>
-  fromStages("hedge", [stage(settingsOf(options))])
+  fromStages("hedge", [stage(options)])

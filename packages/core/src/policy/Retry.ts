@@ -30,6 +30,7 @@ import { remainingMillis } from "../internal/ambientDeadline.ts"
 import * as validate from "../internal/validate.ts"
 import { AttemptTime } from "./internal/attemptTime.ts"
 import { type Budget, budgetOf } from "./internal/budget.ts"
+import { merge } from "./internal/merge.ts"
 import {
   type AttemptOf,
   type Call,
@@ -380,7 +381,7 @@ const stage = (initial: Settings, options: Options): Stage => {
       })
     },
     update: (changed: Settable) => {
-      const next = { ...given, ...changed }
+      const next = merge(given, changed)
       const replaced = { ...settingsOf(next, initial.mode), attemptTime, budget }
       return {
         apply: () => {

@@ -60,7 +60,7 @@ export interface Stage {
     | "Chaos"
     | "Recover"
   /** What time-bound stages are set to, for comparing them. */
-  readonly limit?: Duration.Duration
+  readonly limit?: Duration.Duration | undefined
   readonly around?: <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call) => Effect.Effect<A, E | PolicyError, R>
   readonly inside?: <A, E, R>(work: Effect.Effect<A, E, R>, call: Call) => Effect.Effect<A, E | PolicyError, R>
   readonly snapshot?: () => Gauges
@@ -80,7 +80,7 @@ export interface Stage {
  */
 export interface Change {
   /** What `limit` of the stage will be. */
-  readonly limit?: Duration.Duration
+  readonly limit?: Duration.Duration | undefined
   readonly apply: () => void
 }
 
@@ -199,7 +199,7 @@ const refuseNotLess = (
 export const refuseIdleLimits = (stages: ReadonlyArray<Pick<Stage, "kind" | "limit">>): void => {
   const deadline = ["deadline", limitsOf(stages, "Deadline")] as const
   const timeout = ["timeout", limitsOf(stages, "Timeout")] as const
-  const after = ["after", limitsOf(stages, "Hedge")] as const
+  const after = ["hedge.after", limitsOf(stages, "Hedge")] as const
   refuseNotLess(timeout, deadline)
   refuseNotLess(after, deadline)
   refuseNotLess(after, timeout)
