@@ -31,7 +31,8 @@ const ending = <A, E>(call: Effect.Effect<A, E>) =>
     return { after: Duration.toMillis(took), exit }
   })
 
-const hedge = (options: Hedge.Options = {}) => Policy.make({ hedge: { after: "100 millis", ...options } })
+const hedge = (options: Omit<Hedge.Options, "classify"> = {}) =>
+  Policy.make({ hedge: { after: "100 millis", ...options } })
 
 describe("Hedge", () => {
   it.effect("asks a second time when the first attempt is slow, and takes the answer that comes first", () =>

@@ -192,8 +192,7 @@ const stage = (options: Options): Stage => {
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options: Options = {}): Policy<never, Idempotent, true> =>
-  fromStages("hedge", [stage(options)])
+export const make = (options: Options = {}): Policy<never, Idempotent, true> => fromStages("hedge", [stage(options)])
 
 /**
  * Accepts every operation and decides at run time: one that is not idempotent is asked once (event `HedgeSkipped`).
@@ -202,5 +201,4 @@ export const make = (options: Options = {}): Policy<never, Idempotent, true> =>
  * @category constructors
  * @since 0.1.0
  */
-export const whenSafe = (options: Options = {}): Policy<never, Operation, true> =>
-  fromStages("hedge", [stage(options)])
+export const whenSafe = (options: Options = {}): Policy<never, Operation, true> => fromStages("hedge", [stage(options)])

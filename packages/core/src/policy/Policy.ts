@@ -72,18 +72,33 @@ export type { Update } from "./internal/update.ts"
 /**
  * Settings of `make`. What is left out is not done.
  *
+ * One name for each policy, in the order in which they are applied, outermost first: there are more than a handful, but a
+ * group around some of them would hide the order and be one word more wherever a policy is made. What a policy is set to is
+ * a group under its name.
+ *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface Options extends Groups {
   /** Names the policy in its events. Default: `"policy"`. */
   readonly name?: string | undefined
   /** Bounds the whole call: its waits, its attempts and the delays between them. */
   readonly deadline?: Duration.Input | undefined
-  /** Holds calls back while the backend accepts too few of them. */
-  readonly throttle?: Omit<Throttle.Options, "classify"> | undefined
   /** Bounds one attempt, from the moment its work begins. Shorter than `deadline`. */
   readonly timeout?: Duration.Input | undefined
+  /** How the exit of an attempt counts. Default: `Outcome.fromExit`. */
+  readonly classify?: Outcome.Classifier | undefined
+}
+
+/**
+ * The policies that are set by more than a time.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Groups {
+  /** Holds calls back while the backend accepts too few of them. */
+  readonly throttle?: Omit<Throttle.Options, "classify"> | undefined
   /** Repeats failed attempts where that is safe: see `Retry.whenSafe`. */
   readonly retry?: Omit<Retry.Options, "classify"> | undefined
   /** Asks a second time where the first attempt is slow: see `Hedge.whenSafe`. Not beside a retry. */
@@ -94,14 +109,12 @@ export interface Options {
   readonly breaker?: Omit<CircuitBreaker.Options, "classify"> | undefined
   /** Bounds how many attempts begin in a time. */
   readonly rateLimit?: RateLimit.Options | undefined
+  /** Bounds how many attempts run at once by what the backend bears. In place of a bulkhead. */
+  readonly adaptiveLimit?: Omit<AdaptiveLimit.Options, "classify"> | undefined
   /** Bounds how many attempts run at once. A pooled backend needs none: its pool does. */
   readonly bulkhead?: Bulkhead.Options | undefined
   /** Breaks attempts on purpose, for tests. */
   readonly chaos?: Chaos.Options | undefined
-  /** Bounds the same by what the backend bears. In place of a bulkhead. */
-  readonly adaptiveLimit?: Omit<AdaptiveLimit.Options, "classify"> | undefined
-  /** How the exit of an attempt counts. Default: `Outcome.fromExit`. */
-  readonly classify?: Outcome.Classifier | undefined
 }
 
 type Known<T, Shape> = { readonly [K in keyof T]: K extends keyof Shape ? unknown : never }
@@ -115,8 +128,10 @@ type Always<O extends Options, K extends keyof Options> = IsSet<O, K> extends tr
   : false
 
 // The settings, or why there must be none.
-type KnownHedge<O extends Options> = RepeatsOnce<Always<O, "retry">, Always<O, "hedge">> extends
-  infer Why extends string ? Why : Known<O["hedge"], Hedge.Options>
+type KnownGroup<O extends Options, K extends keyof Groups> = K extends "hedge"
+  ? RepeatsOnce<Always<O, "retry">, Always<O, "hedge">> extends infer Why extends string ? Why
+  : Known<O[K], NonNullable<Groups[K]>>
+  : Known<O[K], NonNullable<Groups[K]>>
 
 /**
  * Refuses settings that do not exist, a misspelt one for instance.
@@ -124,16 +139,20 @@ type KnownHedge<O extends Options> = RepeatsOnce<Always<O, "retry">, Always<O, "
  * @category models
  * @since 0.1.0
  */
-export type KnownOptions<O extends Options> = Known<O, Options> & {
-  readonly retry?: Known<O["retry"], Retry.Options> | undefined
-  readonly hedge?: KnownHedge<O> | undefined
-  readonly recover?: Known<O["recover"], Recover.Options> | undefined
-  readonly breaker?: Known<O["breaker"], CircuitBreaker.Options> | undefined
-  readonly bulkhead?: Known<O["bulkhead"], Bulkhead.Options> | undefined
-  readonly chaos?: Known<O["chaos"], Chaos.Options> | undefined
-  readonly adaptiveLimit?: Known<O["adaptiveLimit"], AdaptiveLimit.Options> | undefined
-  readonly throttle?: Known<O["throttle"], Throttle.Options> | undefined
-  readonly rateLimit?: Known<O["rateLimit"], RateLimit.Options> | undefined
+export type KnownOptions<O extends Options> =
+  & Known<O, Options>
+  & { readonly [K in keyof Groups]?: KnownGroup<O, K> | undefined }
+
+/** What each policy may fail with of its own. */
+interface Reasons {
+  readonly deadline: DeadlineExceeded
+  readonly throttle: Throttled
+  readonly timeout: AttemptTimeout
+  readonly breaker: CircuitOpen
+  readonly rateLimit: RateLimited
+  readonly adaptiveLimit: LimitExceeded
+  readonly bulkhead: BulkheadFull
+  readonly chaos: FaultInjected
 }
 
 /**
@@ -142,15 +161,9 @@ export type KnownOptions<O extends Options> = Known<O, Options> & {
  * @category models
  * @since 0.1.0
  */
-export type ErrorOf<O extends Options> =
-  | (IsSet<O, "deadline"> extends true ? PolicyError<DeadlineExceeded> : never)
-  | (IsSet<O, "timeout"> extends true ? PolicyError<AttemptTimeout> : never)
-  | (IsSet<O, "breaker"> extends true ? PolicyError<CircuitOpen> : never)
-  | (IsSet<O, "bulkhead"> extends true ? PolicyError<BulkheadFull> : never)
-  | (IsSet<O, "chaos"> extends true ? PolicyError<FaultInjected> : never)
-  | (IsSet<O, "adaptiveLimit"> extends true ? PolicyError<LimitExceeded> : never)
-  | (IsSet<O, "throttle"> extends true ? PolicyError<Throttled> : never)
-  | (IsSet<O, "rateLimit"> extends true ? PolicyError<RateLimited> : never)
+export type ErrorOf<O extends Options> = {
+  readonly [K in keyof Reasons]: IsSet<O, K> extends true ? PolicyError<Reasons[K]> : never
+}[keyof Reasons]
 
 /**
  * Whether a policy with these settings may run a call more than once.
@@ -270,10 +283,13 @@ export const make = <const O extends Options>(
 }
 
 /**
- * Assembles a policy from settings of the program and those that an operator gives, which win: `<prefix>_DEADLINE`,
- * `_TIMEOUT` (durations, such as `5 seconds`), `_RETRY_TIMES`, `_BREAKER_WINDOW`, `_BREAKER_MINIMUM_CALLS`,
- * `_BREAKER_FAILURE_RATE`, `_BREAKER_OPEN_FOR`, `_BREAKER_HALF_OPEN_CALLS`, `_BREAKER_MODE`. A part begins to exist with its
- * first setting. The prefix is `POLICY` unless given.
+ * Assembles a policy from settings of the program and those that an operator gives, which win. A setting is read from the path
+ * of its option: `breaker.openFor` from `<prefix>_BREAKER_OPEN_FOR`, `adaptiveLimit.limit.max` from
+ * `<prefix>_ADAPTIVE_LIMIT_LIMIT_MAX`, a duration as `5 seconds`. A part begins to exist with its first setting. The prefix is
+ * `POLICY` unless given.
+ *
+ * Read is what can be written down: neither functions nor a shared budget, and a window by time only from the program.
+ * In place of a schedule `_RETRY_BASE` and `_RETRY_CAP` set the bounds of `Retry.fullJitter`.
  *
  * What is malformed, out of range or does not go together fails as a `ConfigError`.
  *
@@ -286,7 +302,7 @@ export const fromConfig = (
 ): Effect.Effect<Policy<ErrorOf<Options>, Operation, true>, Config.ConfigError> =>
   Effect.flatMap(settings(prefix, defaults), (options) =>
     Effect.try({
-      try: () => make(options),
+      try: () => make(options()),
       catch: (refused) => new Config.ConfigError(new ConfigProvider.SourceError({ message: String(refused) }))
     }))
 
@@ -392,9 +408,9 @@ export const detached = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A
   self.pipe(Effect.provideService(AmbientDeadline, Infinity), Effect.provideService(RetryScope, undefined))
 
 /**
- * Changes settings while calls are under way, without dropping them or what the policy knows: a breaker keeps its window, a
- * retry its budget. A call that has begun keeps its times. What the policy shares with others that it is composed with
- * changes for them too.
+ * Changes settings while calls are under way, without dropping them or what the policy knows: a breaker and a throttle keep
+ * their windows, a retry and a hedge their budgets, limits who runs and who waits. A call that has begun keeps its times. What
+ * the policy shares with others that it is composed with changes for them too.
  *
  * Nothing changes where anything is refused: it throws a `RangeError` for an option out of range, for one of a part that
  * the policy was made without, and for times that do not go together.
