@@ -13,7 +13,7 @@ type Reader<A> = (name: string) => Config.Config<A>
 
 /** How the settings of `T` are read, those that can be written down. */
 type Readers<T> = { readonly [K in keyof T]?: ReaderOf<Exclude<T[K], undefined>> }
-type ReaderOf<A> = Reader<A> | Readers<A>
+type ReaderOf<A> = Reader<A> | (A extends object ? Readers<A> : never)
 
 const oneOf = <const L extends ReadonlyArray<string>>(...literals: L): Reader<L[number]> => (name) =>
   Config.Literals(literals, name)
