@@ -11,7 +11,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as validate from "../internal/validate.ts"
 import { Gate, Turn } from "./internal/gate.ts"
-import { merge } from "./internal/merge.ts"
+import { type Changes, merge } from "./internal/merge.ts"
 import { type Call, fromStages, type Policy, type Stage } from "./internal/policy.ts"
 import type { Operation } from "./Operation.ts"
 import { type BulkheadFull, PolicyError } from "./PolicyError.ts"
@@ -48,7 +48,7 @@ export interface Options {
  * @category models
  * @since 0.1.0
  */
-export type Settable = Partial<Options>
+export type Settable = Changes<Options>
 
 interface Settings {
   readonly permits: number

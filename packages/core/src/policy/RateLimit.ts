@@ -18,7 +18,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { remainingMillis } from "../internal/ambientDeadline.ts"
 import * as validate from "../internal/validate.ts"
-import { merge } from "./internal/merge.ts"
+import { type Changes, merge } from "./internal/merge.ts"
 import { type Call, type Change, fromStages, type Policy, type Stage } from "./internal/policy.ts"
 import { type Bucket, type Rate, RateState } from "./internal/rateState.ts"
 import type { Operation } from "./Operation.ts"
@@ -55,7 +55,7 @@ export interface Options {
  * @category models
  * @since 0.1.0
  */
-export type Settable = Partial<Omit<Options, "perKey">>
+export type Settable = Changes<Omit<Options, "perKey">>
 
 interface Settings {
   readonly rate: Rate

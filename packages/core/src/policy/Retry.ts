@@ -30,7 +30,7 @@ import { remainingMillis } from "../internal/ambientDeadline.ts"
 import * as validate from "../internal/validate.ts"
 import { AttemptTime } from "./internal/attemptTime.ts"
 import { type Budget, budgetOf } from "./internal/budget.ts"
-import { merge } from "./internal/merge.ts"
+import { type Changes, merge } from "./internal/merge.ts"
 import {
   type AttemptOf,
   type Call,
@@ -76,7 +76,7 @@ export interface Options {
  * @category models
  * @since 0.1.0
  */
-export type Settable = Partial<Pick<Options, "times" | "schedule" | "maxRetryAfter">>
+export type Settable = Changes<Pick<Options, "times" | "schedule" | "maxRetryAfter">>
 
 const boundsOf = (options: {
   readonly base?: Duration.Input | undefined
