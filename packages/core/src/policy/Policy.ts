@@ -117,7 +117,12 @@ export interface Groups {
   readonly chaos?: Chaos.Options | undefined
 }
 
-type Known<T, Shape> = { readonly [K in keyof T]: K extends keyof Shape ? unknown : never }
+/** What a setting would have to be that does not exist: its name may be misspelt. */
+interface NoSuchSetting {
+  readonly "there is no setting of this name": never
+}
+
+type Known<T, Shape> = { readonly [K in keyof T]: K extends keyof Shape ? unknown : NoSuchSetting }
 
 type IsSet<O extends Options, K extends keyof Options> = K extends keyof O ? [O[K]] extends [undefined] ? false : true
   : false
@@ -139,9 +144,11 @@ type KnownGroup<O extends Options, K extends keyof Groups> = K extends "hedge"
  * @category models
  * @since 0.1.0
  */
-export type KnownOptions<O extends Options> =
-  & Known<O, Options>
-  & { readonly [K in keyof Groups]?: KnownGroup<O, K> | undefined }
+export type KnownOptions<O extends Options> = {
+  readonly [K in keyof O]: K extends keyof Groups ? KnownGroup<O, K> | undefined
+    : K extends keyof Options ? unknown
+    : NoSuchSetting
+}
 
 /** What each policy may fail with of its own. */
 interface Reasons {
