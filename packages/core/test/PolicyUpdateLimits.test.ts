@@ -271,6 +271,23 @@ describe("update of a chaos", () => {
       Policy.update(policy, { chaos: { error } })
       assert.deepStrictEqual([...before, ...yield* faults(policy, 12)], expected)
     }))
+
+  it.effect("keeps the faults that it does not name", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ chaos: { seed: 1 } })
+      Policy.update(policy, { chaos: { error: { share: 0.6 } } })
+      Policy.update(policy, { chaos: { latency: { share: 0.4, by: "1 second" } } })
+      const ends = yield* Effect.forEach(Array.from({ length: 20 }), () =>
+        ending(Policy.apply(Effect.void, policy, read())))
+      assert.sameMembers(
+        Array.from(
+          new Set(ends.map(({ after, exit }) =>
+            `${exit._tag} after ${after}`
+          ))
+        ),
+        ["Failure after 0", "Success after 1000"]
+      )
+    }))
 })
 
 describe("update of a recovery", () => {

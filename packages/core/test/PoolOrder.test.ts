@@ -201,12 +201,17 @@ describe("a recovery in a retry around a pool", () => {
     Effect.gen(function*() {
       const { call, pool, server } = yield* pooled({ size: { max: 10 } })
       let clears = 0
-      const clear = Effect.andThen(Effect.sync(() => clears++), Pool.clear(pool))
+      const clear = Effect.sync(() => clears++).pipe(Effect.andThen(Effect.sleep(20)), Effect.andThen(Pool.clear(pool)))
       const policy = Policy.make({
         retry: { times: 2 },
         recover: { when: (error) => error instanceof Dead, clear }
       })
-      const ask = (connection: Connection) => Effect.andThen(Effect.sleep(5), server.ping(connection))
+      // As a backend does: a connection that turns out to be dead is not given back.
+      const ask = (connection: Connection) =>
+        Effect.sleep(5).pipe(
+          Effect.andThen(server.ping(connection)),
+          Effect.onError(() => Pool.invalidate(pool, connection))
+        )
       const hundred = Effect.gen(function*() {
         const fibers = yield* Effect.forEach(Array.from({ length: 100 }), () => begin(call(policy, ask)))
         yield* TestClock.adjust("1 minute")
