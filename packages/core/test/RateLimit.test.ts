@@ -148,6 +148,20 @@ describe("the rate limit", () => {
       assert.strictEqual((yield* Effect.flip(run(policy, Effect.void, "f"))).reason._tag, "RateLimited")
     }))
 
+  it.effect("forgets idle keys though there is room for more, once there are twice as many as were in use", () =>
+    Effect.gen(function*() {
+      const policy = RateLimit.make({ limit: 1, maxWait: 0, perKey: {} })
+      for (let n = 0; n < 100; n++) yield* run(policy, Effect.void, `old ${n}`)
+      assert.strictEqual(stateOf(policy).keys, 100)
+      yield* TestClock.adjust("2 seconds")
+      yield* run(policy, Effect.void, "new")
+      assert.strictEqual(stateOf(policy).keys, 1)
+      // Those in use are kept, whether many or few.
+      for (let n = 0; n < 300; n++) yield* run(policy, Effect.void, `busy ${n}`)
+      assert.strictEqual(stateOf(policy).keys, 301)
+      assert.strictEqual((yield* Effect.flip(run(policy, Effect.void, "busy 0"))).reason._tag, "RateLimited")
+    }))
+
   it.effect("keeps a key for which somebody waits", () =>
     Effect.gen(function*() {
       const policy = RateLimit.make({ limit: 1, maxWait: "1 minute", perKey: { max: 1 } })
