@@ -29,6 +29,7 @@
  *
  * @since 0.1.0
  */
+import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as validate from "../internal/validate.ts"
@@ -105,7 +106,7 @@ const skipped = (call: Call, why: HedgeSkipped["why"]): void =>
 
 const stage = (settings: Settings): Stage => {
   const { budget, latencies } = settings
-  const enter = entering(first)
+  const enter = entering()
   // An error that is an answer shows the backend to be well, too.
   const earning = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.onExitPrimitive(effect, (exit) => {
@@ -115,7 +116,7 @@ const stage = (settings: Settings): Stage => {
   const measured = <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E, R> => {
     const begunAt = call.now()
     return Effect.tap(
-      Effect.updateContext(effect, enter),
+      Effect.updateContext(effect, (context: Context.Context<R>) => enter(context, first)),
       () => Effect.sync(() => latencies.record(call.now() - begunAt))
     )
   }

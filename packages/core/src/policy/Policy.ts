@@ -321,13 +321,28 @@ const begun = <A, E, R>(call: Call, work: Effect.Effect<A, E, R>): Effect.Effect
     return work
   })
 
-const attemptOf =
-  (policy: PolicyImpl, call: Call): Attempt<PolicyError> =>
-  <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | PolicyError, R> => {
-    let effect: Effect.Effect<A, E | PolicyError, R> = work
-    for (const inside of policy.insides) effect = inside(effect, call)
-    return begun(call, effect)
-  }
+const attempted = <A, E, R>(
+  policy: PolicyImpl,
+  work: Effect.Effect<A, E, R>,
+  call: Call
+): Effect.Effect<A, E | PolicyError, R> => {
+  let effect: Effect.Effect<A, E | PolicyError, R> = work
+  for (const inside of policy.insides) effect = inside(effect, call)
+  return policy.tellsSent ? begun(call, effect) : effect
+}
+
+const guardedBy = <A, E, R>(
+  { layers }: PolicyImpl,
+  work: Effect.Effect<A, E, R>,
+  call: Call
+): Effect.Effect<A, E | PolicyError, R> => {
+  const last = layers.length - 1
+  if (last < 0) return work
+  let effect: Effect.Effect<A, E | PolicyError, R> = work
+  for (let n = 0; n < last; n++) effect = layers[n]!.around(effect, call)
+  const outermost = layers[last]!
+  return (outermost.now ?? outermost.around)(effect, call)
+}
 
 /**
  * Applies a policy to one call. What stands around `attempt` in the call, such as a borrow, is bounded by the deadline
@@ -349,10 +364,10 @@ export const run = <E, Op extends Operation, Repeats extends boolean, Given exte
   return Effect.withFiber((fiber) => {
     const state = new Call(impl, operation, fiber)
     impl.counts.calls++
+    const attempt = <A, E, R>(work: Effect.Effect<A, E, R>) => attempted(impl, work, state)
     // Stages are typed by what any of them fails with, a policy by what its own do.
-    const work = call(attemptOf(impl, state) as Attempt<WithinAttempt<E>>)
-    let effect: Effect.Effect<A, E2 | PolicyError, R> = call.length === 0 ? begun(state, work) : work
-    for (const around of impl.arounds) effect = around(effect, state)
+    const work = call(attempt as Attempt<WithinAttempt<E>>)
+    const effect = guardedBy(impl, call.length === 0 && impl.tellsSent ? begun(state, work) : work, state)
     // As above.
     return effect as Effect.Effect<A, E2 | AroundAttempts<E>, R>
   })
@@ -376,9 +391,16 @@ export const apply: {
   ): Effect.Effect<A, E2 | E, R>
 } = dual(
   3,
-  <A, E2, R, E>(self: Effect.Effect<A, E2, R>, policy: Policy<E>, operation: Operation): Effect.Effect<A, E2 | E, R> =>
-    // The errors within an attempt and those around it are together all of E, which types cannot work out.
-    run(policy, operation, (attempt) => attempt(self)) as Effect.Effect<A, E2 | E, R>
+  <A, E2, R, E>(self: Effect.Effect<A, E2, R>, policy: Policy<E>, operation: Operation): Effect.Effect<A, E2 | E, R> => {
+    const impl = implOf(policy)
+    if (impl.stages.length === 0) return self
+    return Effect.withFiber((fiber) => {
+      const state = new Call(impl, operation, fiber)
+      impl.counts.calls++
+      // Stages are typed by what any of them fails with, a policy by what its own do.
+      return guardedBy(impl, attempted(impl, self, state), state) as Effect.Effect<A, E2 | E, R>
+    })
+  }
 )
 
 /**

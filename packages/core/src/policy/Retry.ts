@@ -30,13 +30,13 @@ import { remainingMillis } from "../internal/ambientDeadline.ts"
 import * as validate from "../internal/validate.ts"
 import { AttemptTime } from "./internal/attemptTime.ts"
 import { type Budget, budgetOf } from "./internal/budget.ts"
+import type { Guard, Pass } from "./internal/layers.ts"
 import {
   type AttemptOf,
   type Call,
   entering,
   fromStages,
   type Policy,
-  RetryScope,
   type Stage
 } from "./internal/policy.ts"
 import type { Idempotent, Operation } from "./Operation.ts"
@@ -299,38 +299,64 @@ const withAttempts = <E>(call: Call, made: number, of: number, cause: Cause.Caus
   return Cause.annotate(cause, Context.make(AttemptsMade, { made, of, elapsed }), { overwrite: true })
 }
 
+/** What an attempt failed with, and how that counts. */
+interface Verdict {
+  readonly error: unknown
+  readonly outcome: Outcome.Outcome
+}
+
+// How a failed attempt counts, or nothing where it failed by a bug or an interruption.
+const judge = <E>(settings: Settings, call: Call, cause: Cause.Cause<E>): Verdict | undefined => {
+  const failure = errorOf(cause)
+  if (failure === undefined) return undefined
+  const { error } = failure
+  const outcome = settings.classify(Exit.failCause(cause))
+  call.attemptFailed(error, outcome)
+  if (outcome._tag === "Success") settings.budget.earn()
+  return { error, outcome }
+}
+
 const repeat = Effect.fnUntraced(function*<A, E, R>(
   settings: Settings,
   effect: Effect.Effect<A, E, R>,
   call: Call,
-  firstCause: Cause.Cause<E>
+  firstCause: Cause.Cause<E>,
+  first: Verdict
 ) {
   const of = settings.times + 1
   call.startedAt ??= call.now()
   const step = yield* Schedule.toStep(settings.schedule)
   let cause = firstCause
-  for (let attempt = 1;; attempt++) {
-    const failure = errorOf(cause)
-    if (failure === undefined) return yield* Effect.failCause(cause)
-    const outcome = settings.classify(Exit.failCause(cause))
-    call.attemptFailed(failure.error, outcome)
-    if (outcome._tag === "Success") settings.budget.earn()
+  let verdict: Verdict | undefined = first
+  for (let attempt = 1; verdict !== undefined; attempt++) {
+    const { error, outcome } = verdict
     // A refusal on our own side never reached the backend.
     if (attempt > 1 && outcome._tag === "Ignored" && outcome.sent === "no") settings.budget.refund()
-    const again = yield* waitForNext(settings, step, call, { attempt, of, cause: failure.error }, outcome)
+    const again = yield* waitForNext(settings, step, call, { attempt, of, cause: error }, outcome)
     if (!again) return yield* Effect.failCause(withAttempts(call, attempt, of, cause))
     call.attempts++
+    call.scope = { attempt: attempt + 1, of }
     call.policy.counts.repeats++
-    const begunAt = call.now()
-    const exit = yield* Effect.exit(Effect.provideService(effect, RetryScope, { attempt: attempt + 1, of }))
-    if (exit._tag === "Success") {
-      settings.attemptTime.record(call.now() - begunAt)
-      settings.budget.earn()
-      return exit.value
-    }
+    const exit = yield* Effect.exit(effect)
+    if (exit._tag === "Success") return exit.value
     cause = exit.cause
+    verdict = judge(settings, call, cause)
   }
+  return yield* Effect.failCause(cause)
 })
+
+const isRepeatable = ({ outcome }: Verdict): boolean => outcome._tag !== "Success" && outcome._tag !== "Ignored"
+
+const afterFirst = <A, E, R>(
+  settings: Settings,
+  effect: Effect.Effect<A, E, R>,
+  call: Call,
+  cause: Cause.Cause<E>
+): Effect.Effect<A, E, R> => {
+  const verdict = judge(settings, call, cause)
+  if (verdict === undefined || !isRepeatable(verdict)) return Effect.failCause(cause)
+  return repeat(settings, effect, call, cause, verdict)
+}
 
 // A failure that this retry would have repeated, had not one further out the right to.
 const leaveToOuter = <E>(
@@ -339,46 +365,56 @@ const leaveToOuter = <E>(
   cause: Cause.Cause<E>,
   outer: AttemptOf
 ): Effect.Effect<never, E> => {
-  const failure = errorOf(cause)
-  if (failure === undefined) return Effect.failCause(cause)
-  const outcome = settings.classify(Exit.failCause(cause))
-  call.attemptFailed(failure.error, outcome)
-  if (outcome._tag === "Success") settings.budget.earn()
+  const verdict = judge(settings, call, cause)
+  if (verdict === undefined) return Effect.failCause(cause)
+  const { error, outcome } = verdict
   if (outcome._tag === "Success" || outcome._tag === "Ignored") return Effect.failCause(cause)
-  const why = whyNot(settings, call.operation, outcome) ?? "Nested"
-  skipped(call, { ...outer, cause: failure.error }, why)
+  skipped(call, { ...outer, cause: error }, whyNot(settings, call.operation, outcome) ?? "Nested")
   return Effect.failCause(cause)
+}
+
+/** Hears of the attempts that succeed, and says which they are. */
+const attempts = ({ attemptTime, budget }: Settings): Guard => {
+  const enter = entering()
+  const earning: Pass = {
+    leave: (exit) => {
+      if (exit._tag === "Success") budget.earn()
+      return undefined
+    }
+  }
+  const measuring = (begunAt: number): Pass => ({
+    leave: (exit, call) => {
+      if (exit._tag === "Success") attemptTime.record(call.now() - begunAt)
+      return earning.leave(exit, call)
+    }
+  })
+  return {
+    admit: (passage) => {
+      const { call } = passage
+      const { scope } = call
+      if (scope !== undefined) passage.provide(enter(passage.context, scope))
+      const isMeasured = scope !== undefined && (scope.attempt > 1 || attemptTime.isDue())
+      passage.hold(isMeasured ? measuring(call.now()) : earning)
+      return undefined
+    }
+  }
 }
 
 const stage = (initial: Settings, options: Options): Stage => {
   let settings = initial
   let given = options
-  let enter = entering({ attempt: 1, of: settings.times + 1 })
+  let first: AttemptOf = { attempt: 1, of: settings.times + 1 }
   const { attemptTime, budget } = settings
-  const earned = <A>(value: A): Exit.Exit<A> => {
-    budget.earn()
-    return Exit.succeed(value)
-  }
-  const measured = (call: Call): typeof earned => {
-    const begunAt = call.startedAt ?? call.now()
-    return (value) => {
-      attemptTime.record(call.now() - begunAt)
-      return earned(value)
-    }
-  }
   return {
     kind: "Retry",
     around: (effect, call) => {
+      const begun = settings
       const outer = call.outerAttempt
-      if (outer !== undefined) {
-        const onFailure = <E>(cause: Cause.Cause<E>) => leaveToOuter(settings, call, cause, outer)
-        return Effect.matchCauseEffect(effect, { onSuccess: earned, onFailure })
-      }
-      return Effect.matchCauseEffect(Effect.updateContext(effect, enter), {
-        onSuccess: attemptTime.isDue() ? measured(call) : earned,
-        onFailure: (cause) => repeat(settings, effect, call, cause)
-      })
+      if (outer !== undefined) return Effect.catchCause(effect, (cause) => leaveToOuter(begun, call, cause, outer))
+      call.scope = first
+      return Effect.catchCause(effect, (cause) => afterFirst(begun, effect, call, cause))
     },
+    guard: attempts(settings),
     update: (changed: Settable) => {
       const next = { ...given, ...changed }
       const replaced = { ...settingsOf(next, initial.mode), attemptTime, budget }
@@ -386,7 +422,7 @@ const stage = (initial: Settings, options: Options): Stage => {
         apply: () => {
           given = next
           settings = replaced
-          enter = entering({ attempt: 1, of: settings.times + 1 })
+          first = { attempt: 1, of: settings.times + 1 }
         }
       }
     },
