@@ -35,10 +35,12 @@ import * as Effect from "effect/Effect"
 import * as validate from "../internal/validate.ts"
 import { type Budget, budgetOf } from "./internal/budget.ts"
 import { Latencies } from "./internal/latencies.ts"
+import { anew, layered } from "./internal/layers.ts"
 import { type AttemptOf, type Call, entering, fromStages, type Policy, type Stage } from "./internal/policy.ts"
 import { Race } from "./internal/race.ts"
 import type { Idempotent, Operation } from "./Operation.ts"
 import * as Outcome from "./Outcome.ts"
+import type { PolicyError } from "./PolicyError.ts"
 import type { HedgeSkipped } from "./PolicyEvent.ts"
 import * as RetryBudget from "./RetryBudget.ts"
 
@@ -124,16 +126,19 @@ const stage = (settings: Settings): Stage => {
   return {
     kind: "Hedge",
     ...settings.after !== undefined && { limit: Duration.millis(settings.after) },
-    around: <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call) =>
+    repeat: <A, E, R>(work: Effect.Effect<A, E, R>, depth: number, call: Call) =>
       Effect.withFiber((fiber) => {
         const nested = call.outerAttempt !== undefined
         if (nested || !call.operation.idempotent) {
           skipped(call, nested ? "Nested" : "NotIdempotent")
-          return earning(effect)
+          return earning(layered(work, depth, call))
         }
         const after = delay()
-        if (after === undefined) return earning(measured(effect, call))
-        return Effect.callback<A, E, R>((resume) => new Race(settings, call, effect, fiber, resume).start(after))
+        if (after === undefined) return earning(measured(layered(work, depth, call), call))
+        const effect = anew(work, depth, call)
+        return Effect.callback<A, E | PolicyError, R>((resume) =>
+          new Race(settings, call, effect, fiber, resume).start(after)
+        )
       }),
     snapshot: () => {
       const after = delay()

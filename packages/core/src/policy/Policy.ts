@@ -41,6 +41,7 @@ import * as CircuitBreaker from "./CircuitBreaker.ts"
 import * as Deadline from "./Deadline.ts"
 import * as Hedge from "./Hedge.ts"
 import { settings } from "./internal/config.ts"
+import { layered } from "./internal/layers.ts"
 import { Call, fromStages, implOf, type Policy, type PolicyImpl, RetryScope, TypeId } from "./internal/policy.ts"
 import { type Snapshot, snapshotOf } from "./internal/snapshot.ts"
 import { type Update, update as applyUpdate } from "./internal/update.ts"
@@ -321,28 +322,25 @@ const begun = <A, E, R>(call: Call, work: Effect.Effect<A, E, R>): Effect.Effect
     return work
   })
 
-const attempted = <A, E, R>(
-  policy: PolicyImpl,
-  work: Effect.Effect<A, E, R>,
-  call: Call
-): Effect.Effect<A, E | PolicyError, R> => {
-  let effect: Effect.Effect<A, E | PolicyError, R> = work
-  for (const inside of policy.insides) effect = inside(effect, call)
-  return policy.tellsSent ? begun(call, effect) : effect
-}
+/** Begins a call. */
+const running = <A, E, R>(
+  impl: PolicyImpl,
+  operation: Operation,
+  work: (call: Call) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | PolicyError, R> =>
+  Effect.withFiber((fiber) => {
+    const call = new Call(impl, operation, fiber)
+    impl.counts.calls++
+    return layered(work(call), impl.layers.length, call)
+  })
 
-const guardedBy = <A, E, R>(
-  { layers }: PolicyImpl,
-  work: Effect.Effect<A, E, R>,
-  call: Call
-): Effect.Effect<A, E | PolicyError, R> => {
-  const last = layers.length - 1
-  if (last < 0) return work
-  let effect: Effect.Effect<A, E | PolicyError, R> = work
-  for (let n = 0; n < last; n++) effect = layers[n]!.around(effect, call)
-  const outermost = layers[last]!
-  return (outermost.now ?? outermost.around)(effect, call)
-}
+const attemptOf =
+  (policy: PolicyImpl, call: Call): Attempt<PolicyError> =>
+  <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | PolicyError, R> => {
+    let effect: Effect.Effect<A, E | PolicyError, R> = work
+    for (const inside of policy.insides) effect = inside(effect, call)
+    return policy.tellsSent ? begun(call, effect) : effect
+  }
 
 /**
  * Applies a policy to one call. What stands around `attempt` in the call, such as a borrow, is bounded by the deadline
@@ -361,16 +359,13 @@ export const run = <E, Op extends Operation, Repeats extends boolean, Given exte
 ): Effect.Effect<A, E2 | AroundAttempts<E>, R> => {
   const impl = implOf(policy)
   if (impl.stages.length === 0) return call(identity)
-  return Effect.withFiber((fiber) => {
-    const state = new Call(impl, operation, fiber)
-    impl.counts.calls++
-    const attempt = <A, E, R>(work: Effect.Effect<A, E, R>) => attempted(impl, work, state)
+  const effect = running(impl, operation, (state) => {
     // Stages are typed by what any of them fails with, a policy by what its own do.
-    const work = call(attempt as Attempt<WithinAttempt<E>>)
-    const effect = guardedBy(impl, call.length === 0 && impl.tellsSent ? begun(state, work) : work, state)
-    // As above.
-    return effect as Effect.Effect<A, E2 | AroundAttempts<E>, R>
+    const work = call(attemptOf(impl, state) as Attempt<WithinAttempt<E>>)
+    return call.length === 0 && impl.tellsSent ? begun(state, work) : work
   })
+  // As above.
+  return effect as Effect.Effect<A, E2 | AroundAttempts<E>, R>
 }
 
 /**
@@ -391,15 +386,16 @@ export const apply: {
   ): Effect.Effect<A, E2 | E, R>
 } = dual(
   3,
-  <A, E2, R, E>(self: Effect.Effect<A, E2, R>, policy: Policy<E>, operation: Operation): Effect.Effect<A, E2 | E, R> => {
+  <A, E2, R, E>(
+    self: Effect.Effect<A, E2, R>,
+    policy: Policy<E>,
+    operation: Operation
+  ): Effect.Effect<A, E2 | E, R> => {
     const impl = implOf(policy)
     if (impl.stages.length === 0) return self
-    return Effect.withFiber((fiber) => {
-      const state = new Call(impl, operation, fiber)
-      impl.counts.calls++
-      // Stages are typed by what any of them fails with, a policy by what its own do.
-      return guardedBy(impl, attempted(impl, self, state), state) as Effect.Effect<A, E2 | E, R>
-    })
+    const effect = running(impl, operation, (call) => attemptOf(impl, call)(self))
+    // Stages are typed by what any of them fails with, a policy by what its own do.
+    return effect as Effect.Effect<A, E2 | E, R>
   }
 )
 

@@ -30,15 +30,8 @@ import { remainingMillis } from "../internal/ambientDeadline.ts"
 import * as validate from "../internal/validate.ts"
 import { AttemptTime } from "./internal/attemptTime.ts"
 import { type Budget, budgetOf } from "./internal/budget.ts"
-import type { Guard, Pass } from "./internal/layers.ts"
-import {
-  type AttemptOf,
-  type Call,
-  entering,
-  fromStages,
-  type Policy,
-  type Stage
-} from "./internal/policy.ts"
+import { anew, type Guard, layered, type Pass } from "./internal/layers.ts"
+import { type AttemptOf, type Call, entering, fromStages, type Policy, type Stage } from "./internal/policy.ts"
 import type { Idempotent, Operation } from "./Operation.ts"
 import * as Outcome from "./Outcome.ts"
 import type { RetriesExhausted, RetrySkipped } from "./PolicyEvent.ts"
@@ -345,30 +338,21 @@ const repeat = Effect.fnUntraced(function*<A, E, R>(
   return yield* Effect.failCause(cause)
 })
 
-const isRepeatable = ({ outcome }: Verdict): boolean => outcome._tag !== "Success" && outcome._tag !== "Ignored"
-
-const afterFirst = <A, E, R>(
-  settings: Settings,
-  effect: Effect.Effect<A, E, R>,
-  call: Call,
-  cause: Cause.Cause<E>
-): Effect.Effect<A, E, R> => {
-  const verdict = judge(settings, call, cause)
-  if (verdict === undefined || !isRepeatable(verdict)) return Effect.failCause(cause)
-  return repeat(settings, effect, call, cause, verdict)
+interface Repeatable extends Verdict {
+  readonly outcome: Outcome.Failure | Outcome.Overload
 }
+
+const isRepeatable = (verdict: Verdict): verdict is Repeatable =>
+  verdict.outcome._tag !== "Success" && verdict.outcome._tag !== "Ignored"
 
 // A failure that this retry would have repeated, had not one further out the right to.
 const leaveToOuter = <E>(
   settings: Settings,
   call: Call,
   cause: Cause.Cause<E>,
+  { error, outcome }: Repeatable,
   outer: AttemptOf
 ): Effect.Effect<never, E> => {
-  const verdict = judge(settings, call, cause)
-  if (verdict === undefined) return Effect.failCause(cause)
-  const { error, outcome } = verdict
-  if (outcome._tag === "Success" || outcome._tag === "Ignored") return Effect.failCause(cause)
   skipped(call, { ...outer, cause: error }, whyNot(settings, call.operation, outcome) ?? "Nested")
   return Effect.failCause(cause)
 }
@@ -407,12 +391,16 @@ const stage = (initial: Settings, options: Options): Stage => {
   const { attemptTime, budget } = settings
   return {
     kind: "Retry",
-    around: (effect, call) => {
+    repeat: (work, depth, call) => {
       const begun = settings
       const outer = call.outerAttempt
-      if (outer !== undefined) return Effect.catchCause(effect, (cause) => leaveToOuter(begun, call, cause, outer))
-      call.scope = first
-      return Effect.catchCause(effect, (cause) => afterFirst(begun, effect, call, cause))
+      if (outer === undefined) call.scope = first
+      return Effect.catchCause(layered(work, depth, call), (cause) => {
+        const verdict = judge(begun, call, cause)
+        if (verdict === undefined || !isRepeatable(verdict)) return Effect.failCause(cause)
+        if (outer !== undefined) return leaveToOuter(begun, call, cause, verdict, outer)
+        return repeat(begun, anew(work, depth, call), call, cause, verdict)
+      })
     },
     guard: attempts(settings),
     update: (changed: Settable) => {

@@ -10,14 +10,24 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type { PolicyError } from "../PolicyError.ts"
-import type { Call } from "./policy.ts"
+import type { Call, Stage } from "./policy.ts"
 
-export interface Layer {
-  /** The effect given may be run several times, and so may the one that comes of it. */
-  readonly around: <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call) => Effect.Effect<A, E | PolicyError, R>
-  /** The same for one that is run at once. */
-  readonly now?: Layer["around"]
-}
+/**
+ * Makes what is to be run once and at once, of what is inside of it: `layered(work, depth, call)`. It is told where it
+ * stands rather than given a function that makes it: nearly all calls of a program go through here.
+ */
+export type Layer = <A, E, R>(
+  work: Effect.Effect<A, E, R>,
+  depth: number,
+  call: Call
+) => Effect.Effect<A, E | PolicyError, R>
+
+/** What is inside of so many layers, counted from the innermost. */
+export const layered: Layer = (work, depth, call) =>
+  depth === 0 ? work : call.policy.layers[depth - 1]!(work, depth - 1, call)
+
+/** The same, made when it is run: for what runs it later, or more than once. */
+export const anew: Layer = (work, depth, call) => Effect.suspend(() => layered(work, depth, call))
 
 /** What an attempt holds of a guard that let it in. Guards may give the same one to many. */
 export interface Pass {
@@ -47,6 +57,8 @@ export class Passage {
 
   constructor(call: Call, guards: number) {
     this.call = call
+    // One that grows would take room for seventeen with its first.
+    // oxlint-disable-next-line no-new-array
     this.passes = new Array(guards)
   }
 
@@ -88,26 +100,23 @@ const admitFrom = <A, E, R>(
   guards: ReadonlyArray<Guard>,
   from: number,
   passage: Passage,
-  effect: Effect.Effect<A, E, R>
+  work: Effect.Effect<A, E, R>,
+  depth: number
 ): Effect.Effect<A, E | PolicyError, R> => {
   for (let n = from; n < guards.length; n++) {
     const before = guards[n]!.admit(passage)
-    if (before !== undefined) return Effect.flatMap(before, () => admitFrom(guards, n + 1, passage, effect))
+    if (before !== undefined) return Effect.flatMap(before, () => admitFrom(guards, n + 1, passage, work, depth))
   }
-  return effect
+  return layered(work, depth, passage.call)
 }
 
-const through = <A, E, R>(
-  guards: ReadonlyArray<Guard>,
-  effect: Effect.Effect<A, E, R>,
-  call: Call
-): Effect.Effect<A, E | PolicyError, R> => {
+const through = (guards: ReadonlyArray<Guard>): Layer => (work, depth, call) => {
   const passage = new Passage(call, guards.length)
   // The finalizer goes on the stack before anything is taken: an interrupt in between must find it.
   return Effect.onExitPrimitive(
     Effect.withFiber((fiber) => {
       passage.fiber = fiber
-      return admitFrom(guards, 0, passage, effect)
+      return admitFrom(guards, 0, passage, work, depth)
     }),
     (exit) => passage.leave(exit)
   )
@@ -118,20 +127,20 @@ const isRefusal = (decided: Pass | Exit.Failure<never, PolicyError>): decided is
 
 const guarded = (guards: ReadonlyArray<Guard>): Layer => {
   const [first, ...others] = guards
+  const all = through(guards)
   const decide = others.length === 0 ? first?.decide : undefined
-  const now: Layer["around"] = decide === undefined
-    ? (effect, call) => through(guards, effect, call)
-    : (effect, call) => {
-      const decided = decide(call)
-      if (decided === undefined) return through(guards, effect, call)
-      return isRefusal(decided) ? decided : Effect.onExitPrimitive(effect, (exit) => decided.leave(exit, call))
-    }
-  return { around: (effect, call) => Effect.suspend(() => now(effect, call)), now }
+  if (decide === undefined) return all
+  return (work, depth, call) => {
+    const decided = decide(call)
+    if (decided === undefined) return all(work, depth, call)
+    if (isRefusal(decided)) return decided
+    return Effect.onExitPrimitive(layered(work, depth, call), (exit) => decided.leave(exit, call))
+  }
 }
 
-/** Outermost first. */
+/** Innermost first. */
 export const layersOf = (
-  stages: ReadonlyArray<{ readonly around?: Layer["around"]; readonly guard?: Guard }>
+  stages: ReadonlyArray<Pick<Stage, "around" | "repeat" | "guard">>
 ): ReadonlyArray<Layer> => {
   const layers: Array<Layer> = []
   let guards: Array<Guard> = []
@@ -139,13 +148,12 @@ export const layersOf = (
     if (guards.length > 0) layers.push(guarded(guards))
     guards = []
   }
-  for (const { around, guard } of stages) {
-    if (around !== undefined) {
-      close()
-      layers.push({ around })
-    }
+  for (const { around, guard, repeat } of stages) {
+    if (around !== undefined || repeat !== undefined) close()
+    if (around !== undefined) layers.push((work, depth, call) => around(anew(work, depth, call), call))
+    if (repeat !== undefined) layers.push(repeat)
     if (guard !== undefined) guards.push(guard)
   }
   close()
-  return layers
+  return layers.toReversed()
 }

@@ -62,8 +62,11 @@ export interface Stage {
     | "Recover"
   /** What time-bound stages are set to, for comparing them. */
   readonly limit?: Duration.Duration
-  readonly around?: Layer["around"]
-  /** Asked before each attempt, inside of `around`. Those of stages next to each other share one frame of the fiber. */
+  /** Runs what it is given once at most. */
+  readonly around?: <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call) => Effect.Effect<A, E | PolicyError, R>
+  /** In place of `around`, where it may run it more often. */
+  readonly repeat?: Layer
+  /** Asked before each attempt, inside of `repeat`. */
   readonly guard?: Guard
   readonly inside?: <A, E, R>(work: Effect.Effect<A, E, R>, call: Call) => Effect.Effect<A, E | PolicyError, R>
   readonly snapshot?: () => Gauges
@@ -234,7 +237,7 @@ export const fromStages = <E, Op extends Operation, Repeats extends boolean>(
   return Object.assign(Object.create(Proto), {
     name,
     stages,
-    layers: layersOf(stages).toReversed(),
+    layers: layersOf(stages),
     insides: stages.flatMap((stage) => stage.inside ?? []).toReversed(),
     tellsSent: stages.some(({ kind }) => kind === "Deadline"),
     counts: zeroCounts(),
