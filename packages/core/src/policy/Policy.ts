@@ -30,9 +30,12 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual, identity } from "effect/Function"
 import * as Predicate from "effect/Predicate"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { AmbientDeadline, monotonicMillis } from "../internal/ambientDeadline.ts"
 import { EventHub } from "../internal/eventHub.ts"
+import { attributes } from "../internal/metricNames.ts"
+import * as Metrics from "../internal/metrics.ts"
 import { within } from "../internal/validate.ts"
 import * as AdaptiveLimit from "./AdaptiveLimit.ts"
 import * as Bulkhead from "./Bulkhead.ts"
@@ -42,6 +45,7 @@ import * as Deadline from "./Deadline.ts"
 import * as Hedge from "./Hedge.ts"
 import { settings } from "./internal/config.ts"
 import { layered } from "./internal/layers.ts"
+import { seriesOf } from "./internal/metrics.ts"
 import { Call, fromStages, implOf, type Policy, type PolicyImpl, RetryScope, TypeId } from "./internal/policy.ts"
 import { type Snapshot, snapshotOf } from "./internal/snapshot.ts"
 import { type Update, update as applyUpdate } from "./internal/update.ts"
@@ -437,6 +441,40 @@ export const snapshot = <E, Op extends Operation, Repeats extends boolean>(
   const { counts, stages } = implOf(policy)
   return snapshotOf(policy.name, counts, stages.map((stage) => stage.snapshot?.()))
 }
+
+/**
+ * Shows the counts of a policy as metrics until the scope closes: `Metrics` has their names. They are read when somebody
+ * looks, and cost a call nothing. Each carries the policy's name; where another one has that name already, the name and a
+ * number, `name#2`.
+ *
+ * The policies of a registered backend are shown by it.
+ *
+ * @category observing
+ * @since 0.1.0
+ */
+export const metrics = <E, Op extends Operation, Repeats extends boolean>(
+  policy: Policy<E, Op, Repeats>
+): Effect.Effect<void, never, Scope.Scope> => showMetrics({ name: policy.name, snapshot: () => snapshot(policy) })
+
+/**
+ * The same for several policies that count as one, such as those of a backend, and with what is said of it beside its
+ * name.
+ *
+ * @category observing
+ * @since 0.1.0
+ */
+export const showMetrics = (source: {
+  readonly name: string
+  readonly snapshot: () => Snapshot
+  readonly attributes?: Readonly<Record<string, string>> | undefined
+}): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.asVoid(Effect.acquireRelease(
+    Effect.withFiber((fiber) => {
+      const owner = { key: attributes.policy, name: source.name, others: source.attributes }
+      return Effect.succeed(Metrics.show(owner, seriesOf(source.snapshot), fiber.context))
+    }),
+    (hide) => Effect.sync(hide)
+  ))
 
 /**
  * What the policy does, from the moment of listening on. A listener that is slower than the events loses the oldest of
