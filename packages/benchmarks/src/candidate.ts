@@ -12,8 +12,11 @@ import type { TrialCase } from "./trial.ts"
  */
 export interface Candidate {
   readonly name: string
-  /** `floor` is the same loop around nothing; its cost is taken off those of the candidates with the same `loop`. */
-  readonly role: "ours" | "peer" | "floor"
+  /**
+   * `floor` is the same loop around nothing; its cost is taken off those of the candidates with the same `loop`. A `bound`
+   * does a part of the work only: what all of it costs at least.
+   */
+  readonly role: "ours" | "peer" | "floor" | "bound"
   readonly loop: "promise" | "effect"
   /** What it is compared with. Default: the best peer. */
   readonly against?: string | undefined
