@@ -39,6 +39,11 @@ export interface Case {
   readonly about: string
   readonly candidates: ReadonlyArray<Candidate>
   readonly goals?: ReadonlyArray<Goal> | undefined
+  /**
+   * What a round is measured by: the time that passes, or that of the processor, which other processes take nothing of, for
+   * work that waits for nobody. Default `wall`.
+   */
+  readonly time?: "wall" | "cpu" | undefined
   /** `latency` shows how the single operations are spread. Default `cost`. */
   readonly shows?: "cost" | "throughput" | "latency" | undefined
 }

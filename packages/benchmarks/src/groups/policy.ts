@@ -276,5 +276,7 @@ const sqlError = (): Case => ({
 
 export const policy: Group = {
   name: "policy",
-  cases: Effect.sync(() => [closed(), open(), retry(), retryOfWait(), four(), metrics(), sqlError()])
+  cases: Effect.sync(() =>
+    [closed(), open(), retry(), retryOfWait(), four(), metrics(), sqlError()].map((one) => ({ ...one, time: "cpu" }))
+  )
 }
