@@ -3,6 +3,7 @@ import * as Operation from "@breakwater/core/Operation"
 import * as Policy from "@breakwater/core/Policy"
 import * as Postgres from "@breakwater/postgres/Postgres"
 import * as Cockatiel from "cockatiel"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
@@ -139,6 +140,18 @@ const open = (): Case => ({
 
 const schedule = Schedule.exponential("100 millis")
 
+const Mark = Context.Reference<boolean>("bench/Mark", { defaultValue: () => false })
+
+/** Puts one reference more into a context, and remembers what came of it. */
+const mark = (() => {
+  let from: Context.Context<never> | undefined
+  let derived: Context.Context<never> | undefined
+  return (context: Context.Context<never>) => {
+    if (derived === undefined || context !== from) derived = Context.add(from = context, Mark, true)
+    return derived
+  }
+})()
+
 const retrying = Policy.make({ retry: { times: 3 } })
 
 const retry = (): Case => ({
@@ -153,7 +166,7 @@ const retry = (): Case => ({
     bound("Effect, one frame", () => Effect.catchCause(work, Effect.failCause)),
     bound(
       "Effect, both frames",
-      () => Effect.withFiber(() => Effect.catchCause(Effect.onExitPrimitive(work, ignoreExit), Effect.failCause))
+      () => Effect.catchCause(Effect.updateContext(work, mark), Effect.failCause)
     ),
     ofEffect(peer("Effect"), Effect.succeed(() => Effect.retry(work, { schedule, times: 3 }))),
     cockatiel("cockatiel", Cockatiel.retry(Cockatiel.handleAll, { maxAttempts: 3 }))
@@ -161,20 +174,26 @@ const retry = (): Case => ({
   goals: [{ of: "Breakwater", atMost: 1.5, against: "an effect that suspends once" }]
 })
 
-/** Its fiber is suspended until the promise is settled. */
-const waiting = Effect.promise(promised)
+const around = (name: string, call: Effect.Effect<void>): ReadonlyArray<Candidate> => [
+  ofEffect(
+    { name: `Breakwater, ${name}`, role: "ours", against: name },
+    Effect.succeed(() => Policy.apply(call, retrying, read))
+  ),
+  bound(name, () => call),
+  ofEffect(
+    { name: `Effect, ${name}`, role: "peer", against: name },
+    Effect.succeed(() => Effect.retry(call, { schedule, times: 3 }))
+  )
+]
+
+const TURN = "a turn of the event loop"
+const PROMISE = "a settled promise"
 
 const retryOfWait = (): Case => ({
   name: "Retry, nothing fails, around a call that waits",
-  about:
-    "The same around a call that suspends its fiber once, as every call to a backend does: it waits for a promise.",
-  candidates: [
-    ...floors(),
-    ofEffect(ours, Effect.succeed(() => Policy.apply(waiting, retrying, read))),
-    bound("the call by itself", () => waiting),
-    ofEffect(peer("Effect"), Effect.succeed(() => Effect.retry(waiting, { schedule, times: 3 })))
-  ],
-  goals: [{ of: "Breakwater", atMost: 1.5, against: "the call by itself" }]
+  about: "The same around calls that suspend their fiber once, as every call to a backend does.",
+  candidates: [...floors(), ...around(TURN, Effect.yieldNow), ...around(PROMISE, Effect.promise(promised))],
+  goals: [TURN, PROMISE].map((against) => ({ of: `Breakwater, ${against}`, atMost: 1.5, against }))
 })
 
 const byHand = Effect.gen(function*() {
