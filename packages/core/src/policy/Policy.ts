@@ -326,25 +326,19 @@ const begun = <A, E, R>(call: Call, work: Effect.Effect<A, E, R>): Effect.Effect
     return work
   })
 
-/** Begins a call. */
-const running = <A, E, R>(
-  impl: PolicyImpl,
-  operation: Operation,
-  work: (call: Call) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E | PolicyError, R> =>
-  Effect.withFiber((fiber) => {
-    const call = new Call(impl, operation, fiber)
-    impl.counts.calls++
-    return layered(work(call), impl.layers.length, call)
-  })
+const attempted = <A, E, R>(
+  policy: PolicyImpl,
+  call: Call,
+  work: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | PolicyError, R> => {
+  let effect: Effect.Effect<A, E | PolicyError, R> = work
+  for (const inside of policy.insides) effect = inside(effect, call)
+  return policy.tellsSent ? begun(call, effect) : effect
+}
 
 const attemptOf =
   (policy: PolicyImpl, call: Call): Attempt<PolicyError> =>
-  <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | PolicyError, R> => {
-    let effect: Effect.Effect<A, E | PolicyError, R> = work
-    for (const inside of policy.insides) effect = inside(effect, call)
-    return policy.tellsSent ? begun(call, effect) : effect
-  }
+  <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | PolicyError, R> => attempted(policy, call, work)
 
 /**
  * Applies a policy to one call. What stands around `attempt` in the call, such as a borrow, is bounded by the deadline
@@ -363,13 +357,14 @@ export const run = <E, Op extends Operation, Repeats extends boolean, Given exte
 ): Effect.Effect<A, E2 | AroundAttempts<E>, R> => {
   const impl = implOf(policy)
   if (impl.stages.length === 0) return call(identity)
-  const effect = running(impl, operation, (state) => {
+  return Effect.withFiber((fiber) => {
+    const state = new Call(impl, operation, fiber)
     // Stages are typed by what any of them fails with, a policy by what its own do.
     const work = call(attemptOf(impl, state) as Attempt<WithinAttempt<E>>)
-    return call.length === 0 && impl.tellsSent ? begun(state, work) : work
+    const counted = call.length === 0 && impl.tellsSent ? begun(state, work) : work
+    // As above.
+    return layered(counted, impl.layers.length, state) as Effect.Effect<A, E2 | AroundAttempts<E>, R>
   })
-  // As above.
-  return effect as Effect.Effect<A, E2 | AroundAttempts<E>, R>
 }
 
 /**
@@ -397,9 +392,11 @@ export const apply: {
   ): Effect.Effect<A, E2 | E, R> => {
     const impl = implOf(policy)
     if (impl.stages.length === 0) return self
-    const effect = running(impl, operation, (call) => attemptOf(impl, call)(self))
-    // Stages are typed by what any of them fails with, a policy by what its own do.
-    return effect as Effect.Effect<A, E2 | E, R>
+    return Effect.withFiber((fiber) => {
+      const call = new Call(impl, operation, fiber)
+      // Stages are typed by what any of them fails with, a policy by what its own do.
+      return layered(attempted(impl, call, self), impl.layers.length, call) as Effect.Effect<A, E2 | E, R>
+    })
   }
 )
 

@@ -124,6 +124,7 @@ export class Call {
   private settled: Outcome.Sent = "no"
 
   constructor(policy: PolicyImpl, operation: Operation, fiber: Fiber.Fiber<unknown, unknown>) {
+    policy.counts.calls++
     this.policy = policy
     this.operation = operation
     this.context = fiber.context
