@@ -184,8 +184,8 @@ class LimitTurn extends Turn implements Sample {
   /** Monotonic milliseconds. */
   readonly deadlineAt: number
 
-  constructor(call: Call, deadlineAt: number) {
-    super(call)
+  constructor(gate: AdaptiveGate, call: Call, deadlineAt: number) {
+    super(gate, call)
     this.deadlineAt = deadlineAt
   }
 }
@@ -247,7 +247,7 @@ class AdaptiveGate extends Gate<LimitTurn> {
   }
 
   protected turn(call: Call, context: Context.Context<never>): LimitTurn {
-    return new LimitTurn(call, Context.get(context, AmbientDeadline))
+    return new LimitTurn(this, call, Context.get(context, AmbientDeadline))
   }
 
   private get isOverloaded(): boolean {
@@ -305,7 +305,7 @@ class AdaptiveGate extends Gate<LimitTurn> {
 
 const stage = (gate: AdaptiveGate): Stage => ({
   kind: "AdaptiveLimit",
-  around: (effect, call) => gate.around(effect, call),
+  guard: gate.guard,
   update: (settings: Settable) => gate.update(settings),
   snapshot: () => {
     const { baseline } = gate.state

@@ -75,7 +75,7 @@ class Permits extends Gate<Turn> {
   }
 
   protected turn(call: Call): Turn {
-    return new Turn(call)
+    return new Turn(this, call)
   }
 
   protected maxWait(): number {
@@ -110,7 +110,7 @@ const stage = (options: Options): Stage => {
   let given = options
   return {
     kind: "Bulkhead",
-    around: (effect, call) => permits.around(effect, call),
+    guard: permits.guard,
     snapshot: () => ({
       bulkhead: { running: permits.running, waiting: permits.waiters.size, permits: permits.permits }
     }),

@@ -23,6 +23,7 @@ import * as validate from "../internal/validate.ts"
 import type { Mode, Settings, Time } from "./internal/breakerState.ts"
 import { Circuit, LEAST_OPEN, type Shared, timed, type Transition } from "./internal/circuit.ts"
 import { Keyed, type PerKey } from "./internal/keyed.ts"
+import type { Guard } from "./internal/layers.ts"
 import { merge } from "./internal/merge.ts"
 import { type Call, type Change, fromStages, implOf, type Policy, type Stage } from "./internal/policy.ts"
 import type { CircuitState } from "./internal/snapshot.ts"
@@ -162,8 +163,9 @@ class Breaker {
     if (options.perKey !== undefined) this.keyed = Keyed.from(options.perKey, (key) => this.circuit(key))
   }
 
-  around<A, E, R>(effect: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E | PolicyError, R> {
-    return Effect.suspend(() => this.mode === "disabled" ? effect : this.circuitOf(call).around(effect, call))
+  readonly guard: Guard = {
+    admit: (passage) => this.mode === "disabled" ? undefined : this.circuitOf(passage.call).admit(passage),
+    decide: (call) => this.mode === "disabled" ? undefined : this.circuitOf(call).decide(call)
   }
 
   inside<A, E, R>(work: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E, R> {
@@ -216,7 +218,7 @@ const stage = (breaker: Breaker): Stage => ({
   kind: "CircuitBreaker",
   part: breaker,
   update: (settings: Settable) => breaker.update(settings),
-  around: (effect, call) => breaker.around(effect, call),
+  guard: breaker.guard,
   inside: (work, call) => breaker.inside(work, call),
   snapshot: () => ({ circuit: breaker.snapshot })
 })

@@ -29,16 +29,19 @@
  *
  * @since 0.1.0
  */
+import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as validate from "../internal/validate.ts"
 import { type Budget, budgetOf } from "./internal/budget.ts"
 import { Latencies } from "./internal/latencies.ts"
+import { anew, layered } from "./internal/layers.ts"
 import { merge } from "./internal/merge.ts"
 import { type AttemptOf, type Call, entering, fromStages, type Policy, type Stage } from "./internal/policy.ts"
 import { Race } from "./internal/race.ts"
 import type { Idempotent, Operation } from "./Operation.ts"
 import * as Outcome from "./Outcome.ts"
+import type { PolicyError } from "./PolicyError.ts"
 import type { HedgeSkipped } from "./PolicyEvent.ts"
 import * as RetryBudget from "./RetryBudget.ts"
 
@@ -132,7 +135,7 @@ const stage = (options: Options): Stage => {
   let settings = settingsOf(options)
   const state = stateOf(options, settings)
   const { budget, classify, latencies } = state
-  const enter = entering(first)
+  const enter = entering()
   // An error that is an answer shows the backend to be well, too.
   const earning = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.onExitPrimitive(effect, (exit) => {
@@ -142,7 +145,7 @@ const stage = (options: Options): Stage => {
   const measured = <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E, R> => {
     const begunAt = call.now()
     return Effect.tap(
-      Effect.updateContext(effect, enter),
+      Effect.updateContext(effect, (context: Context.Context<R>) => enter(context, first)),
       () => Effect.sync(() => latencies.record(call.now() - begunAt))
     )
   }
@@ -167,17 +170,20 @@ const stage = (options: Options): Stage => {
         }
       }
     },
-    around: <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call) =>
+    repeat: <A, E, R>(work: Effect.Effect<A, E, R>, depth: number, call: Call) =>
       Effect.withFiber((fiber) => {
         const nested = call.outerAttempt !== undefined
         if (nested || !call.operation.idempotent) {
           skipped(call, nested ? "Nested" : "NotIdempotent")
-          return earning(effect)
+          return earning(layered(work, depth, call))
         }
         const after = delay()
-        if (after === undefined) return earning(measured(effect, call))
+        if (after === undefined) return earning(measured(layered(work, depth, call), call))
+        const effect = anew(work, depth, call)
         const race = { latencies, budget, classify, cancelLoser: settings.cancelLoser }
-        return Effect.callback<A, E, R>((resume) => new Race(race, call, effect, fiber, resume).start(after))
+        return Effect.callback<A, E | PolicyError, R>((resume) =>
+          new Race(race, call, effect, fiber, resume).start(after)
+        )
       }),
     snapshot: () => {
       const after = delay()

@@ -30,9 +30,12 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual, identity } from "effect/Function"
 import * as Predicate from "effect/Predicate"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { AmbientDeadline, monotonicMillis } from "../internal/ambientDeadline.ts"
 import { EventHub } from "../internal/eventHub.ts"
+import { attributes } from "../internal/metricNames.ts"
+import * as Metrics from "../internal/metrics.ts"
 import { within } from "../internal/validate.ts"
 import * as AdaptiveLimit from "./AdaptiveLimit.ts"
 import * as Bulkhead from "./Bulkhead.ts"
@@ -41,6 +44,8 @@ import * as CircuitBreaker from "./CircuitBreaker.ts"
 import * as Deadline from "./Deadline.ts"
 import * as Hedge from "./Hedge.ts"
 import { settings } from "./internal/config.ts"
+import { layered } from "./internal/layers.ts"
+import { seriesOf } from "./internal/metrics.ts"
 import { Call, fromStages, implOf, type Policy, type PolicyImpl, RetryScope, TypeId } from "./internal/policy.ts"
 import { type Snapshot, snapshotOf } from "./internal/snapshot.ts"
 import { type Update, update as applyUpdate } from "./internal/update.ts"
@@ -344,13 +349,19 @@ const begun = <A, E, R>(call: Call, work: Effect.Effect<A, E, R>): Effect.Effect
     return work
   })
 
+const attempted = <A, E, R>(
+  policy: PolicyImpl,
+  call: Call,
+  work: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | PolicyError, R> => {
+  let effect: Effect.Effect<A, E | PolicyError, R> = work
+  for (const inside of policy.insides) effect = inside(effect, call)
+  return policy.tellsSent ? begun(call, effect) : effect
+}
+
 const attemptOf =
   (policy: PolicyImpl, call: Call): Attempt<PolicyError> =>
-  <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | PolicyError, R> => {
-    let effect: Effect.Effect<A, E | PolicyError, R> = work
-    for (const inside of policy.insides) effect = inside(effect, call)
-    return begun(call, effect)
-  }
+  <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | PolicyError, R> => attempted(policy, call, work)
 
 /**
  * Applies a policy to one call. What stands around `attempt` in the call, such as a borrow, is bounded by the deadline
@@ -371,13 +382,11 @@ export const run = <E, Op extends Operation, Repeats extends boolean, Given exte
   if (impl.stages.length === 0) return call(identity)
   return Effect.withFiber((fiber) => {
     const state = new Call(impl, operation, fiber)
-    impl.counts.calls++
     // Stages are typed by what any of them fails with, a policy by what its own do.
     const work = call(attemptOf(impl, state) as Attempt<WithinAttempt<E>>)
-    let effect: Effect.Effect<A, E2 | PolicyError, R> = call.length === 0 ? begun(state, work) : work
-    for (const around of impl.arounds) effect = around(effect, state)
+    const counted = call.length === 0 && impl.tellsSent ? begun(state, work) : work
     // As above.
-    return effect as Effect.Effect<A, E2 | AroundAttempts<E>, R>
+    return layered(counted, impl.layers.length, state) as Effect.Effect<A, E2 | AroundAttempts<E>, R>
   })
 }
 
@@ -399,9 +408,19 @@ export const apply: {
   ): Effect.Effect<A, E2 | E, R>
 } = dual(
   3,
-  <A, E2, R, E>(self: Effect.Effect<A, E2, R>, policy: Policy<E>, operation: Operation): Effect.Effect<A, E2 | E, R> =>
-    // The errors within an attempt and those around it are together all of E, which types cannot work out.
-    run(policy, operation, (attempt) => attempt(self)) as Effect.Effect<A, E2 | E, R>
+  <A, E2, R, E>(
+    self: Effect.Effect<A, E2, R>,
+    policy: Policy<E>,
+    operation: Operation
+  ): Effect.Effect<A, E2 | E, R> => {
+    const impl = implOf(policy)
+    if (impl.stages.length === 0) return self
+    return Effect.withFiber((fiber) => {
+      const call = new Call(impl, operation, fiber)
+      // Stages are typed by what any of them fails with, a policy by what its own do.
+      return layered(attempted(impl, call, self), impl.layers.length, call) as Effect.Effect<A, E2 | E, R>
+    })
+  }
 )
 
 /**
@@ -442,6 +461,40 @@ export const snapshot = <E, Op extends Operation, Repeats extends boolean>(
   const { counts, stages } = implOf(policy)
   return snapshotOf(policy.name, counts, stages.map((stage) => stage.snapshot?.()))
 }
+
+/**
+ * Shows the counts of a policy as metrics until the scope closes: `Metrics` has their names. They are read when somebody
+ * looks, and cost a call nothing. Each carries the policy's name; where another one has that name already, the name and a
+ * number, `name#2`.
+ *
+ * The policies of a registered backend are shown by it.
+ *
+ * @category observing
+ * @since 0.1.0
+ */
+export const metrics = <E, Op extends Operation, Repeats extends boolean>(
+  policy: Policy<E, Op, Repeats>
+): Effect.Effect<void, never, Scope.Scope> => showMetrics({ name: policy.name, snapshot: () => snapshot(policy) })
+
+/**
+ * The same for several policies that count as one, such as those of a backend, and with what is said of it beside its
+ * name.
+ *
+ * @category observing
+ * @since 0.1.0
+ */
+export const showMetrics = (source: {
+  readonly name: string
+  readonly snapshot: () => Snapshot
+  readonly attributes?: Readonly<Record<string, string>> | undefined
+}): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.asVoid(Effect.acquireRelease(
+    Effect.withFiber((fiber) => {
+      const owner = { key: attributes.policy, name: source.name, others: source.attributes }
+      return Effect.succeed(Metrics.show(owner, seriesOf(source.snapshot), fiber.context))
+    }),
+    (hide) => Effect.sync(hide)
+  ))
 
 /**
  * What the policy does, from the moment of listening on. A listener that is slower than the events loses the oldest of
