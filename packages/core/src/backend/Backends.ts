@@ -10,6 +10,8 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { attributes } from "../internal/metricNames.ts"
+import * as Policy from "../policy/Policy.ts"
 import type { Backend } from "./Backend.ts"
 
 /**
@@ -37,7 +39,8 @@ const processWide = (): Registry => {
 const Registry = Context.Reference<Registry>("@breakwater/core/Backends", { defaultValue: processWide })
 
 /**
- * Registers a backend until the scope closes. Warns when another one has the same name.
+ * Registers a backend until the scope closes, and shows the metrics of its policies. Warns when another one has the same
+ * name.
  *
  * @since 0.1.0
  * @category registering
@@ -53,6 +56,11 @@ export const register = (backend: Backend): Effect.Effect<void, never, Scope.Sco
       }),
       () => Effect.sync(() => registry.delete(backend))
     )
+    yield* Policy.showMetrics({
+      name: label,
+      snapshot: () => Effect.runSync(backend.policy),
+      attributes: { [attributes.backend]: backend.kind }
+    })
     if (label !== backend.name) {
       yield* Effect.logWarning(`A backend named "${backend.name}" exists already; this one shows as "${label}"`)
     }

@@ -47,7 +47,7 @@ import type { CloseReason, PoolEvent } from "./PoolEvent.ts"
 
 export type { Nested } from "./internal/lineage.ts"
 export type { CoDel, Options, Start, UseOptions } from "./internal/options.ts"
-export type { Stats } from "./internal/stats.ts"
+export { emptyStats, type Stats } from "./internal/stats.ts"
 export type { DrainReport } from "./internal/whole.ts"
 
 const TypeId = "~@breakwater/core/Pool"

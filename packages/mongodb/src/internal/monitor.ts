@@ -8,13 +8,13 @@
  *
  * @internal
  */
-import { emptyStats } from "@breakwater/core/Backend"
 import type { EventHub } from "@breakwater/core/EventHub"
-import type * as Pool from "@breakwater/core/Pool"
+import * as Pool from "@breakwater/core/Pool"
 import { type Holder, PoolError } from "@breakwater/core/PoolError"
 import type { CloseReason, PoolEvent } from "@breakwater/core/PoolEvent"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
+import type * as Types from "effect/Types"
 import type {
   ConnectionCheckedOutEvent,
   ConnectionCheckOutFailedEvent,
@@ -60,20 +60,8 @@ type PoolKey = string
 
 export class Monitor {
   readonly limits: Limits
-  readonly counts = {
-    opened: 0,
-    closed: 0,
-    acquired: 0,
-    reused: 0,
-    revoked: 0,
-    timedOut: 0,
-    refused: 0,
-    shed: 0,
-    cancelled: 0,
-    unavailable: 0,
-    nested: 0,
-    refusedClosed: 0
-  }
+  /** How often things happened. How they stand is in `standing`. */
+  readonly counts: Types.Mutable<Pool.Stats> = { ...Pool.emptyStats }
   readonly standing = { opening: 0, idle: 0, used: 0 }
   waiting = 0
   /** Calls that wait for the end of a pause. */
@@ -138,13 +126,12 @@ export class Monitor {
     const pools = Math.max(1, this.pools.size)
     const max = this.limits.max * pools
     return {
-      ...emptyStats,
+      ...this.counts,
       ...this.standing,
       waiting: this.waiting + this.held,
       min: this.limits.min * pools,
       max,
-      keep: max,
-      ...this.counts
+      keep: max
     }
   }
 

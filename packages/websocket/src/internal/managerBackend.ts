@@ -3,11 +3,11 @@
  *
  * @internal
  */
-import { type Backend, emptyStats, type Health } from "@breakwater/core/Backend"
+import type { Backend, Health } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import { EventHub } from "@breakwater/core/EventHub"
 import * as Policy from "@breakwater/core/Policy"
-import type * as Pool from "@breakwater/core/Pool"
+import * as Pool from "@breakwater/core/Pool"
 import type { PoolEvent } from "@breakwater/core/PoolEvent"
 import * as Validate from "@breakwater/core/Validate"
 import * as Clock from "effect/Clock"
@@ -31,7 +31,7 @@ const CLOSE_GRACE = 5000
 const poolStats = ({ registry, settings }: Manager): Pool.Stats => {
   const { counts, entries } = registry
   return {
-    ...emptyStats,
+    ...Pool.emptyStats,
     used: entries.size,
     waiting: counts.waiting,
     max: settings.max,

@@ -3,11 +3,11 @@
  *
  * @internal
  */
-import { type Backend, emptyStats, type Health } from "@breakwater/core/Backend"
+import type { Backend, Health } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import { EventHub } from "@breakwater/core/EventHub"
 import * as Policy from "@breakwater/core/Policy"
-import type * as Pool from "@breakwater/core/Pool"
+import * as Pool from "@breakwater/core/Pool"
 import { PoolError } from "@breakwater/core/PoolError"
 import type { PoolEvent } from "@breakwater/core/PoolEvent"
 import * as Validate from "@breakwater/core/Validate"
@@ -37,7 +37,7 @@ const HEALTH_LIMIT = 1000
 
 /** A pool of the one connection, from which nothing is borrowed: what counts borrows stays 0. */
 const poolStats = ({ counts, live, outbox, states }: Reconnector): Pool.Stats => ({
-  ...emptyStats,
+  ...Pool.emptyStats,
   used: live === undefined ? 0 : 1,
   opening: live === undefined && states.current._tag === "Connecting" ? 1 : 0,
   waiting: outbox.size,
