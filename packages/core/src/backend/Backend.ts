@@ -43,6 +43,7 @@ export interface Backend {
   readonly stats: Effect.Effect<Pool.Stats>
   /** Makes a round trip, bounded in time. Never fails: what went wrong is in the answer. */
   readonly health: Effect.Effect<Health>
+  /** Reads the counts, without waiting for anything: metrics read them too. */
   readonly policy: Effect.Effect<Policy.Snapshot>
   readonly events: Stream.Stream<PoolEvent | PolicyEvent>
   /** As `Pool.warm`, `Pool.clear` and `Pool.drain`. */
