@@ -9,12 +9,12 @@ const said = (advice: Sizing.Advice, kind: Sizing.Finding["kind"]) =>
   advice.findings.filter((finding) => finding.kind === kind).map(({ says }) => says).join("\n")
 
 describe("The guides' formula for cores", () => {
-  it.each([
+  it.each<readonly [cores: number, formula: number, use: readonly [number, number]]>([
     [2, 5, [10, 10]],
     [4, 9, [20, 20]],
     [8, 17, [30, 50]]
   ])("gives for %i cores %i, and says to use %j", (cores, formula, use) => {
-    assert.deepStrictEqual(Sizing.byCores(cores), { formula, use: [use[0], use[1]] })
+    assert.deepStrictEqual(Sizing.byCores(cores), { formula, use })
     const advice = Sizing.advise({ server: { cores } })
     assert.deepStrictEqual([advice.limit, advice.change], [use[0], "set"])
   })
@@ -115,7 +115,10 @@ describe("The guides' worked examples", () => {
 
   it("five services of 20 are all that Postgres has, and three of those are reserved: 200 are advised", () => {
     const advice = Sizing.advise({ deployment: { services: 5 }, pool: { max: 20 } })
-    assert.include(said(advice, "limit"), "20 x 5 processes = 100 connections, and the server takes 100, 3 of them reserved")
+    assert.include(
+      said(advice, "limit"),
+      "20 x 5 processes = 100 connections, and the server takes 100, 3 of them reserved"
+    )
     assert.include(said(advice, "limit"), "restart, not a reload")
     assert.deepStrictEqual([advice.limit, advice.change, advice.maxConnections], [19, "shrink", 200])
     const larger = Sizing.advise({ deployment: { services: 5 }, pool: { max: 20 }, server: { maxConnections: 200 } })
@@ -240,7 +243,10 @@ describe("What a running pool shows", () => {
     assert.strictEqual(slow.change, "grow")
     const elsewhere = Sizing.fromStats({ ...calm, max: 8 }, { window, use: timing(120, 900, 1500) })
     assert.include(said(elsewhere, "elsewhere"), "held for 1500 ms at p95 while 10 are idle")
-    assert.notInclude(kinds(Sizing.fromStats({ ...calm, max: 8 }, { window, use: timing(120, 900, 1000) })), "elsewhere")
+    assert.notInclude(
+      kinds(Sizing.fromStats({ ...calm, max: 8 }, { window, use: timing(120, 900, 1000) })),
+      "elsewhere"
+    )
   })
 
   it("advises a longer wait where the size is enough, and a longer dial where the server is far", () => {

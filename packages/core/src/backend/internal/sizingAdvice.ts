@@ -228,7 +228,8 @@ const readSigns = (pool: NonNullable<Known["pool"]>, limit: number, measured: bo
     )
   }
   if (!measured && (timedOut > 0 || waiting > 0)) {
-    const says = `${waiting} wait and ${timedOut} timed out, and too few came back to tell a size from: look at the oldest holder`
+    const says =
+      `${waiting} wait and ${timedOut} timed out, and too few came back to tell a size from: look at the oldest holder`
     add("elsewhere", says, SOURCE.slow)
   }
   if (measured && timedOut > 0 && limit <= max) {
