@@ -27,7 +27,7 @@ export type Send = (url: URL) => Effect.Effect<number, string>
 
 const codeOf = (error: unknown): string => {
   const at = Predicate.hasProperty(error, "cause") && error.cause !== undefined ? error.cause : error
-  return Predicate.hasProperty(at, "code") ? String(at.code) : at instanceof Error ? at.name : String(at)
+  return Predicate.hasProperty(at, "code") ? String(at.code) : at instanceof Error ? at.message : String(at)
 }
 
 /** No redirect is followed: it may lead away from this machine. */
