@@ -214,6 +214,8 @@ describe("What a running pool shows", () => {
     const shrunk = Sizing.fromStats(calm, { window, use })
     assert.deepStrictEqual([shrunk.limit, shrunk.change], [3, "shrink"])
     assert.strictEqual(Sizing.fromStats({ ...calm, max: 6 }, { window, use }).change, "keep")
+    assert.strictEqual(Sizing.fromStats({ ...calm, max: 7 }, { window, use }).change, "shrink")
+    assert.strictEqual(Sizing.fromStats({ ...calm, timedOut: 1 }, { window, use }).change, "keep")
     const busy = Sizing.fromStats({ ...calm, waiting: 1 }, { window, use })
     assert.deepStrictEqual([busy.limit, busy.change], [20, "keep"])
   })
@@ -223,6 +225,15 @@ describe("What a running pool shows", () => {
     const advice = Sizing.fromStats({ ...calm, max: 40, waiting: 9 }, { window, use: timing(60_000, 20) }, known)
     assert.deepStrictEqual([advice.limit, advice.change, advice.total], [25, "shrink", 100])
     assert.include(said(advice, "limit"), "40 x 4 processes = 160")
+  })
+
+  it("lets one be that has all that the server leaves to it, however much it needs", () => {
+    const known = { deployment: { replicas: 4 }, server: { maxConnections: 99 } }
+    const advice = Sizing.fromStats({ ...calm, max: 24 }, { window, use: timing(60_000, 30) }, known)
+    assert.deepStrictEqual([advice.limit, advice.change], [24, "keep"])
+    assert.include(said(advice, "limit"), "41 x 4 processes = 164")
+    const exactly = Sizing.advise({ pool: { max: 97 } })
+    assert.deepStrictEqual([exactly.change, said(exactly, "limit")], ["keep", ""])
   })
 
   it("says nothing of a quiet minute", () => {
