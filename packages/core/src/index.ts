@@ -254,6 +254,13 @@ export * as RetryBudget from "./policy/RetryBudget.ts"
 export * as Setting from "./backend/Setting.ts"
 
 /**
+ * How many connections: the arithmetic of the guides, and Little's law from what was measured.
+ *
+ * @since 0.1.0
+ */
+export * as Sizing from "./backend/Sizing.ts"
+
+/**
  * Holds calls back on our own side while the backend refuses or fails many of them: "client-side throttling" or
  * "adaptive throttling" of Google's Site Reliability Engineering, chapter "Handling Overload".
  *

@@ -7,6 +7,7 @@ import { type Backend, type Health, probe } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
+import * as Sizing from "@breakwater/core/Sizing"
 import * as Validate from "@breakwater/core/Validate"
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Duration from "effect/Duration"
@@ -67,15 +68,13 @@ const warnOfRoom = (settings: Settings) => {
     // Not by `run`: giving up while another statement has the session must not cancel that one.
     return session.pg.queryValues(sql, [], false).pipe(
       Effect.timeout(ROOM_LIMIT),
-      Effect.flatMap(([row]) =>
-        typeof row?.[0] === "number" && max > row[0]
-          ? Effect.logWarning(
-            `postgres "${settings.name}": pool.size.max is ${max}, and the server has room for ${
-              row[0]
-            } connections of all its clients`
-          )
-          : Effect.void
-      ),
+      Effect.flatMap(([row]) => {
+        const room = typeof row?.[0] === "number" ? row[0] : Infinity
+        const much = Sizing.overcommitted(max, settings.replicas, room)
+        return much === undefined
+          ? Effect.void
+          : Effect.logWarning(`postgres "${settings.name}": pool.size.max is ${much}`)
+      }),
       Effect.ignore,
       Effect.forkScoped,
       Effect.asVoid

@@ -110,6 +110,11 @@ export interface Options {
   readonly critical?: boolean | undefined
   /** Whose sizes and times are the defaults. Default: none. `layerConfig` reads it from the environment. */
   readonly profile?: Profile.Profile | undefined
+  /**
+   * Processes like this one. With more than one the warning that the server has too little room counts them all. Default
+   * 1; `layerConfig` reads `BREAKWATER_REPLICAS`.
+   */
+  readonly replicas?: number | undefined
   /** Prepared statements. Default true, false with `pgbouncer=true`. */
   readonly prepare?: boolean | undefined
   /** TLS; certificates are checked unless `rejectUnauthorized` is false. Default: `sslmode` of the URL, else none. */
@@ -135,6 +140,7 @@ export interface Settings {
   readonly name: string
   readonly critical: boolean
   readonly profile: Profile.Profile | undefined
+  readonly replicas: number
   readonly server: {
     readonly host: string
     readonly port: number
@@ -294,6 +300,7 @@ export const resolve = (options: Options, url: FromUrl): Settings => {
     name,
     critical,
     profile,
+    replicas: Validate.integer("replicas", options.replicas ?? 1, 1),
     server: serverOf(url),
     ssl: tlsOf(sources),
     ...roleOf(options, url),

@@ -231,14 +231,22 @@ describe.skipIf(!TestPostgres.available)("Postgres", () => {
         const lines: Array<string> = []
         const logger = Logger.make(({ logLevel, message }) => void lines.push(`${logLevel} ${String(message)}`))
         yield* Effect.gen(function*() {
-          const { sql } = yield* Postgres.make({ name: "orders", url: server.url, pool: { size: { max: 100_000 } } })
+          const { sql } = yield* Postgres.make({
+            name: "orders",
+            url: server.url,
+            pool: { size: { max: 50 } },
+            replicas: 2000
+          })
           yield* sql`select 1`
           yield* Effect.forEach(Array(5).keys(), () => sql`select pg_sleep(0.05)`, { concurrency: 5 })
           yield* eventually(Effect.sync(() => lines.length > 1))
         }).pipe(Effect.scoped, Effect.provide(Logger.layer([logger])), Backends.isolated)
         assert.strictEqual(lines.length, 2, lines.join("\n"))
-        assert.match(lines[0]!, /^Info postgres "orders" at .* sessions 0 to 100000/)
-        assert.match(lines[1]!, /^Warn postgres "orders": pool.size.max is 100000, and the server has room for \d+/)
+        assert.match(lines[0]!, /^Info postgres "orders" at .* sessions 0 to 50/)
+        assert.match(
+          lines[1]!,
+          /^Warn postgres "orders": pool.size.max is 50 in each of 2000 replicas, 100000 together, and the server has room/
+        )
       }))
 
     it.effect("describes its statements to a tracer by OpenTelemetry's names", () =>

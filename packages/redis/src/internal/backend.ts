@@ -8,6 +8,7 @@ import * as Backends from "@breakwater/core/Backends"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
 import type { PoolError } from "@breakwater/core/PoolError"
+import * as Sizing from "@breakwater/core/Sizing"
 import * as Validate from "@breakwater/core/Validate"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -56,16 +57,13 @@ const healthOf = ({ settings, shared }: Client.Parts): Effect.Effect<Health> =>
   probe(shared.use((connection) => ping(settings, connection)))
 
 /** Warns once when the pool may grow beyond what the server has room for; a server that does not say has its reasons. */
-const warnOfRoom = ({ max, name }: Settings, { driver }: Connection.Connection): Effect.Effect<void> =>
+const warnOfRoom = ({ max, name, replicas }: Settings, { driver }: Connection.Connection): Effect.Effect<void> =>
   Effect.tryPromise(() => driver.info("clients")).pipe(
     Effect.timeout(ROOM_LIMIT),
     Effect.flatMap((info) => {
       const room = Number(/^maxclients:(\d+)/m.exec(info)?.[1])
-      return max > room
-        ? Effect.logWarning(
-          `redis "${name}": connections.max is ${max}, and the server has room for ${room} of all its clients`
-        )
-        : Effect.void
+      const much = Number.isNaN(room) ? undefined : Sizing.overcommitted(max, replicas, room)
+      return much === undefined ? Effect.void : Effect.logWarning(`redis "${name}": connections.max is ${much}`)
     }),
     Effect.ignore
   )

@@ -103,6 +103,11 @@ export interface Options {
   /** Whose sizes and times are the defaults. Default: none. `layerConfig` reads it from the environment. */
   readonly profile?: Profile.Profile | undefined
   /**
+   * Processes like this one. With more than one the warning that the server has too little room counts them all. Default
+   * 1; `layerConfig` reads `BREAKWATER_REPLICAS`.
+   */
+  readonly replicas?: number | undefined
+  /**
    * TLS; certificates are checked unless `rejectUnauthorized` is false, against `ca` where it is given. Default: on with
    * `rediss` or `ssl=true`, else off.
    */
@@ -122,6 +127,7 @@ export interface Settings {
   readonly clientName: string
   readonly critical: boolean
   readonly profile: Profile.Profile | undefined
+  readonly replicas: number
   readonly server: {
     readonly host: string
     readonly port: number
@@ -255,6 +261,7 @@ export const resolve = (options: Options, url: FromUrl, environment: FromEnviron
     clientName: name.replaceAll(/[^!-~]/g, "-"),
     critical,
     profile,
+    replicas: Validate.integer("replicas", options.replicas ?? 1, 1),
     server: {
       host,
       port: url.port ?? 6379,
