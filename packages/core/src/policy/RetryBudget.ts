@@ -21,7 +21,9 @@
  *
  * @since 0.1.0
  */
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import { monotonicMillis } from "../internal/ambientDeadline.ts"
 import * as validate from "../internal/validate.ts"
 import { Budget, budgetOf, type RetryBudget } from "./internal/budget.ts"
 
@@ -81,3 +83,33 @@ export const unlimited: RetryBudget = new Budget(1, 0, Infinity, Infinity)
  */
 export const charge = (budget: RetryBudget): Effect.Effect<boolean> =>
   Effect.clockWith((clock) => Effect.sync(() => budgetOf(budget).spend(clock)))
+
+/** A backend that is back must be found although nobody calls it with success. */
+const AT_LEAST_EVERY = 1000
+
+/**
+ * What opens a connection, so that each try that follows a failed one spends an attempt. Where none is left it is not
+ * made, and fails as the one before; but one a second is made in any case, or nobody would find out that the backend is
+ * back.
+ *
+ * The effect that comes back is one backend's: it remembers how the last try ended.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const reconnecting = <A, E, R>(budget: RetryBudget, dial: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  let failed: { readonly cause: Cause.Cause<E> } | undefined
+  let dialledAt = -Infinity
+  return Effect.clockWith((clock) =>
+    Effect.suspend(() => {
+      const now = monotonicMillis(clock)
+      const spent = failed === undefined || budgetOf(budget).spend(clock)
+      if (failed !== undefined && !spent && now - dialledAt < AT_LEAST_EVERY) return Effect.failCause(failed.cause)
+      dialledAt = now
+      return Effect.onExitPrimitive(dial, (exit) => {
+        failed = exit._tag === "Failure" ? exit : undefined
+        return undefined
+      })
+    })
+  )
+}

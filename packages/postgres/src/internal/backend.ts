@@ -7,6 +7,7 @@ import { type Backend, type Health, probe } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
+import * as RetryBudget from "@breakwater/core/RetryBudget"
 import * as Validate from "@breakwater/core/Validate"
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Duration from "effect/Duration"
@@ -19,7 +20,7 @@ import * as Client from "./client.ts"
 import { Operations } from "./operations.ts"
 import { check as checkRole } from "./role.ts"
 import * as Session from "./session.ts"
-import type { Settings } from "./settings.ts"
+import type { Policies, Settings } from "./settings.ts"
 import { toSqlError } from "./sqlError.ts"
 
 export interface Parts extends Client.Parts {
@@ -95,7 +96,7 @@ const poolOf = (settings: Settings, cancels: Session.Cancels) => {
     Pool.make({
       ...settings.pool,
       name: settings.name,
-      acquire: Effect.tap(Session.open(backing), warn),
+      acquire: RetryBudget.reconnecting(settings.budget, Effect.tap(Session.open(backing), warn)),
       check: { ...settings.pool.check, test: ping, isAlive: (session) => session.isAlive }
     }))
   return Effect.tap(made, (ready) =>
@@ -121,13 +122,13 @@ const describe = (settings: Settings): string => {
 }
 
 /** Of the statements outside of transactions and inside together; inside there is neither breaker nor bulkhead. */
-const snapshot = (settings: Settings): Policy.Snapshot => {
-  const outside = Policy.snapshot(settings.policy)
-  return { ...outside, ...Policy.addCounts(outside, Policy.snapshot(settings.inTransaction)) }
+const snapshot = (policies: Policies): Policy.Snapshot => {
+  const outside = Policy.snapshot(policies.outside)
+  return { ...outside, ...Policy.addCounts(outside, Policy.snapshot(policies.inside)) }
 }
 
 const backendOf = (parts: Client.Parts): Backend => {
-  const { pool, settings } = parts
+  const { policies, pool, settings } = parts
   return {
     name: settings.name,
     kind: "postgres",
@@ -135,10 +136,10 @@ const backendOf = (parts: Client.Parts): Backend => {
     profile: settings.profile,
     stats: Pool.stats(pool),
     health: health(parts),
-    policy: Effect.sync(() => snapshot(settings)),
+    policy: Effect.sync(() => snapshot(policies)),
     events: Stream.merge(
       Pool.events(pool),
-      Stream.merge(Policy.events(settings.policy), Policy.events(settings.inTransaction)),
+      Stream.merge(Policy.events(policies.outside), Policy.events(policies.inside)),
       { haltStrategy: "left" }
     ),
     warm: Pool.warm(pool),
@@ -159,7 +160,7 @@ export const make = (
     for (const warning of settings.warnings) yield* Effect.logWarning(`postgres "${settings.name}": ${warning}`)
     const pool = yield* Effect.mapError(opened, (error) => toSqlError(error, true))
     const operations = new Operations(settings.name, settings.readsAreIdempotent)
-    const parts: Client.Parts = { pool, settings, operations }
+    const parts: Client.Parts = { pool, settings, operations, policies: settings.policies(Pool.clear(pool)) }
     const client = yield* Client.make(parts)
     const backend = backendOf(parts)
     yield* Backends.register(backend)

@@ -18,25 +18,20 @@ import * as Statement from "effect/sql/Statement"
 import { PostgresError } from "../PostgresError.ts"
 import * as PgConnectionOf from "./connection.ts"
 import * as Lease from "./lease.ts"
-import type { Operations } from "./operations.ts"
-import { onLive, type Session, type Told } from "./session.ts"
+import { onLive, type Told } from "./session.ts"
 import type { Settings } from "./settings.ts"
 import { toSqlError } from "./sqlError.ts"
 import { controlOf } from "./statement.ts"
 
 /** What the client works with. */
-export interface Parts {
-  readonly pool: Pool.Pool<Session>
-  readonly settings: Settings
-  readonly operations: Operations
-}
+export type Parts = Lease.Parts
 
-const runPooled = ({ operations, pool, settings }: Parts): PgConnectionOf.Run => (sql, _nothing, statement) =>
+const runPooled = ({ operations, policies, pool, settings }: Parts): PgConnectionOf.Run => (sql, _nothing, statement) =>
   Effect.withFiber((fiber) => {
     const { borrow, operation } = operations.outside(sql, fiber.context)
     const opens = controlOf(sql) === "begin"
     const told: Told = { cancelled: false }
-    return Policy.run(settings.policy, operation, (attempt) =>
+    return Policy.run(policies.outside, operation, (attempt) =>
       onLive(
         settings,
         Pool.use(pool, (session) => {
@@ -49,8 +44,7 @@ const runPooled = ({ operations, pool, settings }: Parts): PgConnectionOf.Run =>
       )).pipe(Effect.mapError((error) => toSqlError(error, operation.idempotent || told.cancelled)))
   })
 
-const lease = ({ operations, pool, settings }: Parts, label: string) =>
-  Lease.acquire(pool, settings, operations, `${settings.name}.${label}`)
+const lease = (parts: Parts, label: string) => Lease.acquire(parts, `${parts.settings.name}.${label}`)
 
 const pooled = (parts: Parts): Connection =>
   PgConnectionOf.make(
@@ -81,7 +75,7 @@ const listen =
       yield* Effect.addFinalizer(() => Effect.sync(() => disarm?.()))
       const listening = held.pg.listen(channel)
       const queue = yield* Effect.mapError(
-        Policy.run(parts.settings.inTransaction, parts.operations.listen.operation, (attempt) => attempt(listening)),
+        Policy.run(parts.policies.inside, parts.operations.listen.operation, (attempt) => attempt(listening)),
         (error) => toSqlError(error, true)
       )
       // sql-pg says UNLISTEN when the scope closes and waits for the answer, which may never come.

@@ -9,11 +9,14 @@ import * as Policy from "@breakwater/core/Policy"
 import type { PolicyError } from "@breakwater/core/PolicyError"
 import type * as Pool from "@breakwater/core/Pool"
 import * as Profile from "@breakwater/core/Profile"
+import type * as Recover from "@breakwater/core/Recover"
 import type * as Retry from "@breakwater/core/Retry"
+import * as RetryBudget from "@breakwater/core/RetryBudget"
 import * as Setting from "@breakwater/core/Setting"
 import * as Validate from "@breakwater/core/Validate"
 import type * as PgTypes from "@effect/sql-pg/PgTypes"
 import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import type { ConnectionOptions } from "node:tls"
 import * as PostgresOutcome from "../PostgresOutcome.ts"
@@ -76,8 +79,16 @@ export interface PolicyOptions {
    * of the URL, else 30 seconds where `deadline` is longer.
    */
   readonly timeout?: Duration.Input | undefined
-  /** Repeats what failed before it was sent, and idempotent statements. Default: nothing is repeated. */
+  /**
+   * Repeats what failed before it was sent, and idempotent statements. Its budget pays for reconnects too. Default:
+   * nothing is repeated.
+   */
   readonly retry?: Omit<Retry.Options, "classify"> | undefined
+  /**
+   * Once a connection breaks under a statement the others are replaced too, once for all callers, before anything is
+   * tried again: see `Recover`. `false`: not.
+   */
+  readonly recover?: Pick<Recover.Options, "timeout"> | false | undefined
   /** Stops asking a server that fails. Statements inside a transaction go through. Default: none. */
   readonly breaker?: Omit<CircuitBreaker.Options, "classify"> | undefined
   /**
@@ -127,8 +138,15 @@ export interface Options {
   } | undefined
 }
 
-/** What may go wrong in `policy`. */
-export type StatementPolicy = ReturnType<typeof makePolicy>
+export type StatementPolicy = Policy.Policy<PolicyError>
+
+/** What is done around the statements of one pool. */
+export interface Policies {
+  /** For statements outside of a transaction, and for BEGIN. */
+  readonly outside: StatementPolicy
+  /** For statements inside: nothing is repeated there. */
+  readonly inside: StatementPolicy
+}
 
 /** Options with every default resolved. */
 export interface Settings {
@@ -162,13 +180,12 @@ export interface Settings {
   readonly dialTimeout: Duration.Duration
   readonly waitTimeout: Duration.Duration
   readonly readsAreIdempotent: boolean
-  readonly retry: PolicyOptions["retry"]
+  /** For retries and reconnects together. */
+  readonly budget: RetryBudget.RetryBudget
   readonly deadline: Duration.Duration
   readonly timeout: Duration.Duration | undefined
-  /** For statements outside of a transaction, and for BEGIN. */
-  readonly policy: StatementPolicy
-  /** For statements inside: nothing is repeated there. */
-  readonly inTransaction: StatementPolicy
+  /** Makes those of one pool, which `clear` clears. They have been checked: nothing is thrown. */
+  readonly policies: (clear: Effect.Effect<void>) => Policies
   readonly warnings: ReadonlyArray<string>
 }
 
@@ -188,14 +205,27 @@ const PRESETS: Record<Profile.Profile, Preset> = {
   serverless: Profile.serverless
 }
 
-const makePolicy = (
+const policiesOf = (
   name: string,
-  limits: Setting.Limits & {
-    readonly retry: PolicyOptions["retry"]
-    readonly breaker: PolicyOptions["breaker"]
-  }
-): Policy.Policy<PolicyError> =>
-  Validate.within("policy", () => Policy.make({ name, ...limits, classify: PostgresOutcome.fromExit }))
+  limits: Setting.Limits,
+  { breaker, recover, retry }: PolicyOptions,
+  budget: RetryBudget.RetryBudget
+): Settings["policies"] => {
+  const inside = { name, ...limits, classify: PostgresOutcome.fromExit }
+  const repeat = retry === undefined ? undefined : { ...retry, budget }
+  const make: Settings["policies"] = (clear) =>
+    Validate.within("policy", () => ({
+      outside: Policy.make({
+        ...inside,
+        retry: repeat,
+        breaker,
+        recover: recover === false ? undefined : { ...recover, when: PostgresOutcome.isBroken, clear }
+      }),
+      inside: Policy.make(inside)
+    }))
+  make(Effect.void)
+  return make
+}
 
 interface Sources {
   readonly options: Options
@@ -283,13 +313,15 @@ const roleOf = ({ startupParameters }: Options, { options = "", role = "any" }: 
 
 /** Throws a `RangeError` for what is out of range; the parts of the URL were checked before. */
 export const resolve = (options: Options, url: FromUrl): Settings => {
-  const { critical = true, policy: { breaker, reads, retry } = {}, profile } = options
+  const { critical = true, policy = {}, profile } = options
+  const { reads, retry } = policy
   const name = Validate.text("name", options.name)
   if (reads !== undefined) Validate.oneOf("policy.reads", reads, ["idempotent"])
   const warnings = [...url.warnings]
   const sources: Sources = { options, url, preset: Profile.valuesOf(PRESETS, profile, { max: 10 }), warnings }
   const limits = limitsOf(sources)
   const bouncer = url.pgbouncer === true
+  const budget = retry?.budget ?? RetryBudget.make()
   return {
     name,
     critical,
@@ -312,10 +344,9 @@ export const resolve = (options: Options, url: FromUrl): Settings => {
     transform: options.transform ?? {},
     ...poolOf(sources),
     readsAreIdempotent: reads === "idempotent",
-    retry,
+    budget,
     ...limits,
-    policy: makePolicy(name, { ...limits, retry, breaker }),
-    inTransaction: makePolicy(name, { ...limits, retry: undefined, breaker: undefined }),
+    policies: policiesOf(name, limits, policy, budget),
     warnings
   }
 }
