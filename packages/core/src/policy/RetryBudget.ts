@@ -21,7 +21,7 @@
  *
  * @since 0.1.0
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import { monotonicMillis } from "../internal/ambientDeadline.ts"
 import * as validate from "../internal/validate.ts"
@@ -107,7 +107,9 @@ export const reconnecting = <A, E, R>(budget: RetryBudget, dial: Effect.Effect<A
       if (failed !== undefined && !spent && now - dialledAt < AT_LEAST_EVERY) return Effect.failCause(failed.cause)
       dialledAt = now
       return Effect.onExitPrimitive(dial, (exit) => {
-        failed = exit._tag === "Failure" ? exit : undefined
+        if (exit._tag === "Success") failed = undefined
+        // Who gave a try up says nothing of the backend.
+        else if (!Cause.hasInterruptsOnly(exit.cause)) failed = exit
         return undefined
       })
     })
