@@ -5,11 +5,11 @@ import { readOptions } from "../src/internal/readOptions.ts"
 import { resolve } from "../src/internal/settings.ts"
 import * as Url from "../src/internal/url.ts"
 
-const settings = (options: Partial<Http.Options> = {}) => resolve({ name: "payments", ...options }, undefined)
+const settings = (options: Partial<Http.Options> = {}) => resolve({ name: "payments", ...options }, [])
 
 const read = (env: Record<string, string>, options: Http.WrappedServiceOptions = {}) =>
   readOptions(options, "payments").pipe(
-    Effect.map(({ environment, options: given }) => resolve(given, undefined, environment)),
+    Effect.map(({ environment, options: given }) => resolve(given, [], environment)),
     Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord(env))),
     Effect.provide(Logger.layer([]))
   )

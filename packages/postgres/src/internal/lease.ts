@@ -208,7 +208,9 @@ export class Lease {
         const unanswered = isUnanswered(error)
         if (unanswered || !this.session.isAlive) this.lost(error)
         return toSqlError(
-          unanswered ? new PostgresError({ _tag: "CommitUnknown", pool: this.parts.settings.name, cause: error }) : error,
+          unanswered
+            ? new PostgresError({ _tag: "CommitUnknown", pool: this.parts.settings.name, cause: error })
+            : error,
           false
         )
       }),
