@@ -7,6 +7,7 @@ import { type Backend, type Health, probe } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
+import type { PoolEvent } from "@breakwater/core/PoolEvent"
 import * as RetryBudget from "@breakwater/core/RetryBudget"
 import * as Validate from "@breakwater/core/Validate"
 import type * as PgClient from "@effect/sql-pg/PgClient"
@@ -22,6 +23,7 @@ import { check as checkRole } from "./role.ts"
 import * as Session from "./session.ts"
 import type { Policies, Settings } from "./settings.ts"
 import { toSqlError } from "./sqlError.ts"
+import { StatementLog } from "./statementLog.ts"
 
 export interface Parts extends Client.Parts {
   readonly client: PgClient.PgClient
@@ -90,6 +92,7 @@ const poolOf = (settings: Settings, cancels: Session.Cancels) => {
   const backing: Session.Backing = {
     settings,
     cancels,
+    log: new StatementLog(settings),
     onUnfit: (session, why) => pool === undefined ? undefined : Effect.runSync(Pool.invalidate(pool, session, why))
   }
   const made = Validate.within("pool", () =>
@@ -120,6 +123,29 @@ const describe = (settings: Settings): string => {
     `prepare ${prepare ? "on" : "off"}, tls ${ssl === false ? "off" : ssl === "prefer" ? "preferred" : "on"}`
   ].join("; ")
 }
+
+const describeEvent = (event: PoolEvent): string => {
+  switch (event._tag) {
+    case "Dialed":
+      return `opened in ${Math.round(Duration.toMillis(event.took))} ms`
+    case "DialFailed":
+      return "not opened"
+    case "Acquired":
+      return "lent"
+    case "Returned":
+      return "came back"
+    case "Closed":
+      return `closed: ${event.reason}`
+    default:
+      return event._tag
+  }
+}
+
+const echoConnections = ({ pool, settings: { name } }: Client.Parts): Effect.Effect<void> =>
+  Stream.runForEach(
+    Pool.events(pool),
+    (event) => Effect.logInfo(`postgres "${name}": session ${describeEvent(event)}`)
+  )
 
 /** Of the statements outside of transactions and inside together; inside there is neither breaker nor bulkhead. */
 const snapshot = (policies: Policies): Policy.Snapshot => {
@@ -163,6 +189,8 @@ export const make = (
     const parts: Client.Parts = { pool, settings, operations, policies: settings.policies(Pool.clear(pool)) }
     const client = yield* Client.make(parts)
     const backend = backendOf(parts)
+    // It ends with the pool, whose last events come when the scope is closing.
+    if (settings.log.connections) yield* Effect.forkDetach(echoConnections(parts), { startImmediately: true })
     yield* Backends.register(backend)
     yield* Effect.logInfo(describe(settings))
     return { ...parts, client, backend, cancels }

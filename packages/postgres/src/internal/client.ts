@@ -35,7 +35,7 @@ const runPooled = ({ operations, policies, pool, settings }: Parts): PgConnectio
       onLive(
         settings,
         Pool.use(pool, (session) => {
-          const work = attempt(session.run(statement(session.pg), told))
+          const work = attempt(session.statement(sql, statement(session.pg), told))
           // A transaction that nobody holds: the session must not be lent again.
           return opens
             ? Effect.ensuring(work, Effect.sync(() => session.retire("Invalidated")))

@@ -92,7 +92,7 @@ export class Lease {
       case "rollback":
       case "rollbackTo":
       case "release":
-        return this.cleanUp(control, nothing, statement)
+        return this.cleanUp(sql, control, nothing, statement)
       case "begin":
         return Effect.suspend(() => this.begin(sql, statement))
       case "commit":
@@ -142,7 +142,7 @@ export class Lease {
       const { operation } = this.parts.operations.inTransaction(sql, fiber.context)
       const told: Told = { cancelled: false }
       return Effect.mapError(
-        this.attempt(operation, statement, told),
+        this.attempt(sql, operation, statement, told),
         (error) => toSqlError(error, operation.idempotent || told.cancelled)
       )
     })
@@ -150,6 +150,7 @@ export class Lease {
 
   /** One attempt on this very session. */
   private attempt<A>(
+    sql: string,
     operation: Operation.Operation,
     statement: (pg: PgConnection.PgConnection) => Effect.Effect<A, SqlError>,
     told?: Told
@@ -158,7 +159,7 @@ export class Lease {
       this.parts.policies.inside,
       operation,
       (attempt: Policy.Attempt<PolicyError<AttemptTimeout>>) =>
-        this.turn.withPermit(attempt(Effect.suspend(() => this.session.run(statement(this.pg), told))))
+        this.turn.withPermit(attempt(Effect.suspend(() => this.session.statement(sql, statement(this.pg), told))))
     )
     return Effect.tapError(attempted, (error) => {
       // What was cut or cancelled is gone for the whole transaction.
@@ -181,7 +182,7 @@ export class Lease {
       (attempt) =>
         onLive(
           this.parts.settings,
-          Effect.andThen(fresh, attempt(Effect.suspend(() => this.session.run(statement(this.pg))))),
+          Effect.andThen(fresh, attempt(Effect.suspend(() => this.session.statement(sql, statement(this.pg))))),
           isLost
         )
     ).pipe(
@@ -203,7 +204,7 @@ export class Lease {
     statement: (pg: PgConnection.PgConnection) => Effect.Effect<A, SqlError>
   ): Effect.Effect<A, SqlError> {
     if (this.lostBy !== undefined) return Effect.fail(this.gone())
-    return this.attempt(this.parts.operations.commit(sql).operation, statement).pipe(
+    return this.attempt(sql, this.parts.operations.commit(sql).operation, statement).pipe(
       Effect.mapError((error) => {
         const unanswered = isUnanswered(error)
         if (unanswered || !this.session.isAlive) this.lost(error)
@@ -219,13 +220,14 @@ export class Lease {
   }
 
   private cleanUp<A>(
+    sql: string,
     control: Control,
     nothing: A,
     statement: (pg: PgConnection.PgConnection) => Effect.Effect<A, SqlError>
   ): Effect.Effect<A> {
     return Effect.suspend(() => {
       if (!this.session.isAlive || this.lostBy !== undefined) return Effect.succeed(nothing)
-      return this.turn.withPermit(this.session.run(statement(this.pg))).pipe(
+      return this.turn.withPermit(this.session.statement(sql, statement(this.pg))).pipe(
         Effect.timeout(CLEANUP_LIMIT),
         Effect.map((result) => {
           this.ended(control)

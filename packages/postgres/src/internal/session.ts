@@ -21,6 +21,7 @@ import { type ConnectionLost, isPostgresError, PostgresError } from "../Postgres
 import { check as checkRole, isReadOnlyRefusal } from "./role.ts"
 import type { Settings } from "./settings.ts"
 import { dialError, serverFields } from "./sqlError.ts"
+import type { StatementLog } from "./statementLog.ts"
 
 /** How long an interrupted statement may take to end once its CancelRequest is on the way. */
 const CANCEL_GRACE = Duration.millis(100)
@@ -51,6 +52,7 @@ export type Unfit = Retired | "WrongRole"
 export interface Backing {
   readonly settings: Settings
   readonly cancels: Cancels
+  readonly log: StatementLog
   /** A session must not be lent again. */
   readonly onUnfit: (session: Session, why: Unfit) => void
 }
@@ -105,6 +107,15 @@ export class Session {
   destroy(): void {
     this.retire("Broken")
     this.socket?.destroy()
+  }
+
+  /** As `run`, for what the program asks for. */
+  statement<A>(
+    sql: string,
+    statement: Effect.Effect<A, SqlError>,
+    told?: Told
+  ): Effect.Effect<A, SqlError | PostgresError> {
+    return this.backing.log.watch(sql, this.run(statement, told))
   }
 
   /** Runs a statement; says of a lost connection whether the statement can have been sent. */

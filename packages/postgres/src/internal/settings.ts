@@ -129,6 +129,21 @@ export interface Options {
   readonly applicationName?: string | undefined
   /** Session defaults such as `search_path`. A `statement_timeout` here wins over `policy.timeout`. */
   readonly startupParameters?: Readonly<Record<string, string>> | undefined
+  /**
+   * What is logged. Of a statement it is the text, in which `?` stands for every value; parameters are not. A stream, and
+   * what runs on the session of `use`, is not among them.
+   */
+  readonly log?: {
+    /** Statements that take so long on their session. `warn`: default 1 second; `error`: default 3, or three times a longer `warn`. `false`: none. */
+    readonly slow?:
+      | { readonly warn?: Duration.Input | undefined; readonly error?: Duration.Input | undefined }
+      | false
+      | undefined
+    /** Every statement, with its time. Default false. */
+    readonly statements?: boolean | undefined
+    /** Every session that is opened, lent, given back, closed. Default false. */
+    readonly connections?: boolean | undefined
+  } | undefined
   /** Names and types between rows and values, as in `PgClient`. */
   readonly transform?: {
     readonly queryNames?: ((name: string) => string) | undefined
@@ -174,6 +189,13 @@ export interface Settings {
   readonly startupOptions: string | undefined
   readonly types: PgTypes.Registry | undefined
   readonly transform: NonNullable<Options["transform"]>
+  /** Times in milliseconds. */
+  readonly log: {
+    readonly warn: number
+    readonly error: number
+    readonly statements: boolean
+    readonly connections: boolean
+  }
   readonly pool: Omit<Pool.Options<never, never, never>, "name" | "acquire" | "check" | "onReturn" | "cancel"> & {
     readonly check: PoolOptions["check"]
   }
@@ -311,6 +333,17 @@ const roleOf = ({ startupParameters }: Options, { options = "", role = "any" }: 
   return { role, writes: role !== "read-only" && role !== "standby" && !waivesWrites(given) }
 }
 
+const logOf = ({ log: { connections = false, slow = {}, statements = false } = {} }: Options): Settings["log"] => {
+  const switches = { connections, statements }
+  if (slow === false) return { ...switches, warn: Infinity, error: Infinity }
+  const warn = Validate.boundedMillis("log.slow.warn", slow.warn ?? "1 second")
+  return {
+    ...switches,
+    warn,
+    error: Validate.boundedMillis("log.slow.error", slow.error ?? Math.max(3000, 3 * warn))
+  }
+}
+
 /** Throws a `RangeError` for what is out of range; the parts of the URL were checked before. */
 export const resolve = (options: Options, url: FromUrl): Settings => {
   const { critical = true, policy = {}, profile } = options
@@ -342,6 +375,7 @@ export const resolve = (options: Options, url: FromUrl): Settings => {
     startupOptions: url.options,
     types: options.transform?.types,
     transform: options.transform ?? {},
+    log: logOf(options),
     ...poolOf(sources),
     readsAreIdempotent: reads === "idempotent",
     budget,
