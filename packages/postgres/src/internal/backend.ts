@@ -93,6 +93,7 @@ const poolOf = (settings: Settings, cancels: Session.Cancels) => {
     settings,
     cancels,
     log: new StatementLog(settings),
+    foundAt: 0,
     onUnfit: (session, why) => pool === undefined ? undefined : Effect.runSync(Pool.invalidate(pool, session, why))
   }
   const made = Validate.within("pool", () =>
@@ -109,12 +110,15 @@ const poolOf = (settings: Settings, cancels: Session.Cancels) => {
 }
 
 const describe = (settings: Settings): string => {
-  const { deadline, dialTimeout, name, pool, prepare, profile = "none", server, ssl, timeout, waitTimeout } = settings
+  const { deadline, dialTimeout, hosts, name, pool, prepare, profile = "none", server, ssl, timeout, waitTimeout } =
+    settings
   const { keep, max, min = 0 } = pool.size
   const time = Duration.format
   const statementTimeout = settings.startupParameters["statement_timeout"]
   return [
-    `postgres "${name}" at ${server.path ?? `${server.host}:${server.port}`}/${server.database ?? ""}`,
+    `postgres "${name}" at ${hosts.map(({ host, path, port }) => path ?? `${host}:${port}`).join(",")}/${
+      server.database ?? ""
+    }`,
     `sessions ${min} to ${max}, keep ${keep ?? max}, start ${pool.start ?? "background"}`,
     `wait ${time(waitTimeout)}, dial ${time(dialTimeout)}`,
     `deadline ${time(deadline)}, timeout ${timeout === undefined ? "none" : time(timeout)}`,

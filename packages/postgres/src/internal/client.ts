@@ -87,11 +87,11 @@ const listen =
       return queue
     })
 
-const spanAttributes = ({ name, server }: Settings): ReadonlyArray<readonly [string, unknown]> => [
+const spanAttributes = ({ hosts, name, server }: Settings): ReadonlyArray<readonly [string, unknown]> => [
   ["db.system.name", "postgresql"],
   ["db.namespace", server.database ?? server.username ?? "postgres"],
-  ["server.address", server.host],
-  ["server.port", server.port],
+  // Of several it is not known which one it will be.
+  ...(hosts.length > 1 ? [] : [["server.address", hosts[0].host], ["server.port", hosts[0].port]] as const),
   ["db.client.connection.pool.name", name]
 ]
 
@@ -99,10 +99,8 @@ interface PgJson extends Statement.Custom<"PgJson", unknown> {}
 
 const PgJson = Statement.custom<PgJson>("PgJson")
 
-const configOf = ({ applicationName, prepare, server, ssl }: Settings): PgClient.PgClientConfig => ({
-  host: server.host,
-  port: server.port,
-  path: server.path,
+const configOf = ({ applicationName, hosts: [host], prepare, server, ssl }: Settings): PgClient.PgClientConfig => ({
+  ...host,
   database: server.database,
   username: server.username,
   password: server.password,

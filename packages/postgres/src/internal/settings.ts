@@ -21,7 +21,7 @@ import type * as Redacted from "effect/Redacted"
 import type { ConnectionOptions } from "node:tls"
 import * as PostgresOutcome from "../PostgresOutcome.ts"
 import { type Role, waivesWrites } from "./role.ts"
-import type { FromUrl } from "./url.ts"
+import type { FromUrl, Place } from "./url.ts"
 
 /**
  * The pool of sessions: as `Pool.Options`, without what this package gives itself.
@@ -108,8 +108,9 @@ export interface Options {
   /** Appears in errors, events, statistics and logs. */
   readonly name: string
   /**
-   * `postgres://user:password@host:port/database`, percent-encoded. A host that begins with `/` is the folder of a
-   * unix socket. Its parameters, times in seconds: `connection_limit`, `pool_timeout`, `connect_timeout`,
+   * `postgres://user:password@host:port/database`, percent-encoded; with several, `host:port,host:port`, they are tried in
+   * turn for each session, from the one on that the last was found at. A host that begins with `/` is the folder of a unix
+   * socket. Its parameters, times in seconds: `connection_limit`, `pool_timeout`, `connect_timeout`,
    * `socket_timeout` (0: an attempt has no bound of its own, the deadline stays), `pgbouncer`, `sslmode`, `ssl` (true
    * is `sslmode=require`), and libpq's `host port user password dbname application_name options
    * target_session_attrs`.
@@ -163,15 +164,24 @@ export interface Policies {
   readonly inside: StatementPolicy
 }
 
+/** Where one server is. */
+export interface Host {
+  readonly host: string
+  readonly port: number
+  /** Of its unix socket. */
+  readonly path: string | undefined
+}
+
 /** Options with every default resolved. */
 export interface Settings {
   readonly name: string
   readonly critical: boolean
   readonly profile: Profile.Profile | undefined
+  /** In the order in which they are tried. */
+  readonly hosts: readonly [Host, ...ReadonlyArray<Host>]
+  /** Which servers are sought, one after the other, each among all hosts. */
+  readonly searches: readonly [Role, ...ReadonlyArray<Role>]
   readonly server: {
-    readonly host: string
-    readonly port: number
-    readonly path: string | undefined
     readonly database: string | undefined
     readonly username: string | undefined
     readonly password: Redacted.Redacted | undefined
@@ -276,12 +286,15 @@ const poolOf = ({ options: { pool = {} }, preset, url, warnings }: Sources) => {
       size: { ...pool.size, max },
       start: pool.start ?? preset.start,
       wait: { ...pool.wait, timeout: waitTimeout },
-      dial: { ...pool.dial, timeout: dialTimeout },
+      // Each host, and each time that it is tried, has a limit of its own.
+      dial: { ...pool.dial, timeout: Duration.times(dialTimeout, triesOf(url)) },
       lifetime: { ...pool.lifetime, idle: pool.lifetime?.idle ?? preset.idle },
       check: pool.check
     }
   }
 }
+
+const triesOf = ({ others = [], standbyFirst = false }: FromUrl): number => (1 + others.length) * (standbyFirst ? 2 : 1)
 
 const limitsOf = ({ options: { policy = {} }, url, warnings }: Sources): Setting.Limits => {
   const { deadline } = policy
@@ -315,18 +328,17 @@ const startupParametersOf = (options: Options, bouncer: boolean, bound: Duration
   return bouncer ? given : { statement_timeout: String(Math.ceil(Duration.toMillis(bound))), ...given }
 }
 
-const serverOf = (url: FromUrl): Settings["server"] => {
-  const host = url.host ?? "localhost"
-  const port = url.port ?? 5432
-  return {
-    host,
-    port,
-    path: host.startsWith("/") ? `${host}/.s.PGSQL.${port}` : undefined,
-    database: url.database,
-    username: url.username,
-    password: url.password
-  }
-}
+const hostOf = ({ host = "localhost", port = 5432 }: Partial<Place>): Host => ({
+  host,
+  port,
+  path: host.startsWith("/") ? `${host}/.s.PGSQL.${port}` : undefined
+})
+
+const placesOf = ({ database, host, others = [], password, port, role = "any", standbyFirst, username }: FromUrl) => ({
+  hosts: [hostOf({ ...(host !== undefined && { host }), port }), ...others.map(hostOf)] as const,
+  searches: standbyFirst === true ? ["standby", "any"] as const : [role] as const,
+  server: { database, username, password }
+})
 
 const roleOf = ({ startupParameters }: Options, { options = "", role = "any" }: FromUrl) => {
   const given = `${options} ${Object.entries(startupParameters ?? {}).flat().join(" ")}`
@@ -359,7 +371,7 @@ export const resolve = (options: Options, url: FromUrl): Settings => {
     name,
     critical,
     profile,
-    server: serverOf(url),
+    ...placesOf(url),
     ssl: tlsOf(sources),
     ...roleOf(options, url),
     bouncer,
