@@ -170,7 +170,7 @@ describe("Connections of an origin that have broken without a word", () => {
         policy: { retry: { times: 1 }, recover }
       })
       yield* Effect.replicateEffect(textOf(http, "/"), 8, { concurrency: 8 })
-      assert.strictEqual((yield* http.stats).idle, 8)
+      yield* eventually(Effect.map(http.stats, ({ idle }) => idle === 8))
       yield* proxy.apply(Fault.forget)
       return http
     })

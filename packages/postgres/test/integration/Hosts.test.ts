@@ -39,8 +39,11 @@ describe.skipIf(!TestPostgres.ownAvailable)("A Postgres with several hosts", () 
       Effect.gen(function*() {
         const { admit, at, reader, writer } = yield* setUp
         // As with libpq one that does not let the user in ends the search.
-        const refused = yield* at([reader.port, writer.port])
-        assert.include((yield* Effect.flip(refused.sql`select 1`)).reason.message, "password authentication failed")
+        const refusal = yield* at([reader.port, writer.port]).pipe(
+          Effect.flatMap(({ sql }) => Effect.flip(sql`select 1`)),
+          Effect.scoped
+        )
+        assert.include(refusal.reason.message, "password authentication failed")
         yield* admit
         const portOf = ({ sql }: Effect.Success<ReturnType<typeof at>>) =>
           Effect.map(sql<{ port: string }>`select current_setting('port') as port`, ([row]) => Number(row?.port))
@@ -66,6 +69,6 @@ describe.skipIf(!TestPostgres.ownAvailable)("A Postgres with several hosts", () 
         yield* eventually(Effect.map(running(orders, "%pg_sleep(30)"), (count) => count === 0))
         assert.isAtLeast((yield* orders.stats).cancelRequests, 1)
       }).pipe(Effect.scoped),
-    60_000
+    120_000
   )
 })

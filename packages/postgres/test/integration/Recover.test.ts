@@ -19,9 +19,8 @@ const broken = (recover: false | undefined) =>
       pool: { size: { min: 0, max: SESSIONS }, check: { skipWithin: "1 minute" } },
       policy: { reads: "idempotent", retry: { times: 1 }, recover }
     })
-    const held = Effect.scoped(Effect.andThen(postgres.sql.reserve, Effect.sleep("300 millis")))
-    yield* Effect.replicateEffect(held, SESSIONS, { concurrency: "unbounded" })
-    assert.strictEqual((yield* postgres.stats).idle, SESSIONS)
+    yield* Effect.scoped(Effect.replicateEffect(postgres.sql.reserve, SESSIONS))
+    yield* eventually(Effect.map(postgres.stats, ({ idle }) => idle === SESSIONS))
     yield* proxy.apply(Fault.forget)
     const { attempts: before } = yield* postgres.backend.policy
     const counts = Effect.map(postgres.backend.policy, ({ attempts, recoveries }) => ({
