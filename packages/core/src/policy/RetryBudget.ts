@@ -21,7 +21,9 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import { monotonicMillis } from "../internal/ambientDeadline.ts"
 import * as validate from "../internal/validate.ts"
 import { Budget, budgetOf, type BudgetSettings, type RetryBudget } from "./internal/budget.ts"
 import { merge } from "./internal/merge.ts"
@@ -103,3 +105,35 @@ export const update = (budget: RetryBudget, changes: Options): void => {
  */
 export const charge = (budget: RetryBudget): Effect.Effect<boolean> =>
   Effect.clockWith((clock) => Effect.sync(() => budgetOf(budget).spend(clock)))
+
+/** A backend that is back must be found although nobody calls it with success. */
+const AT_LEAST_EVERY = 1000
+
+/**
+ * What opens a connection, so that each try that follows a failed one spends an attempt. Where none is left it is not
+ * made, and fails as the one before; but one a second is made in any case, or nobody would find out that the backend is
+ * back.
+ *
+ * The effect that comes back is one backend's: it remembers how the last try ended.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const reconnecting = <A, E, R>(budget: RetryBudget, dial: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  let failed: { readonly cause: Cause.Cause<E> } | undefined
+  let dialledAt = -Infinity
+  return Effect.clockWith((clock) =>
+    Effect.suspend(() => {
+      const now = monotonicMillis(clock)
+      const spent = failed === undefined || budgetOf(budget).spend(clock)
+      if (failed !== undefined && !spent && now - dialledAt < AT_LEAST_EVERY) return Effect.failCause(failed.cause)
+      dialledAt = now
+      return Effect.onExitPrimitive(dial, (exit) => {
+        if (exit._tag === "Success") failed = undefined
+        // Who gave a try up says nothing of the backend.
+        else if (!Cause.hasInterruptsOnly(exit.cause)) failed = exit
+        return undefined
+      })
+    })
+  )
+}

@@ -16,6 +16,7 @@ import * as Policy from "@breakwater/core/Policy"
 import type * as Pool from "@breakwater/core/Pool"
 import type { Holder, PoolError } from "@breakwater/core/PoolError"
 import type { PoolEvent } from "@breakwater/core/PoolEvent"
+import * as RetryBudget from "@breakwater/core/RetryBudget"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -271,7 +272,7 @@ const startOf = (server: Server): Effect.Effect<void, PoolError, Scope.Scope> =>
     case "fail-fast":
       return server.warm
     case "background":
-      return server.warm.pipe(
+      return RetryBudget.reconnecting(server.settings.budget, server.warm).pipe(
         Effect.retry({
           schedule: Schedule.spaced(Duration.millis(server.settings.redial)),
           while: ({ reason }) => reason._tag !== "Closed"

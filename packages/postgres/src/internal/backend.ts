@@ -7,6 +7,8 @@ import { type Backend, type Health, probe } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
+import type { PoolEvent } from "@breakwater/core/PoolEvent"
+import * as RetryBudget from "@breakwater/core/RetryBudget"
 import * as Sizing from "@breakwater/core/Sizing"
 import * as Validate from "@breakwater/core/Validate"
 import type * as PgClient from "@effect/sql-pg/PgClient"
@@ -20,8 +22,9 @@ import * as Client from "./client.ts"
 import { Operations } from "./operations.ts"
 import { check as checkRole } from "./role.ts"
 import * as Session from "./session.ts"
-import type { Settings } from "./settings.ts"
+import type { Policies, Settings } from "./settings.ts"
 import { toSqlError } from "./sqlError.ts"
+import { StatementLog } from "./statementLog.ts"
 
 export interface Parts extends Client.Parts {
   readonly client: PgClient.PgClient
@@ -88,13 +91,15 @@ const poolOf = (settings: Settings, cancels: Session.Cancels) => {
   const backing: Session.Backing = {
     settings,
     cancels,
+    log: new StatementLog(settings),
+    foundAt: 0,
     onUnfit: (session, why) => pool === undefined ? undefined : Effect.runSync(Pool.invalidate(pool, session, why))
   }
   const made = Validate.within("pool", () =>
     Pool.make({
       ...settings.pool,
       name: settings.name,
-      acquire: Effect.tap(Session.open(backing), warn),
+      acquire: RetryBudget.reconnecting(settings.budget, Effect.tap(Session.open(backing), warn)),
       check: { ...settings.pool.check, test: ping, isAlive: (session) => session.isAlive }
     }))
   return Effect.tap(made, (ready) =>
@@ -104,12 +109,15 @@ const poolOf = (settings: Settings, cancels: Session.Cancels) => {
 }
 
 const describe = (settings: Settings): string => {
-  const { deadline, dialTimeout, name, pool, prepare, profile = "none", server, ssl, timeout, waitTimeout } = settings
+  const { deadline, dialTimeout, hosts, name, pool, prepare, profile = "none", server, ssl, timeout, waitTimeout } =
+    settings
   const { keep, max, min = 0 } = pool.size
   const time = Duration.format
   const statementTimeout = settings.startupParameters["statement_timeout"]
   return [
-    `postgres "${name}" at ${server.path ?? `${server.host}:${server.port}`}/${server.database ?? ""}`,
+    `postgres "${name}" at ${hosts.map(({ host, path, port }) => path ?? `${host}:${port}`).join(",")}/${
+      server.database ?? ""
+    }`,
     `sessions ${min} to ${max}, keep ${keep ?? max}, start ${pool.start ?? "background"}`,
     `wait ${time(waitTimeout)}, dial ${time(dialTimeout)}`,
     `deadline ${time(deadline)}, timeout ${timeout === undefined ? "none" : time(timeout)}`,
@@ -119,14 +127,37 @@ const describe = (settings: Settings): string => {
   ].join("; ")
 }
 
+const describeEvent = (event: PoolEvent): string => {
+  switch (event._tag) {
+    case "Dialed":
+      return `opened in ${Math.round(Duration.toMillis(event.took))} ms`
+    case "DialFailed":
+      return "not opened"
+    case "Acquired":
+      return "lent"
+    case "Returned":
+      return "came back"
+    case "Closed":
+      return `closed: ${event.reason}`
+    default:
+      return event._tag
+  }
+}
+
+const echoConnections = ({ pool, settings: { name } }: Client.Parts): Effect.Effect<void> =>
+  Stream.runForEach(
+    Pool.events(pool),
+    (event) => Effect.logInfo(`postgres "${name}": session ${describeEvent(event)}`)
+  )
+
 /** Of the statements outside of transactions and inside together; inside there is neither breaker nor bulkhead. */
-const snapshot = (settings: Settings): Policy.Snapshot => {
-  const outside = Policy.snapshot(settings.policy)
-  return { ...outside, ...Policy.addCounts(outside, Policy.snapshot(settings.inTransaction)) }
+const snapshot = (policies: Policies): Policy.Snapshot => {
+  const outside = Policy.snapshot(policies.outside)
+  return { ...outside, ...Policy.addCounts(outside, Policy.snapshot(policies.inside)) }
 }
 
 const backendOf = (parts: Client.Parts): Backend => {
-  const { pool, settings } = parts
+  const { policies, pool, settings } = parts
   return {
     name: settings.name,
     kind: "postgres",
@@ -134,10 +165,10 @@ const backendOf = (parts: Client.Parts): Backend => {
     profile: settings.profile,
     stats: Pool.stats(pool),
     health: health(parts),
-    policy: Effect.sync(() => snapshot(settings)),
+    policy: Effect.sync(() => snapshot(policies)),
     events: Stream.merge(
       Pool.events(pool),
-      Stream.merge(Policy.events(settings.policy), Policy.events(settings.inTransaction)),
+      Stream.merge(Policy.events(policies.outside), Policy.events(policies.inside)),
       { haltStrategy: "left" }
     ),
     warm: Pool.warm(pool),
@@ -158,9 +189,11 @@ export const make = (
     for (const warning of settings.warnings) yield* Effect.logWarning(`postgres "${settings.name}": ${warning}`)
     const pool = yield* Effect.mapError(opened, (error) => toSqlError(error, true))
     const operations = new Operations(settings.name, settings.readsAreIdempotent)
-    const parts: Client.Parts = { pool, settings, operations }
+    const parts: Client.Parts = { pool, settings, operations, policies: settings.policies(Pool.clear(pool)) }
     const client = yield* Client.make(parts)
     const backend = backendOf(parts)
+    // It ends with the pool, whose last events come when the scope is closing.
+    if (settings.log.connections) yield* Effect.forkDetach(echoConnections(parts), { startImmediately: true })
     yield* Backends.register(backend)
     yield* Effect.logInfo(describe(settings))
     return { ...parts, client, backend, cancels }

@@ -323,3 +323,34 @@ describe.skipIf(!TestPostgres.available)("Postgres", () => {
       }))
   })
 })
+
+describe.skipIf(!TestPostgres.available)("The log of a database", () => {
+  layer(TestPostgres.layer, { excludeTestServices: true })((it) => {
+    it.effect("has slow statements, inside a transaction too, and every session where it is told to", () =>
+      Effect.gen(function*() {
+        const lines: Array<string> = []
+        const capture = Logger.make(({ message }) => void lines.push(String(message)))
+        const server = yield* PostgresServer.PostgresServer
+        const options: Postgres.Options = {
+          name: "orders",
+          url: server.url,
+          log: { slow: { warn: "100 millis" }, connections: true }
+        }
+        yield* Effect.scoped(Effect.gen(function*() {
+          const { sql } = yield* Backends.isolated(Postgres.make(options))
+          yield* sql`select ${"s3cret"}::text`
+          yield* sql`select pg_sleep(0.15), 's3cret'`
+          yield* sql.withTransaction(sql`select pg_sleep(0.15), ${"s3cret"}::text`)
+        })).pipe(Effect.provide(Logger.layer([capture])))
+        const slow = lines.filter((line) => line.includes("slow"))
+        assert.deepStrictEqual(slow.map((line) => line.replace(/statement, [^:]*/, "statement")), [
+          "postgres \"orders\": slow statement: select pg_sleep(?), ?",
+          "postgres \"orders\": slow statement: select pg_sleep(?), $1::text"
+        ])
+        for (const what of ["opened in", "lent", "came back", "closed: Drained"]) {
+          yield* eventually(Effect.sync(() => lines.some((line) => line.includes(`session ${what}`))))
+        }
+        assert.notInclude(lines.join("\n"), "s3cret")
+      }))
+  })
+})

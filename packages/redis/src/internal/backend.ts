@@ -8,6 +8,7 @@ import * as Backends from "@breakwater/core/Backends"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
 import type { PoolError } from "@breakwater/core/PoolError"
+import * as RetryBudget from "@breakwater/core/RetryBudget"
 import * as Sizing from "@breakwater/core/Sizing"
 import * as Validate from "@breakwater/core/Validate"
 import * as Duration from "effect/Duration"
@@ -70,11 +71,14 @@ const warnOfRoom = ({ max, name, replicas }: Settings, { driver }: Connection.Co
 
 const poolOf = (settings: Settings) => {
   let asked = false
-  const acquire = Effect.tap(Connection.open(settings), (connection) => {
-    if (asked) return Effect.void
-    asked = true
-    return Effect.forkScoped(warnOfRoom(settings, connection))
-  })
+  const acquire = RetryBudget.reconnecting(
+    settings.budget,
+    Effect.tap(Connection.open(settings), (connection) => {
+      if (asked) return Effect.void
+      asked = true
+      return Effect.forkScoped(warnOfRoom(settings, connection))
+    })
+  )
   return Validate.within("pool", () =>
     Pool.make({
       ...settings.pool,
@@ -118,8 +122,11 @@ const drain = ({ pool, shared }: Client.Parts, deadline: Duration.Input) =>
     return Pool.drain(pool, deadline)
   })
 
+const clear = (pool: Client.Parts["pool"], shared: Shared, options?: { readonly interrupt?: boolean | undefined }) =>
+  Effect.tap(Pool.clear(pool, options), () => Effect.sync(() => shared.clear()))
+
 const backendOf = (parts: Client.Parts): Backend => {
-  const { pool, settings, shared } = parts
+  const { policies: { shared: policy }, pool, settings, shared } = parts
   return {
     name: settings.name,
     kind: "redis",
@@ -127,10 +134,10 @@ const backendOf = (parts: Client.Parts): Backend => {
     profile: settings.profile,
     stats: statsOf(parts),
     health: healthOf(parts),
-    policy: Effect.sync(() => Policy.snapshot(settings.policy)),
-    events: Stream.merge(Pool.events(pool), Policy.events(settings.policy), { haltStrategy: "left" }),
+    policy: Effect.sync(() => Policy.snapshot(policy)),
+    events: Stream.merge(Pool.events(pool), Policy.events(policy), { haltStrategy: "left" }),
     warm: shared.warm,
-    clear: (options) => Effect.tap(Pool.clear(pool, options), () => Effect.sync(() => shared.clear())),
+    clear: (options) => clear(pool, shared, options),
     drain: (deadline) => drain(parts, deadline),
     pause: Effect.andThen(Pool.pause(pool), Effect.sync(() => shared.pause())),
     resume: Effect.andThen(Pool.resume(pool), Effect.sync(() => shared.resume()))
@@ -144,7 +151,8 @@ export const make = (settings: Settings): Effect.Effect<Parts, PoolError, Scope.
     for (const warning of settings.warnings) yield* Effect.logWarning(`redis "${settings.name}": ${warning}`)
     const pool = yield* opened
     const shared = new Shared(pool, settings)
-    const client: Client.Parts = { pool, settings, shared, operations: new Operations(settings.name) }
+    const policies = settings.policies(clear(pool, shared))
+    const client: Client.Parts = { pool, settings, shared, policies, operations: new Operations(settings.name) }
     yield* Policy.detached(shared.run)
     // Before the slots end: what runs on them may finish.
     yield* Effect.addFinalizer(() => drain(client, CLOSE_GRACE))
