@@ -13,7 +13,9 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["packages/*/test/**/*.test.ts"],
-          exclude: [...elsewhere, ...integration]
+          exclude: [...elsewhere, ...integration],
+          // Hours and thousands of borrows on virtual time: a second at rest, several where the machine is shared.
+          testTimeout: 30_000
         }
       },
       {

@@ -28,6 +28,10 @@ const tasks = {
     entry: "packages/benchmarks/src/main.ts",
     about: "measures beside the peers: [GROUP...] [--rounds N] [--json FILE] [--on node|bun|deno]"
   },
+  load: {
+    entry: "packages/benchmarks/src/load.ts",
+    about: "requests to a server on this machine: URL [--phases 60s@10,120s@50] [--json FILE]"
+  },
   soak: { entry: "packages/benchmarks/src/soak.ts", about: "twice a pool's load through faults: [--seconds N]" },
   conformance: {
     entry: "scripts/conformance.ts",

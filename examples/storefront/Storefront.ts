@@ -1,10 +1,10 @@
 /**
- * The service as one layer. The order of its parts is the order of its end, from the outside in: readiness goes first,
- * then nothing new is accepted and what is in flight finishes, then the pools drain.
+ * The service as one layer. The order of its parts is the order of its end, from the outside in: nothing new is accepted
+ * and what is in flight finishes, then the pools drain.
  */
 import { Lifecycle } from "@breakwater/core"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { Config, Effect, Layer } from "effect"
+import { Config, Layer } from "effect"
 import { HttpRouter } from "effect/http"
 import { createServer } from "node:http"
 import * as Api from "./Api.ts"
@@ -23,20 +23,12 @@ const IN_FLIGHT_LIMIT = "4 seconds"
 /** Who takes longer for a request holds a connection for nothing. In milliseconds. */
 const SLOW_CLIENTS = { headersTimeout: 5000, requestTimeout: 10_000, connectionsCheckingInterval: 1000 }
 
-/** Of the whole end, so that a statement that hangs does not hold it. */
-const DRAIN_LIMIT = "8 seconds"
-
 const layerServer = NodeHttpServer.layerConfig(() => createServer(SLOW_CLIENTS), {
   // 0 is any free port.
   port: Config.Int("PORT").pipe(Config.withDefault(3000)),
   host: Config.String("HOST").pipe(Config.withDefault("127.0.0.1")),
   gracefulShutdownTimeout: Config.succeed(IN_FLIGHT_LIMIT)
 })
-
-const layerDraining = Layer.unwrap(Effect.gen(function*() {
-  const grace = yield* Config.Duration("DRAIN_GRACE").pipe(Config.withDefault("1 second"))
-  return Lifecycle.layerDraining({ grace, deadline: DRAIN_LIMIT })
-}))
 
 const layerBackends = Layer.mergeAll(
   Database.layer,
@@ -48,10 +40,9 @@ const layerBackends = Layer.mergeAll(
   Policies.layer
 )
 
-export const layer = layerDraining.pipe(
-  Layer.provideMerge(
-    Feed.Watchers.drainBefore(HttpRouter.serve(Layer.merge(Api.layer, Operations.layer), { disableLogger: true }))
-  ),
+const layerRoutes = HttpRouter.serve(Layer.merge(Api.layer, Operations.layer), { disableLogger: true })
+
+export const layer = Feed.Watchers.drainBefore(layerRoutes).pipe(
   Layer.provideMerge(layerServer),
   Layer.provideMerge(Lifecycle.layer({ prepare: Database.migrate })),
   Layer.provideMerge(layerBackends)

@@ -1,31 +1,13 @@
 /**
- * A shop: products, orders placed once each, health, and an end that loses nothing. Reads DATABASE_URL, PORT and HOST.
+ * A shop: products, orders placed once each, health, and an end that loses nothing. Reads DATABASE_URL, PORT, HOST and
+ * DRAIN_GRACE.
  *
- * Ends on SIGTERM and SIGINT: exit code 0 when everything in flight was finished, 1 when that took too long. A second
- * signal ends every wait.
+ * Ends on SIGTERM and SIGINT, with the exit codes of `Lifecycle.run`.
  */
 import { Lifecycle } from "@breakwater/core"
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Cause, Effect, Exit, Layer } from "effect"
+import { Config, Effect } from "effect"
 import * as Storefront from "./Storefront.ts"
 
-const SHUTDOWN_LIMIT_MILLIS = 10_000
+const grace = Effect.runSync(Config.Duration("DRAIN_GRACE").pipe(Config.withDefault("1 second")))
 
-/** What holds the lifecycle outlives the first signal: it is there for the second. */
-const layerForce = Layer.effectDiscard(Effect.gen(function*() {
-  const { force } = yield* Lifecycle.Lifecycle
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    let ending = false
-    // One listener for both: on Deno a listener that is added by the first signal hears that one, too.
-    process.on(signal, () => {
-      if (ending) return Effect.runFork(force)
-      ending = true
-      // Whatever hangs, the process ends.
-      return setTimeout(() => process.exit(1), SHUTDOWN_LIMIT_MILLIS).unref()
-    })
-  }
-}))
-
-NodeRuntime.runMain(Layer.launch(Layer.provide(layerForce, Storefront.layer)), {
-  teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? 0 : 1)
-})
+Lifecycle.runMain(Storefront.layer, process, { grace, deadline: "10 seconds" })

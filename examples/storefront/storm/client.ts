@@ -2,8 +2,9 @@
  * The storm's client, a process of its own: sends requests at a fixed rate, however slow the answers are, and writes
  * what it saw to its output. Arguments: URL, requests a second. Stops when its input ends; what is in flight finishes.
  */
+import { OpenLoop } from "@breakwater/testing"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Clock, Effect, Fiber, FiberSet, Option, Predicate, Random, Schema } from "effect"
+import { Clock, Effect, Fiber, Option, Predicate, Random, Schema } from "effect"
 import { randomUUID } from "node:crypto"
 import { Order } from "../Orders.ts"
 import { StorefrontError } from "../StorefrontError.ts"
@@ -125,25 +126,15 @@ const stopped = Effect.callback<void>((resume) => {
   stop.signal.addEventListener("abort", () => resume(Effect.void))
 })
 
-const arrivals = Effect.gen(function*() {
-  const inFlight = yield* FiberSet.make()
-  const interval = 1000 / Number(rate)
-  const generate = Effect.gen(function*() {
-    const start = yield* Clock.currentTimeMillis
-    for (let n = 0;; n++) {
-      const due = start + n * interval
-      const early = due - (yield* Clock.currentTimeMillis)
-      if (early > 0) yield* Effect.sleep(early)
-      yield* FiberSet.run(inFlight, arrival(yield* Random.next, due))
-    }
-  })
-  yield* Effect.raceFirst(generate, stopped)
-  yield* FiberSet.awaitEmpty(inFlight)
+const arrivals = OpenLoop.run({
+  phases: [{ seconds: Infinity, rate: Number(rate) }],
+  call: ({ due }) => Effect.flatMap(Random.next, (dice) => arrival(dice, due)),
+  until: stopped
 })
 
 const program = Effect.gen(function*() {
   const reporting = yield* Effect.forkChild(Effect.forever(Effect.andThen(Effect.sleep(REPORT_EVERY), report)))
-  yield* Effect.scoped(arrivals)
+  yield* arrivals
   yield* Fiber.interrupt(reporting)
   yield* report
 })

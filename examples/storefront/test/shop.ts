@@ -40,8 +40,7 @@ const make = (redisUrl: string | undefined) =>
       ...around.env,
       ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
       DATABASE_URL: database.href,
-      PORT: "0",
-      DRAIN_GRACE: "0 seconds"
+      PORT: "0"
     })
     return Layer.effect(
       Shop,

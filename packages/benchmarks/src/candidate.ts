@@ -12,8 +12,11 @@ import type { TrialCase } from "./trial.ts"
  */
 export interface Candidate {
   readonly name: string
-  /** `floor` is the same loop around nothing; its cost is taken off those of the candidates with the same `loop`. */
-  readonly role: "ours" | "peer" | "floor"
+  /**
+   * `floor` is the same loop around nothing; its cost is taken off those of the candidates with the same `loop`. A `bound`
+   * does a part of the work only: what all of it costs at least.
+   */
+  readonly role: "ours" | "peer" | "floor" | "bound"
   readonly loop: "promise" | "effect"
   /** What it is compared with. Default: the best peer. */
   readonly against?: string | undefined
@@ -36,6 +39,11 @@ export interface Case {
   readonly about: string
   readonly candidates: ReadonlyArray<Candidate>
   readonly goals?: ReadonlyArray<Goal> | undefined
+  /**
+   * What a round is measured by: the time that passes, or that of the processor, which other processes take nothing of, for
+   * work that waits for nobody. Default `wall`.
+   */
+  readonly time?: "wall" | "cpu" | undefined
   /** `latency` shows how the single operations are spread. Default `cost`. */
   readonly shows?: "cost" | "throughput" | "latency" | undefined
 }

@@ -57,24 +57,35 @@ const ROUND: Record<NonNullable<Case["shows"]>, number> = { cost: 25, throughput
 const WARM_UP_ROUNDS = 6
 const FIXED_WARM_UP_ROUNDS = 2
 
+/** Milliseconds. */
+const clocks: Record<NonNullable<Case["time"]>, () => number> = {
+  wall: () => performance.now(),
+  cpu: () => {
+    const { system, user } = process.cpuUsage()
+    return (system + user) / 1000
+  }
+}
+
 class Measured {
   readonly candidate: Candidate
+  private readonly now: () => number
   times: number
   /** Nanoseconds for one operation, one a round. */
   readonly costs: Array<number> = []
   readonly latencies: Array<ReadonlyArray<number>> = []
 
-  constructor(candidate: Candidate) {
+  constructor(candidate: Candidate, time: Case["time"]) {
     this.candidate = candidate
+    this.now = clocks[time ?? "wall"]
     this.times = candidate.times ?? 0
   }
 
   async once(times: number): Promise<{ readonly took: number; readonly latencies: ReadonlyArray<number> }> {
     const latencies: Array<number> = []
     await this.candidate.prepare?.(times)
-    const began = performance.now()
+    const began = this.now()
     await this.candidate.run(times, (milliseconds) => latencies.push(milliseconds))
-    const took = performance.now() - began
+    const took = this.now() - began
     // What a candidate left for later must not run in the next one's time.
     await new Promise((resolve) => setImmediate(resolve))
     return { took, latencies }
@@ -183,7 +194,7 @@ const resultOf = (one: Case, all: ReadonlyArray<Measured>, count: number): Resul
 }
 
 export const measure = async (one: Case, count: number): Promise<Result> => {
-  const all = one.candidates.map((candidate) => new Measured(candidate))
+  const all = one.candidates.map((candidate) => new Measured(candidate, one.time))
   const fixed = one.candidates.some(({ times }) => times !== undefined)
   try {
     await inTurn(all, ({ candidate }) => candidate.open())

@@ -109,7 +109,9 @@ const introduction = `# Benchmarks
 
 What Breakwater costs, beside its peers, in one process and one run. In every round each candidate runs once, in an order
 that rotates; a figure is the median of the rounds, and the cost of an empty loop in the same runtime is taken off it.
-Candidates of Effect run in one fiber, the others in one loop of promises. \`ratio\` is to the best peer of the table, by
+Candidates of Effect run in one fiber, the others in one loop of promises. Policies wait for nobody and are measured by the
+time of the processor, which other processes take nothing of; rows that do a part of the work only say what all of it costs
+at least. \`ratio\` is to the best peer of the table, by
 the median of the ratios of each round; below 1 is cheaper for a cost, above 1 is more for operations a second. \`spread\`
 is the distance between the quartiles over the median. Read ratios, not absolutes, and call a ratio within the spread a
 tie.

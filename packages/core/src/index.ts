@@ -123,6 +123,15 @@ export * as Histogram from "./backend/Histogram.ts"
 export * as Lifecycle from "./backend/Lifecycle.ts"
 
 /**
+ * The metrics of a process with backends: their names and units, for whoever exports them, draws them or raises an
+ * alarm by them. They are Effect's, and so in every exporter of Effect; they are read when somebody looks, from what
+ * pools and policies count anyway, and cost a call nothing.
+ *
+ * @since 0.1.0
+ */
+export * as Metrics from "./backend/Metrics.ts"
+
+/**
  * What a policy may know of a call: its name, whether repeating it is safe, and how it is to be queued.
  *
  * @since 0.1.0
@@ -251,6 +260,13 @@ export * as RetryBudget from "./policy/RetryBudget.ts"
  * @since 0.1.0
  */
 export * as Setting from "./backend/Setting.ts"
+
+/**
+ * How many connections: the arithmetic of the guides, and Little's law from what was measured.
+ *
+ * @since 0.1.0
+ */
+export * as Sizing from "./backend/Sizing.ts"
 
 /**
  * Holds calls back on our own side while the backend refuses or fails many of them: "client-side throttling" or

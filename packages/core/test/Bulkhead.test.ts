@@ -122,7 +122,7 @@ describe("the bulkhead", () => {
     assert.throws(
       () => Policy.update(Policy.make({ bulkhead }), { bulkhead: { permits: 1.5 } }),
       RangeError,
-      /"permits" is 1.5/
+      /"bulkhead.permits" is 1.5/
     )
   })
 

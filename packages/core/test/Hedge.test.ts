@@ -31,7 +31,8 @@ const ending = <A, E>(call: Effect.Effect<A, E>) =>
     return { after: Duration.toMillis(took), exit }
   })
 
-const hedge = (options: Hedge.Options = {}) => Policy.make({ hedge: { after: "100 millis", ...options } })
+const hedge = (options: Omit<Hedge.Options, "classify"> = {}) =>
+  Policy.make({ hedge: { after: "100 millis", ...options } })
 
 describe("Hedge", () => {
   it.effect("asks a second time when the first attempt is slow, and takes the answer that comes first", () =>
@@ -301,11 +302,11 @@ describe("a hedge's options", () => {
     [() => Hedge.make({ after: 0 }), /"after" is 0; allowed is a finite duration longer than zero/],
     [
       () => Policy.make({ deadline: "1 second", hedge: { after: "1 second" } }),
-      /"after" is 1s; allowed is less than the deadline, which is 1s/
+      /"hedge\.after" is 1s; allowed is less than the deadline, which is 1s/
     ],
     [
       () => Policy.compose(Hedge.make({ after: "2 seconds" }), Timeout.make("1 second")),
-      /"after" is 2s; allowed is less than the timeout, which is 1s/
+      /"hedge\.after" is 2s; allowed is less than the timeout, which is 1s/
     ],
     [() => Hedge.make({ extraLoad: 0 }), /"extraLoad" is 0; allowed is a number above 0 and below 1/],
     [() => Hedge.whenSafe({ extraLoad: 1 }), /"extraLoad" is 1/],

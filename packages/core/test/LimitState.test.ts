@@ -3,8 +3,8 @@ import { gradient } from "../src/policy/AdaptiveLimit.ts"
 import { Baseline } from "../src/policy/internal/baseline.ts"
 import { type Ending, LimitState, Probe, type Sample, type Settings } from "../src/policy/internal/limitState.ts"
 
-const make = (options?: Partial<Settings>) =>
-  new LimitState({ initial: 20, min: 1, max: 1000, window: 1000, algorithm: gradient, ...options })
+const make = ({ initial = 20, ...options }: Partial<Settings> & { readonly initial?: number } = {}) =>
+  new LimitState({ min: 1, max: 1000, window: 1000, algorithm: gradient, ...options }, initial)
 
 /** Calls that come at this rate, one as soon as there is a permit, and what they take by how many run. */
 const drive = (

@@ -189,7 +189,7 @@ const watched = <E, Repeats extends boolean>(
 
 /** The last event of one call that fails so. */
 const told = (
-  options: Retry.Options & { readonly deadline?: Duration.Input },
+  options: Omit<Retry.Options, "classify"> & { readonly deadline?: Duration.Input },
   call: Effect.Effect<never, Down>
 ) =>
   Effect.gen(function*() {

@@ -129,6 +129,65 @@ describe("update", () => {
     assert.throws(() => Policy.update(policy, { breaker: { window: 5, minimumCalls: 6 } }), RangeError, /minimumCalls/)
     Policy.update(policy, { timeout: "9 seconds" }) // shorter than the deadline as it was
   })
+
+  it("takes what is undefined for left out, as in a policy's options", () => {
+    const policy = Policy.make({ retry: { times: 3 }, bulkhead: { permits: 4 }, breaker: { window: 10 } })
+    Policy.update(policy, {
+      deadline: undefined,
+      retry: { times: undefined },
+      bulkhead: { permits: undefined, queue: 1 },
+      breaker: { window: undefined, failureRate: 1 }
+    })
+    assert.strictEqual(Policy.snapshot(policy).bulkhead?.permits, 4)
+    // A minimum of more calls than the window holds: it is still the one of ten.
+    assert.throws(() => Policy.update(policy, { breaker: { minimumCalls: 11 } }), RangeError, /from 1 to 10/)
+  })
+
+  it("refuses what has no name in a policy, where types did not", () => {
+    const policy = Policy.make({ retry: { times: 1 } })
+    const misspelt: object = { retyr: { times: 1 }, toString: 1 }
+    assert.throws(() => Policy.update(policy, misspelt), RangeError, /"retyr" is to change in "policy"/)
+  })
+})
+
+/** Settings out of range, as `make` takes them and as `update` does, with the path that both name. */
+const outOfRange: ReadonlyArray<readonly [path: string, options: Policy.Options, changes: Policy.Update]> = [
+  ["deadline", { deadline: 0 }, { deadline: 0 }],
+  ["timeout", { timeout: 0 }, { timeout: 0 }],
+  ["throttle.window", { throttle: { window: 0 } }, { throttle: { window: 0 } }],
+  ["retry.times", { retry: { times: -1 } }, { retry: { times: -1 } }],
+  ["hedge.extraLoad", { hedge: { extraLoad: 1 } }, { hedge: { extraLoad: 1 } }],
+  ["recover.timeout", { recover: { when: () => true, clear: Effect.void, timeout: 0 } }, { recover: { timeout: 0 } }],
+  ["breaker.failureRate", { breaker: { failureRate: 2 } }, { breaker: { failureRate: 2 } }],
+  ["rateLimit.limit", { rateLimit: { limit: 0 } }, { rateLimit: { limit: 0 } }],
+  ["adaptiveLimit.limit.max", { adaptiveLimit: { limit: { max: 0 } } }, { adaptiveLimit: { limit: { max: 0 } } }],
+  ["bulkhead.permits", { bulkhead: { permits: 0 } }, { bulkhead: { permits: 0 } }],
+  ["chaos.error.share", { chaos: { seed: 1, error: { share: 2 } } }, { chaos: { error: { share: 2 } } }]
+]
+
+describe("an option out of range", () => {
+  const sound: Policy.Options = {
+    deadline: "1 minute",
+    timeout: "1 second",
+    throttle: {},
+    recover: { when: () => true, clear: Effect.void },
+    breaker: {},
+    rateLimit: { limit: 1 },
+    chaos: { seed: 1 }
+  }
+  const policies = [
+    Policy.make<Policy.Options>({ ...sound, retry: { times: 1 }, bulkhead: { permits: 1 } }),
+    Policy.make<Policy.Options>({ ...sound, hedge: {}, adaptiveLimit: {} })
+  ]
+  for (const [path, options, changes] of outOfRange) {
+    it(`has the same name in make and in update: ${path}`, () => {
+      const [part] = path.split(".")
+      const policy = policies[part === "hedge" || part === "adaptiveLimit" ? 1 : 0]!
+      const named = new RegExp(`^Option "${path}" is`)
+      assert.throws(() => Policy.make<Policy.Options>(options), RangeError, named)
+      assert.throws(() => Policy.update(policy, changes), RangeError, named)
+    })
+  }
 })
 
 describe("presets", () => {

@@ -125,7 +125,7 @@ describe("the rate limit", () => {
 
   it.effect("keeps keys apart only when told to", () =>
     Effect.gen(function*() {
-      const apart = RateLimit.make({ limit: 1, maxWait: 0, perKey: true })
+      const apart = RateLimit.make({ limit: 1, maxWait: 0, perKey: {} })
       yield* run(apart, Effect.void, "a")
       yield* run(apart, Effect.void, "b")
       const { reason } = yield* Effect.flip(run(apart, Effect.void, "a"))
@@ -137,7 +137,7 @@ describe("the rate limit", () => {
 
   it.effect("keeps a bounded number of keys: forgets the idle ones, and lets those that it has no room for share a limit", () =>
     Effect.gen(function*() {
-      const policy = RateLimit.make({ limit: 1, maxWait: 0, perKey: true, maxKeys: 3 })
+      const policy = RateLimit.make({ limit: 1, maxWait: 0, perKey: { max: 3 } })
       for (const key of ["a", "b", "c", "d"]) yield* run(policy, Effect.void, key)
       assert.strictEqual(stateOf(policy).keys, 3)
       assert.strictEqual((yield* Effect.flip(run(policy, Effect.void, "e"))).reason._tag, "RateLimited")
@@ -148,9 +148,23 @@ describe("the rate limit", () => {
       assert.strictEqual((yield* Effect.flip(run(policy, Effect.void, "f"))).reason._tag, "RateLimited")
     }))
 
+  it.effect("forgets idle keys though there is room for more, once there are twice as many as were in use", () =>
+    Effect.gen(function*() {
+      const policy = RateLimit.make({ limit: 1, maxWait: 0, perKey: {} })
+      for (let n = 0; n < 100; n++) yield* run(policy, Effect.void, `old ${n}`)
+      assert.strictEqual(stateOf(policy).keys, 100)
+      yield* TestClock.adjust("2 seconds")
+      yield* run(policy, Effect.void, "new")
+      assert.strictEqual(stateOf(policy).keys, 1)
+      // Those in use are kept, whether many or few.
+      for (let n = 0; n < 300; n++) yield* run(policy, Effect.void, `busy ${n}`)
+      assert.strictEqual(stateOf(policy).keys, 301)
+      assert.strictEqual((yield* Effect.flip(run(policy, Effect.void, "busy 0"))).reason._tag, "RateLimited")
+    }))
+
   it.effect("keeps a key for which somebody waits", () =>
     Effect.gen(function*() {
-      const policy = RateLimit.make({ limit: 1, maxWait: "1 minute", perKey: true, maxKeys: 1 })
+      const policy = RateLimit.make({ limit: 1, maxWait: "1 minute", perKey: { max: 1 } })
       const begun: Array<number> = []
       for (let n = 0; n < 3; n++) yield* begin(policy, begun, "a")
       yield* TestClock.adjust(1500)
@@ -161,7 +175,7 @@ describe("the rate limit", () => {
 
   it("lets nobody overtake those whose timer is late, and keeps their key", () => {
     const clock = lateClock()
-    const policy = RateLimit.make({ limit: 1, maxWait: "1 minute", perKey: true, maxKeys: 1 })
+    const policy = RateLimit.make({ limit: 1, maxWait: "1 minute", perKey: { max: 1 } })
     const call = (key: string) =>
       void Effect.runFork(Effect.provideService(run(policy, Effect.void, key), Clock.Clock, clock))
     call("a")
@@ -205,6 +219,6 @@ describe("the rate limit", () => {
     assert.throws(() => RateLimit.make({ limit: 1, burst: 0 }), RangeError, /"burst" is 0/)
     assert.throws(() => RateLimit.make({ limit: 1, interval: 0 }), RangeError, /"interval"/)
     assert.throws(() => RateLimit.make({ limit: 1, maxWait: Infinity }), RangeError, /"maxWait"/)
-    assert.throws(() => RateLimit.make({ limit: 1, maxKeys: 0 }), RangeError, /"maxKeys" is 0/)
+    assert.throws(() => RateLimit.make({ limit: 1, perKey: { max: 0 } }), RangeError, /"perKey.max" is 0/)
   })
 })

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, Schedule } from "effect"
 import { TestClock } from "effect/testing"
+import * as Bulkhead from "../src/policy/Bulkhead.ts"
 import * as Deadline from "../src/policy/Deadline.ts"
 import * as Operation from "../src/policy/Operation.ts"
 import * as Outcome from "../src/policy/Outcome.ts"
@@ -39,6 +40,112 @@ describe("a retry around a circuit breaker", () => {
       const policy = Policy.make({ retry: { times: 3 }, breaker: {} })
       yield* ended(Policy.apply(scripted(failing, failing, Effect.void).effect, policy, read))
       assert.deepInclude(Policy.snapshot(policy).circuit, { calls: 3, failures: 2 })
+    }))
+})
+
+describe("a breaker inside a retry", () => {
+  it.effect("ends it: no attempt follows while the circuit is open, whatever else the retry has left", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({
+        retry: { times: 10, schedule: Schedule.spaced("10 millis") },
+        breaker: { consecutive: 3, openFor: "1 hour" }
+      })
+      const call = scripted(failing)
+      const exit = yield* ended(Policy.apply(call.effect, policy, read))
+      assert.strictEqual(call.runs, 3)
+      assert.include(String(Exit.findErrorOption(exit)), "The circuit of")
+      assert.deepInclude(Policy.snapshot(policy), { retries: 3, circuitRejected: 1 })
+    }))
+
+  it.effect("counts an overload that is not repeated for want of a word when to come back", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ retry: { times: 3 }, breaker: {} })
+      const overloaded = (retryAfter?: Duration.Duration) =>
+        scripted(Effect.fail(new Down({ outcome: Outcome.overload("yes", retryAfter) })), Effect.void)
+      const [silent, told] = [overloaded(), overloaded(Duration.seconds(1))]
+      assert.isTrue(Exit.hasFails(yield* ended(Policy.apply(silent.effect, policy, read))))
+      assert.isTrue(Exit.isSuccess(yield* ended(Policy.apply(told.effect, policy, read))))
+      assert.deepStrictEqual([silent.runs, told.runs], [1, 2])
+      assert.deepInclude(Policy.snapshot(policy).circuit, { calls: 3, failures: 2 })
+    }))
+})
+
+describe("a breaker around a timeout", () => {
+  it.effect("counts what was cut off as the backend's failure", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ breaker: {}, timeout: "1 second" })
+      yield* ended(Policy.apply(Effect.never, policy, read))
+      assert.deepInclude(Policy.snapshot(policy).circuit, { calls: 1, failures: 1 })
+    }))
+})
+
+describe("a deadline", () => {
+  it.effect("that ends a call says nothing to the breaker inside it, nor to a throttle", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ deadline: "1 second", throttle: {}, breaker: {} })
+      const exit = yield* ended(Policy.apply(Effect.never, policy, read))
+      assert.include(String(Exit.findErrorOption(exit)), "did not end within its deadline")
+      assert.deepInclude(Policy.snapshot(policy).circuit, { calls: 0, failures: 0 })
+      assert.deepStrictEqual(Policy.snapshot(policy).throttle, { requests: 0, accepts: 0 })
+    }))
+
+  it.effect("that ended an inner call is not counted by the breaker around it, nor repeated at a cost", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ retry: { times: 3 }, breaker: {} })
+      const call = scripted(Policy.apply(Effect.never, Deadline.make("1 second"), read))
+      yield* ended(Policy.apply(call.effect, policy, read))
+      assert.strictEqual(call.runs, 1)
+      assert.deepInclude(Policy.snapshot(policy).circuit, { calls: 0, failures: 0 })
+      assert.strictEqual(balance(policy), 10)
+    }))
+
+  it.effect("ends the wait for a permit, and leaves the place in the queue", () =>
+    Effect.gen(function*() {
+      const bulkhead = Bulkhead.make({ permits: 1, queue: 5, maxWait: "1 minute" })
+      const policy = Policy.compose(Deadline.make("1 second"), bulkhead)
+      const holder = yield* Effect.forkChild(Policy.apply(Effect.never, bulkhead, write), { startImmediately: true })
+      const waiting = yield* Effect.forkChild(Effect.flip(Policy.apply(Effect.void, policy, write)), {
+        startImmediately: true
+      })
+      assert.strictEqual(Policy.snapshot(policy).bulkhead?.waiting, 1)
+      yield* TestClock.adjust("1 second")
+      assert.deepInclude((yield* Fiber.join(waiting)).reason, { _tag: "DeadlineExceeded", sent: "no" })
+      assert.deepStrictEqual(Policy.snapshot(policy).bulkhead, { running: 1, waiting: 0, permits: 1 })
+      yield* Fiber.interrupt(holder)
+    }))
+})
+
+describe("one budget of a retry, a hedge and a reconnect", () => {
+  it.effect("bounds them together", () =>
+    Effect.gen(function*() {
+      const budget = RetryBudget.make({ share: 0.1, perSecond: 2 })
+      const retrying = Policy.make({ retry: { times: 5, budget } })
+      const hedging = Policy.make({ hedge: { after: 100, budget, cancelLoser: true } })
+      for (let reconnects = 0; reconnects < 2; reconnects++) assert.isTrue(yield* RetryBudget.charge(budget))
+      const begun = yield* Effect.forkChild(
+        Effect.exit(Policy.apply(failing, retrying, read)).pipe(drawing(0)),
+        { startImmediately: true }
+      )
+      yield* Fiber.join(begun)
+      assert.deepInclude(Policy.snapshot(retrying), { retries: 0, overBudget: 1 })
+      const slow = yield* Effect.forkChild(Policy.apply(answer("slow", 200), hedging, read), { startImmediately: true })
+      yield* TestClock.adjust(200)
+      assert.strictEqual(yield* Fiber.join(slow), "slow")
+      assert.deepInclude(Policy.snapshot(hedging), { hedges: 0, overBudget: 1 })
+    }))
+})
+
+describe("a hedge and a retry in one another", () => {
+  it.effect("do not multiply: the inner one leaves it to the outer", () =>
+    Effect.gen(function*() {
+      const retrying = () => Policy.make({ retry: { times: 2, schedule: Schedule.spaced(1) } })
+      const hedging = () => Policy.make({ hedge: { after: 10 } })
+      const slow = scripted(Effect.delay(failing, 100))
+      yield* ended(Policy.apply(Policy.apply(slow.effect, hedging(), read), retrying(), read))
+      assert.strictEqual(slow.runs, 3)
+      const hedged = scripted(Effect.delay(failing, 100))
+      yield* ended(Policy.apply(Policy.apply(hedged.effect, retrying(), read), hedging(), read))
+      assert.strictEqual(hedged.runs, 2)
     }))
 })
 

@@ -172,3 +172,72 @@ describe("RetryBudget", () => {
       assert.throws(() => RetryBudget.make(options), RangeError, message))
   }
 })
+
+describe("RetryBudget.reconnecting", () => {
+  /** A backend that is down until it is told otherwise; how often it was dialled. */
+  const setUp = (budget: RetryBudget.RetryBudget) => {
+    const backend = { dials: 0, down: true }
+    const dial = RetryBudget.reconnecting(
+      budget,
+      Effect.suspend(() => {
+        backend.dials++
+        return backend.down ? Effect.fail(`refused ${backend.dials}`) : Effect.succeed("connected")
+      })
+    )
+    return { backend, dial: Effect.match(dial, { onFailure: (why) => why, onSuccess: (what) => what }) }
+  }
+
+  it.effect("spends from the budget for each try after a failed one, and makes none without, but one a second", () =>
+    Effect.gen(function*() {
+      const { backend, dial } = setUp(RetryBudget.make({ perSecond: 2, burst: 2, share: 0 }))
+      for (const why of ["refused 1", "refused 2", "refused 3", "refused 3"]) assert.strictEqual(yield* dial, why)
+      yield* TestClock.adjust("500 millis")
+      for (const why of ["refused 4", "refused 4"]) assert.strictEqual(yield* dial, why)
+      assert.strictEqual(backend.dials, 4)
+    }))
+
+  it.effect("finds a backend that is back within a second although nothing is ever earned", () =>
+    Effect.gen(function*() {
+      const { backend, dial } = setUp(RetryBudget.make({ perSecond: 0, share: 0 }))
+      yield* dial
+      backend.down = false
+      yield* TestClock.adjust("999 millis")
+      assert.strictEqual(yield* dial, "refused 1")
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual(yield* dial, "connected")
+      for (let n = 0; n < 3; n++) assert.strictEqual(yield* dial, "connected")
+      assert.strictEqual(backend.dials, 5)
+    }))
+
+  it.effect("takes a try that was given up for neither a failure nor a success", () =>
+    Effect.gen(function*() {
+      const budget = RetryBudget.make({ perSecond: 2, burst: 2, share: 0 })
+      let dials = 0
+      const dial = RetryBudget.reconnecting(
+        budget,
+        Effect.suspend(() => dials++ === 1 ? Effect.fail("refused") : Effect.never)
+      )
+      const givenUp = Effect.timeoutOption(dial, 0)
+      yield* Effect.forkChild(givenUp)
+      yield* TestClock.adjust(0)
+      yield* Effect.flip(dial)
+      yield* Effect.forkChild(givenUp)
+      yield* TestClock.adjust(0)
+      yield* Effect.forkChild(givenUp)
+      yield* TestClock.adjust(0)
+      assert.strictEqual(yield* drained(budget), 0)
+      assert.strictEqual(yield* Effect.flip(dial), "refused")
+      assert.strictEqual(dials, 4)
+    }))
+
+  it.effect("leaves retries what reconnects have not spent, and the other way round", () =>
+    Effect.gen(function*() {
+      const budget = RetryBudget.make({ perSecond: 5, burst: 5, share: 0 })
+      const { backend, dial } = setUp(budget)
+      for (let n = 0; n < 4; n++) yield* dial
+      const policy = Policy.make({ retry: { times: 3, schedule, budget } })
+      assert.strictEqual(yield* asked(policy, 1, failing), 3)
+      yield* dial
+      assert.strictEqual(backend.dials, 4)
+    }))
+})

@@ -114,6 +114,34 @@ describe("the throttle", () => {
       assert.strictEqual(yield* shareHeldBack(policy), 0)
     }))
 
+  it.effect("holds nothing back for a key by what it knows of another, and says whose calls it holds back", () =>
+    Effect.gen(function*() {
+      const policy = Throttle.make({ perKey: {} })
+      const to = (key?: string) => Operation.make("work", { idempotent: true, key })
+      const failing = (key?: string) => times(9, Policy.apply(refused, policy, to(key)).pipe(drawing(0.99)))
+      yield* failing("sick")
+      yield* failing()
+      const { reason } = yield* Effect.flip(Policy.apply(Effect.void, policy, to("sick")).pipe(drawing(0)))
+      assert.deepInclude(reason, { _tag: "Throttled", key: "sick", requests: 10, accepts: 0 })
+      yield* Policy.apply(Effect.void, policy, to("well")).pipe(drawing(0))
+      const common = yield* Effect.flip(Policy.apply(Effect.void, policy, to()).pipe(drawing(0)))
+      assert.notProperty(common.reason, "key")
+      assert.deepStrictEqual(windowOf(policy), { requests: 21, accepts: 1 })
+    }))
+
+  it.effect("keeps so many keys at most, and none for long that nobody asks for", () =>
+    Effect.gen(function*() {
+      const policy = Throttle.make({ perKey: { max: 10, idle: "1 minute" }, window: "1 hour" })
+      const ask = (key: string) => Policy.apply(Effect.void, policy, Operation.make("work", { idempotent: true, key }))
+      for (let n = 0; n < 1000; n++) yield* ask(`${n}`)
+      assert.isAtMost(windowOf(policy).requests, 10)
+      for (let minute = 0; minute < 3; minute++) {
+        yield* TestClock.adjust("1 minute")
+        yield* ask(`new ${minute}`)
+      }
+      assert.deepStrictEqual(windowOf(policy), { requests: 2, accepts: 2 })
+    }))
+
   it.live("keeps its counts right when the interrupt lands at any operation", () =>
     Effect.gen(function*() {
       for (let at = 0; at < 20; at++) {
@@ -142,6 +170,7 @@ describe("the throttle", () => {
     assert.throws(() => Throttle.make({ multiplier: 0.5 }), RangeError, /"multiplier" is 0.5/)
     assert.throws(() => Throttle.make({ multiplier: NaN }), RangeError, /"multiplier"/)
     assert.throws(() => Throttle.make({ maxShare: 1 }), RangeError, /"maxShare" is 1/)
+    assert.throws(() => Throttle.make({ perKey: { max: 1 } }), RangeError, /"perKey.max" is 1/)
     assert.throws(() => Throttle.make({ window: 0 }), RangeError, /"window"/)
   })
 })

@@ -27,10 +27,6 @@ declare const unknownOperation: Operation.Operation
 declare const work: Effect.Effect<number, QueryError, Db>
 declare const options: Policy.Options
 
-const notIdempotent =
-  "this policy may repeat the call, and the operation is not known to be idempotent: use Retry.whenSafe or Hedge.whenSafe, or Retry.anyOperation if it may take effect twice"
-const twice = "a retry or hedge inside another multiplies the attempts: keep one of them"
-
 describe("Operation", () => {
   test("keeps the literal of idempotent", () => {
     expect(read).type.toBe<Operation.Operation<true>>()
@@ -79,28 +75,9 @@ describe("Policy.make", () => {
       >
     >()
   })
-
-  test("refuses options that do not exist", () => {
-    expect(Policy.make).type.not.toBeCallableWith({ deadline: "1 second", retyr: { times: 1 } })
-    expect(Policy.make).type.not.toBeCallableWith({ retry: { times: 1, shedule: 1 } })
-    expect(Policy.make).type.not.toBeCallableWith({ retry: {} })
-    expect(Policy.make).type.not.toBeCallableWith({ throttle: { multiplyer: 2 } })
-    expect(Policy.make).type.not.toBeCallableWith({ adaptiveLimit: { limits: {} } })
-    expect(Policy.make).type.not.toBeCallableWith({ rateLimit: {} })
-    expect(Policy.make).type.not.toBeCallableWith({ hedge: { afetr: 100 } })
-    expect(Policy.make).type.not.toBeCallableWith({ hedge: { classify: () => ({ _tag: "Success" }) } })
-  })
 })
 
 describe("a retry beside a hedge", () => {
-  test("is refused where both are there for certain, with the reason", () => {
-    expect<NonNullable<Policy.KnownOptions<{ retry: { times: 1 }; hedge: {} }>["hedge"]>>().type.toBe<typeof twice>()
-    // @ts-expect-error not assignable to type '"a retry or hedge inside another multiplies the attempts: keep one of them"'
-    Policy.make({ retry: { times: 1 }, hedge: {} })
-    // @ts-expect-error not assignable to type '"a retry or hedge inside another multiplies the attempts: keep one of them"'
-    Policy.make({ deadline: "1 second", retry: { times: 2 }, hedge: { after: 100 } })
-  })
-
   test("is left to run time where either may be missing", () => {
     expect(Policy.make).type.toBeCallableWith({ retry: undefined, hedge: {} })
     expect(Policy.make).type.toBeCallableWith({ retry: { times: 1 }, hedge: undefined })
@@ -133,7 +110,6 @@ describe("Policy.run", () => {
     const policy = Policy.make({ deadline: "1 second", chaos: { seed: 1 } })
     const handled = Policy.run(policy, write, (attempt) => Effect.catchTag(attempt(work), "PolicyError", () => work))
     expect(handled).type.toBe<Effect.Effect<number, QueryError | PolicyError<DeadlineExceeded>, Db>>()
-    expect(Policy.make).type.not.toBeCallableWith({ chaos: { seed: 1, eror: { share: 1 } } })
   })
 
   test("adds nothing for a policy that does not fail", () => {
@@ -161,25 +137,6 @@ describe("Policy.run", () => {
     Effect.catchReason(guarded, "PolicyError", "AttemptTimeout", () => Effect.void)
   })
 
-  test("refuses a bare retry over an operation that is not idempotent, and says so", () => {
-    const bare = Retry.make({ times: 1 })
-    expect<Policy.Accepted<Operation.Idempotent, typeof write>>().type.toBe<typeof notIdempotent>()
-    // @ts-expect-error the operation is not known to be idempotent
-    Policy.run(bare, write, (attempt) => attempt(work))
-    // @ts-expect-error the operation is not known to be idempotent
-    Policy.run(bare, unknownOperation, (attempt) => attempt(work))
-    // @ts-expect-error the operation is not known to be idempotent
-    Policy.apply(work, bare, write)
-    // @ts-expect-error the operation is not known to be idempotent
-    work.pipe(Policy.apply(bare, write))
-    // @ts-expect-error the operation is not known to be idempotent
-    Policy.run(Hedge.make(), write, (attempt) => attempt(work))
-    // @ts-expect-error the operation is not known to be idempotent
-    Policy.apply(work, Hedge.make({ after: 100 }), unknownOperation)
-    // @ts-expect-error the operation is not known to be idempotent
-    Policy.run(Policy.compose(Deadline.make(100), bare), write, (attempt) => attempt(work))
-  })
-
   test("accepts every operation for what decides at run time or was told to repeat all", () => {
     expect(Policy.run).type.toBeCallableWith(Hedge.whenSafe(), write, () => work)
     expect(Policy.run).type.toBeCallableWith(Policy.make({ hedge: {} }), unknownOperation, () => work)
@@ -202,25 +159,5 @@ describe("Policy.compose", () => {
     expect(Policy.compose(Deadline.make(1000), Timeout.make(100))).type.toBe<
       Policy.Policy<PolicyError<DeadlineExceeded> | PolicyError<AttemptTimeout>, Operation.Operation, false>
     >()
-  })
-
-  test("refuses a retry or a hedge inside another, wherever they stand, and says so", () => {
-    const retry = Retry.whenSafe({ times: 1 })
-    const bounded = Policy.compose(Deadline.make(1000), retry)
-    expect<Policy.RepeatsOnce<true, true>>().type.toBe<typeof twice>()
-    // @ts-expect-error a retry or hedge inside another multiplies the attempts: keep one of them
-    Policy.compose(retry, retry)
-    // @ts-expect-error a retry or hedge inside another multiplies the attempts: keep one of them
-    Policy.compose(bounded, Retry.make({ times: 1 }))
-    // @ts-expect-error a retry or hedge inside another multiplies the attempts: keep one of them
-    Policy.compose(Policy.make({ retry: { times: 1 } }), bounded)
-    // @ts-expect-error a retry or hedge inside another multiplies the attempts: keep one of them
-    retry.pipe(Policy.compose(retry))
-    // @ts-expect-error a retry or hedge inside another multiplies the attempts: keep one of them
-    Policy.compose(Hedge.make(), retry)
-    // @ts-expect-error a retry or hedge inside another multiplies the attempts: keep one of them
-    Policy.compose(bounded, Hedge.make())
-    // @ts-expect-error a retry or hedge inside another multiplies the attempts: keep one of them
-    Policy.compose(Policy.make({ hedge: {} }), Policy.make({ timeout: 100, hedge: { after: 10 } }))
   })
 })

@@ -34,6 +34,7 @@
  */
 import type { Backend, Health } from "@breakwater/core/Backend"
 import * as ConfigOptions from "@breakwater/core/ConfigOptions"
+import type { OutlierEvent } from "@breakwater/core/OutlierEjection"
 import * as Promises from "@breakwater/core/Promises"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
@@ -42,6 +43,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
 import type { Dispatcher } from "undici/index.js"
 import * as Internal from "./internal/backend.ts"
 import { type Fetch, fetchOf } from "./internal/dispatcher.ts"
@@ -72,7 +74,12 @@ export interface Http {
   /** As the standard's, through `dispatcher`. */
   readonly fetch: Fetch
   readonly stats: Effect.Effect<Stats>
-  /** One round trip to `url`, at most a second; without `url`, whether a circuit is open. Never fails. */
+  /** Which of `hosts` is left out, and which is back; nothing without `hosts`. The stream does not end by itself. */
+  readonly ejections: Stream.Stream<OutlierEvent>
+  /**
+   * One round trip to `url`, or to some of `hosts`, of which one has to answer, at most a second; without either, whether a
+   * circuit is open. Never fails.
+   */
   readonly health: Effect.Effect<Health>
   /** What health checks, dashboards and shutdown work with; registered in `Backends`. */
   readonly backend: Backend
@@ -92,6 +99,7 @@ const toService = (parts: Internal.Parts): Http => ({
   dispatcher: parts.dispatcher,
   fetch: fetchOf(parts.dispatcher),
   stats: parts.stats,
+  ejections: parts.ejections,
   health: parts.backend.health,
   backend: parts.backend
 })
@@ -101,9 +109,9 @@ const prepare = (
   options: Options,
   environment?: FromEnvironment
 ): Effect.Effect<Http, Config.ConfigError, Scope.Scope> => {
-  const url = options.url === undefined ? Result.succeed(undefined) : Url.parse(options.url)
-  const settings = resolve(options, Result.getOrElse(url, () => undefined), environment)
-  return Result.isFailure(url) ? Effect.fail(url.failure) : Effect.map(Internal.make(settings), toService)
+  const bases = Url.parseAll(options.hosts ?? (options.url === undefined ? [] : [options.url]))
+  const settings = resolve(options, Result.getOrElse(bases, () => []), environment)
+  return Result.isFailure(bases) ? Effect.fail(bases.failure) : Effect.map(Internal.make(settings), toService)
 }
 
 /**

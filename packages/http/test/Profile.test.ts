@@ -16,7 +16,7 @@ interface Values {
 const valuesOf = (options: Partial<Http.Options>, environment?: FromEnvironment): Values => {
   const { deadline, keepAlive, max, perOrigin, warnings } = resolve(
     { name: "payments", ...options },
-    undefined,
+    [],
     environment
   )
   const times = [deadline, keepAlive ?? Duration.zero].map(Duration.toSeconds)

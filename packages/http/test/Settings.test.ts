@@ -5,11 +5,11 @@ import { readOptions } from "../src/internal/readOptions.ts"
 import { resolve } from "../src/internal/settings.ts"
 import * as Url from "../src/internal/url.ts"
 
-const settings = (options: Partial<Http.Options> = {}) => resolve({ name: "payments", ...options }, undefined)
+const settings = (options: Partial<Http.Options> = {}) => resolve({ name: "payments", ...options }, [])
 
 const read = (env: Record<string, string>, options: Http.WrappedServiceOptions = {}) =>
   readOptions(options, "payments").pipe(
-    Effect.map(({ environment, options: given }) => resolve(given, undefined, environment)),
+    Effect.map(({ environment, options: given }) => resolve(given, [], environment)),
     Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord(env))),
     Effect.provide(Logger.layer([]))
   )
@@ -54,6 +54,12 @@ describe("Settings", () => {
       [{ pool: { wait: { timeout: 0 } } }, /^Option "pool\.wait\.timeout" is 0; allowed is a finite duration/],
       [{ pool: { keepAlive: "0 seconds" } }, /^Option "pool\.keepAlive"/],
       [{ time: { headers: Infinity } }, /^Option "time\.headers"/],
+      [{ hosts: [] }, /^Option "hosts" is 0; allowed is at least one URL\.$/],
+      [
+        { hosts: [Redacted.make("http://a")], url: Redacted.make("http://s3cret") },
+        /^Option "url" is "<redacted>"; .* hosts/
+      ],
+      [{ policy: { ejection: { interval: 0 } } }, /^Option "policy\.ejection\.interval" is 0/],
       [{ redirects: -1 }, /^Option "redirects" is -1/],
       [{ decompress: { max: 0 } }, /^Option "decompress\.max" is 0/],
       [{ dns: { ttl: -1 } }, /^Option "dns\.ttl" is -1/],
@@ -115,6 +121,18 @@ describe("Url", () => {
       const failure = parse(text)
       assert.isTrue(Result.isFailure(failure), text)
       if (Result.isFailure(failure)) assert.notMatch(failure.failure.message, /s3|cret/)
+    }
+  })
+
+  it("is several different ones of equals, with who asks from the first", () => {
+    const parseAll = (...texts: ReadonlyArray<string>) => Url.parseAll(texts.map((text) => Redacted.make(text)))
+    const [first, second] = Result.getOrThrow(parseAll("http://us:s3cret@a/v1", "http://b:81"))
+    assert.deepStrictEqual([first?.href, second?.href], ["http://a/v1/", "http://b:81/"])
+    assert.deepStrictEqual(second?.authorization, first?.authorization)
+    for (const texts of [["http://a", "http://a/v2"], ["http://a", "http://us:s3cret@b"], ["http://a", "ftp://b"]]) {
+      const failure = parseAll(...texts)
+      assert.isTrue(Result.isFailure(failure), texts.join(" "))
+      if (Result.isFailure(failure)) assert.notMatch(failure.failure.message, /s3cret/)
     }
   })
 })

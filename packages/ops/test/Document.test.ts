@@ -24,6 +24,8 @@ const shown = Effect.gen(function*() {
   yield* Layer.build(GuideMetrics.layer)
   const labels = new Map<string, Set<string>>()
   for (const { attributes = {}, id } of yield* Metric.snapshot) {
+    // Core names those of policies, in `Metrics`.
+    if (id.startsWith("breakwater.policy.")) continue
     const known = labels.get(id) ?? new Set()
     for (const label of Object.keys(attributes)) if (label !== "unit") known.add(label)
     labels.set(id, known)

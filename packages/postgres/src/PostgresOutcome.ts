@@ -11,6 +11,7 @@ import * as Outcome from "@breakwater/core/Outcome"
 import type * as Exit from "effect/Exit"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { serverFields } from "./internal/sqlError.ts"
+import { isPostgresError } from "./PostgresError.ts"
 
 const FAILURES = new Set(["08", "57", "58", "XX"])
 
@@ -45,3 +46,19 @@ export const fromExit: Outcome.Classifier = (exit: Exit.Exit<unknown, unknown>) 
   }
   return Outcome.fromExit(exit)
 }
+
+/**
+ * Whether an error says that its session broke, and that the others of the pool probably are: the connection went away, or
+ * the server ended it. A timeout does not say so: a server that is overloaded must not be dialled anew by everybody.
+ *
+ * The pool is cleared upon it, as SQLAlchemy's is upon a disconnect and MongoDB's upon an error of the network.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isBroken = (error: unknown): boolean =>
+  isPostgresError(error)
+    ? error.reason._tag === "ConnectionLost"
+    : isSqlError(error) && FATAL.has(serverFields(error)?.severity ?? "")
+
+const FATAL = new Set(["FATAL", "PANIC"])

@@ -80,12 +80,20 @@ describe("The map to SqlError", () => {
   })
   const lost = (sent: "no" | "unknown") => postgresError({ _tag: "ConnectionLost", pool, sent, cause: undefined })
   const unavailable = poolError({ _tag: "Unavailable", pool, failedDials: 3, cause: undefined })
+  const circuitOpen = new PolicyError.PolicyError<PolicyError.CircuitOpen>({
+    _tag: "CircuitOpen",
+    policy: "orders",
+    openFor: Duration.seconds(1),
+    retryAfter: Duration.seconds(1),
+    cause: undefined
+  })
   const rows: ReadonlyArray<readonly [Parameters<typeof toSqlError>[0], onceOnly: string, repeatable: string]> = [
     [poolError({ _tag: "QueueFull", pool, maxWaiting: 1 }), "ConnectionError", "ConnectionError"],
     [unavailable, "ConnectionError", "ConnectionError"],
     [poolError({ _tag: "Closed", pool }), "UnknownError", "UnknownError"],
     [poolError({ _tag: "NestedAcquire", pool, max: 1, nestedIn: undefined }), "UnknownError", "UnknownError"],
     [poolError({ _tag: "Revoked", pool, why: "Cleared", cause: undefined }), "UnknownError", "UnknownError"],
+    [circuitOpen, "ConnectionError", "ConnectionError"],
     [timeout, "UnknownError", "StatementTimeoutError"],
     [deadline, "UnknownError", "UnknownError"],
     [lost("no"), "ConnectionError", "ConnectionError"],
@@ -115,6 +123,7 @@ describe("The map to SqlError", () => {
     const error = answer("23505")
     assert.strictEqual(toSqlError(error, false), error)
     assert.strictEqual(toSqlError(unavailable, false), toSqlError(unavailable, true))
+    assert.strictEqual(toSqlError(circuitOpen, false), toSqlError(circuitOpen, true))
   })
 
   it("says of a failed dial what the server or the network said", () => {

@@ -88,7 +88,7 @@ describe("The profile", () => {
           )
           const { url, ...options } = yield* read
           assert.strictEqual(Redacted.value(url), base)
-          assert.deepStrictEqual(options, { name: "orders", profile })
+          assert.deepStrictEqual(options, { name: "orders", profile, replicas: undefined })
         }
       })
   )
@@ -118,7 +118,16 @@ describe("The guides' URLs", () => {
     ["medium", "connection_limit=30&pool_timeout=15&connect_timeout=10", values(30, 15, 10)],
     ["large", "connection_limit=100&pool_timeout=20&connect_timeout=10&socket_timeout=30", values(100, 20, 10)],
     ["per microservice", "connection_limit=20&pool_timeout=15", values(20, 15, 5)],
-    ["reports", "socket_timeout=120", values(10, 10, 5, 120)]
+    ["low load", "connection_limit=20", values(20, 10, 5)],
+    ["low load, its upper end", "connection_limit=30", values(30, 10, 5)],
+    ["high load", "connection_limit=50&pool_timeout=20", values(50, 20, 5)],
+    ["very large", "connection_limit=150", values(150, 10, 5)],
+    ["long operations", "pool_timeout=30", values(10, 30, 5)],
+    ["a far or slow network", "connect_timeout=15", values(10, 10, 15)],
+    ["a very far one", "connect_timeout=30", values(10, 10, 30)],
+    ["exports", "socket_timeout=60", values(10, 10, 5, 60)],
+    ["reports", "socket_timeout=120", values(10, 10, 5, 120)],
+    ["no bound of a statement, where the deadline stays", "socket_timeout=0", values(10, 10, 5, 0)]
   ])("mean what they meant there: %s", (_, parameters, expected) => {
     assert.deepStrictEqual(valuesOf(`?${parameters}`), expected)
   })

@@ -75,7 +75,7 @@ describe("Settings", () => {
   })
 
   it("find a socket by a host that begins with a slash", () => {
-    assert.strictEqual(settings("?host=/run/pg&port=6000").server.path, "/run/pg/.s.PGSQL.6000")
+    assert.strictEqual(settings("?host=/run/pg&port=6000").hosts[0].path, "/run/pg/.s.PGSQL.6000")
   })
 
   it("never show a key in a warning", () => {

@@ -48,6 +48,28 @@ describe("A Postgres URL", () => {
     })
   })
 
+  it("says where several servers are, as libpq does", () => {
+    const others = (text: string) => {
+      const { host, others: rest = [], port, standbyFirst } = read(text)
+      return [[host, port], ...rest.map((one) => [one.host, one.port]), ...standbyFirst === true ? ["standby"] : []]
+    }
+    assert.deepStrictEqual(others("postgres://app:p%2Cw@a:1,b,[::1]:3/shop"), [["a", 1], ["b", undefined], ["::1", 3]])
+    assert.deepStrictEqual(others("postgres:///shop?host=a,b&port=1,2"), [["a", 1], ["b", 2]])
+    assert.deepStrictEqual(others("postgres:///shop?host=a,b&port=1"), [["a", 1], ["b", 1]])
+    assert.deepStrictEqual(others("postgres://a,b/?target_session_attrs=prefer-standby"), [
+      ["a", undefined],
+      ["b", undefined],
+      "standby"
+    ])
+  })
+
+  it("is refused where one of several hosts is none, without being shown", () => {
+    for (const text of ["postgres://a,/shop", "postgres://a,b:s3cret/shop", "postgres://u:p,s3:cret/x@a/shop"]) {
+      assert.notMatch(refusal(text), /s3|cret/)
+    }
+    assert.include(refusal("postgres:///shop?host=a,b,c&port=1,2"), "one for each of 3 hosts")
+  })
+
   it("says which server will do, in the words of libpq", () => {
     assert.strictEqual(read("postgres://db/shop?target_session_attrs=read-write").role, "read-write")
     assert.strictEqual(read("postgres://db/shop?target_session_attrs=prefer-standby").role, "any")

@@ -12,6 +12,7 @@ import * as Outcome from "@breakwater/core/Outcome"
 import type * as Exit from "effect/Exit"
 import { errorText, isLostText } from "./internal/driverError.ts"
 import { codeOf, outcomeOfReply } from "./internal/replies.ts"
+import { isRedisError } from "./RedisError.ts"
 
 const fromDriver = (error: unknown): Outcome.Outcome | undefined => {
   if (Outcome.isCarrier(error)) return error.outcome
@@ -37,3 +38,15 @@ export const fromExit: Outcome.Classifier = (exit: Exit.Exit<unknown, unknown>) 
   }
   return Outcome.fromExit(exit)
 }
+
+/**
+ * Whether an error says that its connection broke, and that the others of the pool probably are. A timeout does not say
+ * so: a server that is overloaded must not be dialled anew by everybody.
+ *
+ * The pool is cleared upon it, as SQLAlchemy's is upon a disconnect and MongoDB's upon an error of the network.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isBroken = (error: unknown): boolean =>
+  isRedisError(error) ? error.reason._tag === "ConnectionLost" : isLostText(error)

@@ -18,6 +18,7 @@ export type { Connection, Direction, Fault, Hold, Packet, Passage } from "./inte
 export { bandwidth } from "./internal/faults/bandwidth.ts"
 export { cutAfter } from "./internal/faults/cutAfter.ts"
 export { delay } from "./internal/faults/delay.ts"
+export { forget } from "./internal/faults/forget.ts"
 export { halfClose } from "./internal/faults/halfClose.ts"
 export { jitter } from "./internal/faults/jitter.ts"
 export { only } from "./internal/faults/only.ts"

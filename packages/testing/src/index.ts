@@ -76,6 +76,15 @@ export * as MongoServer from "./MongoServer.ts"
 export * as MongoServerError from "./MongoServerError.ts"
 
 /**
+ * Calls that come at a rate, whether or not the earlier ones have been answered ("open loop"). Each knows when it was
+ * due: whoever measures from there sees a stall of the server, or of the client itself, in every call that it delayed,
+ * instead of in the one that hit it (no "coordinated omission").
+ *
+ * @since 0.1.0
+ */
+export * as OpenLoop from "./OpenLoop.ts"
+
+/**
  * A real Postgres for tests, examples and benchmarks: started here, or given by `BREAKWATER_TEST_POSTGRES_URL`.
  *
  * @since 0.1.0

@@ -1,24 +1,44 @@
 /** The policies beside cockatiel, opossum and Effect's own. */
 import * as Operation from "@breakwater/core/Operation"
 import * as Policy from "@breakwater/core/Policy"
+import * as Postgres from "@breakwater/postgres/Postgres"
 import * as Cockatiel from "cockatiel"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
+import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
+import { ConnectionError, SqlError } from "effect/sql/SqlError"
+import * as Stream from "effect/Stream"
 import Opossum from "opossum"
-import { type Candidate, type Case, floors, type Group, ofEffect, ofPromises, type Who } from "../candidate.ts"
+import {
+  type Candidate,
+  type Case,
+  floors,
+  type Group,
+  type Hold,
+  ofEffect,
+  ofPromises,
+  type Who
+} from "../candidate.ts"
 
 const ours = { name: "Breakwater", role: "ours" } as const
 const peer = (name: string): Who => ({ name, role: "peer" })
+const bound = (name: string, op: () => Effect.Effect<unknown, unknown>): Candidate =>
+  ofEffect({ name, role: "bound" }, Effect.succeed(op))
 
 const read = Operation.make("bench.read", { idempotent: true })
 
-const work = Effect.void
+// Both are a call that does nothing: an effect that is its result already would not even be one.
+const work = Effect.sync(() => {})
 const promised = async () => {}
 const broken = async () => {
   throw new Error("down")
 }
+
+const hold: Hold = { promise: () => undefined, effect: work }
 
 /** Longer than any run. */
 const OPEN_MS = 3_600_000
@@ -27,6 +47,8 @@ const nothingToClose = async () => {}
 
 const breakwater = <E, Repeats extends boolean>(policy: Policy.Policy<E, Operation.Operation, Repeats>): Candidate =>
   ofEffect(ours, Effect.succeed(() => Policy.apply(work, policy, read)))
+
+const ignoreExit = () => undefined
 
 const cockatiel = (name: string, policy: Cockatiel.IPolicy): Candidate =>
   ofPromises(peer(name), {
@@ -49,8 +71,12 @@ const closed = (): Case => ({
   name: "Closed breaker",
   about: "A call that succeeds, through a breaker that counts it. Opossum's own timeout is off.",
   candidates: [
-    ...floors(),
+    ...floors(hold),
     breakwater(Policy.make({ breaker: {} })),
+    bound(
+      "Effect, begin and hear of the end",
+      () => Effect.withFiber(() => Effect.onExitPrimitive(work, ignoreExit))
+    ),
     ofEffect(
       peer("Effect"),
       Effect.map(effectBreaker, (breaker) => () => breaker.execute(work, { key: "bench" }))
@@ -78,14 +104,17 @@ const openEffectBreaker = Effect.gen(function*() {
   return () => Effect.ignore(breaker.execute(work, { key: "bench" }))
 }).pipe(Effect.provide(CircuitBreaker.layerStoreMemory()))
 
+const down = Effect.fail("down")
+
 const quietly = (promise: Promise<unknown>) => promise.then(() => {}, () => {})
 
 const open = (): Case => ({
   name: "Open breaker",
   about: "A call that is rejected without being tried, and its rejection handled.",
   candidates: [
-    ...floors(),
+    ...floors(hold),
     ofEffect(ours, openBreaker),
+    bound("Effect, a failure and its handling", () => Effect.ignore(down)),
     ofEffect(peer("Effect"), openEffectBreaker),
     ofPromises(peer("cockatiel"), {
       open: async () => {
@@ -111,17 +140,60 @@ const open = (): Case => ({
 
 const schedule = Schedule.exponential("100 millis")
 
+const Mark = Context.Reference<boolean>("bench/Mark", { defaultValue: () => false })
+
+/** Puts one reference more into a context, and remembers what came of it. */
+const mark = (() => {
+  let from: Context.Context<never> | undefined
+  let derived: Context.Context<never> | undefined
+  return (context: Context.Context<never>) => {
+    if (derived === undefined || context !== from) derived = Context.add(from = context, Mark, true)
+    return derived
+  }
+})()
+
+const retrying = Policy.make({ retry: { times: 3 } })
+
 const retry = (): Case => ({
   name: "Retry, nothing fails",
-  about: "A call that succeeds at once, with three retries allowed.",
+  about:
+    "A call that succeeds at once, with three retries allowed. A frame is what Effect keeps of what is to happen " +
+    "after the call: one hears of a failure, the other puts the context back that tells which attempt it is.",
   candidates: [
-    ...floors(),
-    breakwater(Policy.make({ retry: { times: 3 } })),
+    ...floors(hold),
+    breakwater(retrying),
+    bound("an effect that suspends once", () => Effect.suspend(() => work)),
+    bound("Effect, one frame", () => Effect.catchCause(work, Effect.failCause)),
+    bound(
+      "Effect, both frames",
+      () => Effect.catchCause(Effect.updateContext(work, mark), Effect.failCause)
+    ),
     ofEffect(peer("Effect"), Effect.succeed(() => Effect.retry(work, { schedule, times: 3 }))),
-    ofEffect(peer("an effect that suspends once"), Effect.succeed(() => Effect.suspend(() => work))),
     cockatiel("cockatiel", Cockatiel.retry(Cockatiel.handleAll, { maxAttempts: 3 }))
   ],
   goals: [{ of: "Breakwater", atMost: 1.5, against: "an effect that suspends once" }]
+})
+
+const around = (name: string, call: Effect.Effect<void>): ReadonlyArray<Candidate> => [
+  ofEffect(
+    { name: `Breakwater, ${name}`, role: "ours", against: name },
+    Effect.succeed(() => Policy.apply(call, retrying, read))
+  ),
+  bound(name, () => call),
+  ofEffect(
+    { name: `Effect, ${name}`, role: "peer", against: name },
+    Effect.succeed(() => Effect.retry(call, { schedule, times: 3 }))
+  )
+]
+
+const TURN = "a turn of the event loop"
+const PROMISE = "a settled promise"
+
+const retryOfWait = (): Case => ({
+  name: "Retry, nothing fails, around a call that waits",
+  about: "The same around calls that suspend their fiber once, as every call to a backend does.",
+  candidates: [...floors(), ...around(TURN, Effect.yieldNow), ...around(PROMISE, Effect.promise(promised))],
+  goals: [TURN, PROMISE].map((against) => ({ of: `Breakwater, ${against}`, atMost: 1.5, against }))
 })
 
 const byHand = Effect.gen(function*() {
@@ -135,12 +207,14 @@ const byHand = Effect.gen(function*() {
     )
 })
 
+const makeFour = () => Policy.make({ timeout: "1 second", retry: { times: 3 }, breaker: {}, bulkhead: { permits: 10 } })
+
 const four = (): Case => ({
   name: "Timeout, retry, breaker and bulkhead",
   about: "A call that succeeds at once, through all four.",
   candidates: [
-    ...floors(),
-    breakwater(Policy.make({ timeout: "1 second", retry: { times: 3 }, breaker: {}, bulkhead: { permits: 10 } })),
+    ...floors(hold),
+    breakwater(makeFour()),
     ofEffect(peer("Effect, by hand"), byHand),
     cockatiel(
       "cockatiel",
@@ -155,7 +229,73 @@ const four = (): Case => ({
   goals: [{ of: "Breakwater", atMost: 0.3, against: "cockatiel" }]
 })
 
+/** Calls between two readings; an exporter that reads every ten seconds does it after a million or so. */
+const READ_EVERY = 10_000
+
+const shown = Effect.gen(function*() {
+  const policy = makeFour()
+  yield* Policy.metrics(policy)
+  const call = Policy.apply(work, policy, read)
+  let calls = 0
+  return () => ++calls % READ_EVERY === 0 ? Effect.andThen(Metric.snapshot, call) : Policy.apply(work, policy, read)
+})
+
+const heard = Effect.gen(function*() {
+  const policy = makeFour()
+  yield* Effect.forkScoped(Stream.runDrain(Policy.events(policy)), { startImmediately: true })
+  return () => Policy.apply(work, policy, read)
+})
+
+const metrics = (): Case => ({
+  name: "Metrics",
+  about: `The same four, with what they count shown as metrics that are read every ${READ_EVERY} calls; and with ` +
+    "somebody who listens to their events, of which there are none.",
+  candidates: [
+    ...floors(hold),
+    breakwater(makeFour()),
+    ofEffect({ name: "Breakwater, metrics on", role: "ours", against: ours.name }, shown),
+    ofEffect({ name: "Breakwater, events heard", role: "ours", against: ours.name }, heard)
+  ],
+  goals: [{ of: "Breakwater, metrics on", atMost: 1.25, against: ours.name }]
+})
+
+/** A statement of which the circuit knows that no server would answer it. */
+const refusedStatement = Effect.gen(function*() {
+  const { sql } = yield* Postgres.make({
+    name: "bench",
+    url: Redacted.make("postgres://bench@127.0.0.1:1/bench"),
+    pool: { start: "lazy" },
+    policy: { breaker: { window: 1, minimumCalls: 1, openFor: OPEN_MS } }
+  })
+  const statement = sql`select 1`
+  yield* Effect.ignore(statement)
+  return () => Effect.ignore(statement)
+})
+
+const sqlError = (): Case => ({
+  name: "Open breaker of a database",
+  about:
+    "A statement that is rejected without being tried. Its `SqlError` is made once for all callers: making one costs " +
+    "what the row below says.",
+  candidates: [
+    ...floors(hold),
+    ofEffect(ours, refusedStatement),
+    bound(
+      "Effect, a new SqlError and its handling",
+      () =>
+        Effect.ignore(
+          Effect.suspend(() =>
+            Effect.fail(new SqlError({ reason: new ConnectionError({ cause: undefined, operation: "acquire" }) }))
+          )
+        )
+    )
+  ],
+  goals: [{ of: "Breakwater", atMost: 1, against: "Effect, a new SqlError and its handling" }]
+})
+
 export const policy: Group = {
   name: "policy",
-  cases: Effect.sync(() => [closed(), open(), retry(), four()])
+  cases: Effect.sync(() =>
+    [closed(), open(), retry(), retryOfWait(), four(), metrics(), sqlError()].map((one) => ({ ...one, time: "cpu" }))
+  )
 }

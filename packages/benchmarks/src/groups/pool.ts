@@ -20,6 +20,7 @@ const peer = (name: string): Who => ({ name, role: "peer" })
 
 const all = (setting: Pools.Setting): ReadonlyArray<Candidate> => [
   Pools.breakwater(ours, setting),
+  Pools.least({ name: "the least in fibers", role: "ours" }, setting),
   Pools.effect(peer("Effect"), setting),
   Pools.genericPool(peer("generic-pool"), setting),
   Pools.tarn(peer("tarn"), setting),

@@ -56,6 +56,48 @@ export const breakwater = (who: Who, { hold = nothing, size = 10, ...load }: Set
 export const effect = (who: Who, { hold = nothing, size = 10, ...load }: Setting): Candidate =>
   ofEffect(who, Effect.map(effectPool(size), (pool) => () => EffectPool.use(pool, () => hold.effect)), load)
 
+/**
+ * The least that lends to fibers and loses nothing when one of them is interrupted: an array, a queue, a finalizer. It
+ * knows no time, no limit of the queue, no number and no error; what it costs is Effect's own.
+ */
+export const least = (who: Who, { hold = nothing, size = 10, ...load }: Setting): Candidate =>
+  ofEffect(
+    who,
+    Effect.sync(() => {
+      const idle = Array.from({ length: size }, connection)
+      const waiting = new Set<(item: Connection) => void>()
+      const giveBack = (item: Connection): void => {
+        const [next] = waiting
+        if (next === undefined) idle.push(item)
+        else {
+          waiting.delete(next)
+          next(item)
+        }
+      }
+      return () =>
+        Effect.suspend(() => {
+          let lent: Connection | undefined
+          const borrowed = Effect.suspend(() => {
+            lent = idle.pop()
+            if (lent !== undefined) return hold.effect
+            return Effect.callback<void>((resume) => {
+              const take = (item: Connection) => {
+                lent = item
+                resume(hold.effect)
+              }
+              waiting.add(take)
+              return Effect.sync(() => waiting.delete(take))
+            })
+          })
+          return Effect.onExitPrimitive(borrowed, () => {
+            if (lent !== undefined) giveBack(lent)
+            return undefined
+          })
+        })
+    }),
+    load
+  )
+
 /** What the pools of promises have in common. */
 interface Lender {
   readonly acquire: () => Promise<Connection>

@@ -92,6 +92,7 @@ export interface Backend {
   readonly stats: Effect.Effect<Pool.Stats>
   /** Makes a round trip, bounded in time. Never fails: what went wrong is in the answer. */
   readonly health: Effect.Effect<Health>
+  /** Reads the counts, without waiting for anything: metrics read them too. */
   readonly policy: Effect.Effect<Policy.Snapshot>
   readonly events: Stream.Stream<PoolEvent | PolicyEvent>
   /** As `events`, without what happens to single borrows and calls, which do no work for who listens to it. */
@@ -166,33 +167,3 @@ export const probe = <R>(roundTrip: Effect.Effect<unknown, unknown, R>): Effect.
     const latency = Duration.millis(Number(clock.monotonicTimeNanosUnsafe() - since) / 1e6)
     return failure === undefined ? { status: "healthy", latency } : { status: "unhealthy", latency, ...failure }
   })
-
-/**
- * The numbers of a pool that has done nothing: for backends that count some of them only.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const emptyStats: Pool.Stats = {
-  idle: 0,
-  used: 0,
-  opening: 0,
-  checking: 0,
-  closing: 0,
-  waiting: 0,
-  min: 0,
-  max: 0,
-  keep: 0,
-  opened: 0,
-  closed: 0,
-  acquired: 0,
-  reused: 0,
-  revoked: 0,
-  timedOut: 0,
-  refused: 0,
-  shed: 0,
-  cancelled: 0,
-  unavailable: 0,
-  nested: 0,
-  refusedClosed: 0
-}

@@ -12,6 +12,8 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { attributes } from "../internal/metricNames.ts"
+import * as Policy from "../policy/Policy.ts"
 import type { Backend } from "./Backend.ts"
 import { showOperations } from "./internal/operationMetrics.ts"
 
@@ -52,9 +54,9 @@ const processWide = (): Registry => {
 const Registry = Context.Reference<Registry>("@breakwater/core/Backends", { defaultValue: processWide })
 
 /**
- * Registers a backend until the scope closes. Until then Effect's `Metric.snapshot`, and so every exporter, has the times of
- * its operations where it takes them: `db.client.operation.duration`, or `http.client.request.duration`, and
- * `breakwater.backend.failures`. Warns when another one has the same name.
+ * Registers a backend until the scope closes. Until then Effect's `Metric.snapshot`, and so every exporter, has the metrics
+ * of its policies, and the times of its operations where it takes them: `db.client.operation.duration`, or
+ * `http.client.request.duration`, and `breakwater.backend.failures`. Warns when another one has the same name.
  *
  * @since 0.1.0
  * @category registering
@@ -76,6 +78,11 @@ export const register = (backend: Backend): Effect.Effect<void, never, Scope.Sco
         })
     )
     yield* showOperations(label, backend)
+    yield* Policy.showMetrics({
+      name: label,
+      snapshot: () => Effect.runSync(backend.policy),
+      attributes: { [attributes.backend]: backend.kind }
+    })
     if (label !== backend.name) {
       yield* Effect.logWarning(`A backend named "${backend.name}" exists already; this one shows as "${label}"`)
     }

@@ -11,6 +11,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Profile from "./Profile.ts"
+import * as Setting from "./Setting.ts"
 
 /**
  * A `ConfigError` of a message, in which nothing secret may be.
@@ -100,6 +101,27 @@ export const readWithUrl = <Given extends Common & { readonly url?: Redacted.Red
       yield* Effect.logWarning(`${kind} "${given.name}": the option url and ${variable} differ; the option counts`)
     }
     return { ...given, url }
+  })
+
+/**
+ * How many processes there are like this one: the option, else the variable `BREAKWATER_REPLICAS`; `undefined` where
+ * neither says. Warns where both speak and differ.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const replicas = (
+  kind: string,
+  given: { readonly name: string; readonly replicas?: number | undefined }
+): Effect.Effect<number | undefined, Config.ConfigError> =>
+  Effect.gen(function*() {
+    const warnings: Array<string> = []
+    const chosen = Setting.choose(warnings, {
+      option: ["replicas", given.replicas],
+      variable: ["BREAKWATER_REPLICAS", yield* whole("BREAKWATER_REPLICAS", 1)]
+    })
+    for (const warning of warnings) yield* Effect.logWarning(`${kind} "${given.name}": ${warning}`)
+    return chosen
   })
 
 /**

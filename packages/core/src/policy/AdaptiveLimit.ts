@@ -27,8 +27,15 @@ import type * as Exit from "effect/Exit"
 import { AmbientDeadline } from "../internal/ambientDeadline.ts"
 import * as validate from "../internal/validate.ts"
 import { Gate, Turn } from "./internal/gate.ts"
-import { type Ending, LimitState, type Probe, type Sample } from "./internal/limitState.ts"
-import { type Call, fromStages, type Policy, type Stage } from "./internal/policy.ts"
+import {
+  type Ending,
+  LimitState,
+  type Probe,
+  type Sample,
+  type Settings as LimitSettings
+} from "./internal/limitState.ts"
+import { merge } from "./internal/merge.ts"
+import { type Call, type Change, fromStages, type Policy, type Stage } from "./internal/policy.ts"
 import type { Operation } from "./Operation.ts"
 import * as Outcome from "./Outcome.ts"
 import { isPolicyError, type LimitExceeded, PolicyError } from "./PolicyError.ts"
@@ -95,6 +102,17 @@ export interface Options {
   readonly algorithm?: Algorithm | undefined
   /** How the exit of a call counts. Default: `Outcome.fromExit`. */
   readonly classify?: Outcome.Classifier | undefined
+}
+
+/**
+ * What `Policy.update` may change. The limit goes on from where it is, at the nearest that `limit` allows, with the latency
+ * that has been learned. A call that waits keeps its wait.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Settable extends Pick<Options, "queue" | "maxWait" | "window" | "algorithm"> {
+  readonly limit?: { readonly min?: number | undefined; readonly max?: number | undefined } | undefined
 }
 
 /**
@@ -166,33 +184,58 @@ class LimitTurn extends Turn implements Sample {
   /** Monotonic milliseconds. */
   readonly deadlineAt: number
 
-  constructor(call: Call, deadlineAt: number) {
-    super(call)
+  constructor(gate: AdaptiveGate, call: Call, deadlineAt: number) {
+    super(gate, call)
     this.deadlineAt = deadlineAt
+  }
+}
+
+interface Settings extends LimitSettings {
+  readonly queue: number
+  /** Milliseconds. */
+  readonly maxWait: number
+}
+
+const settingsOf = (options: Settable): Settings => {
+  const min = validate.integer("limit.min", options.limit?.min ?? 1, 1)
+  return {
+    min,
+    max: validate.integer("limit.max", options.limit?.max ?? Math.max(1000, min), min),
+    window: validate.boundedMillis("window", options.window ?? "1 second"),
+    algorithm: options.algorithm ?? gradient,
+    queue: validate.integer("queue", options.queue ?? 1000, 0),
+    maxWait: validate.boundedMillis("maxWait", options.maxWait ?? "1 second")
   }
 }
 
 class AdaptiveGate extends Gate<LimitTurn> {
   readonly state: LimitState
-  private readonly longestQueue: number
-  private readonly longestWait: number
+  private options: Settable
+  private settings: Settings
   private readonly classify: Outcome.Classifier
 
   constructor(options: Options) {
     super()
-    const min = validate.integer("limit.min", options.limit?.min ?? 1, 1)
-    const max = validate.integer("limit.max", options.limit?.max ?? Math.max(1000, min), min)
+    this.options = options
+    this.settings = settingsOf(options)
+    const { max, min } = this.settings
     const initial = options.limit?.initial ?? Math.min(Math.max(20, min), max)
-    this.state = new LimitState({
-      initial: validate.integer("limit.initial", initial, min, max),
-      min,
-      max,
-      window: validate.boundedMillis("window", options.window ?? "1 second"),
-      algorithm: options.algorithm ?? gradient
-    })
-    this.longestQueue = validate.integer("queue", options.queue ?? 1000, 0)
-    this.longestWait = validate.boundedMillis("maxWait", options.maxWait ?? "1 second")
+    this.state = new LimitState(this.settings, validate.integer("limit.initial", initial, min, max))
     this.classify = options.classify ?? Outcome.fromExit
+  }
+
+  update(changes: Settable): Change {
+    const limit = merge(this.options.limit ?? {}, changes.limit ?? {})
+    const options = { ...merge(this.options, changes), limit }
+    const settings = settingsOf(options)
+    return {
+      apply: () => {
+        this.options = options
+        this.settings = settings
+        this.state.configure(settings)
+        this.serve()
+      }
+    }
   }
 
   get permits(): number {
@@ -200,11 +243,11 @@ class AdaptiveGate extends Gate<LimitTurn> {
   }
 
   protected get queue(): number {
-    return this.longestQueue
+    return this.settings.queue
   }
 
   protected turn(call: Call, context: Context.Context<never>): LimitTurn {
-    return new LimitTurn(call, Context.get(context, AmbientDeadline))
+    return new LimitTurn(this, call, Context.get(context, AmbientDeadline))
   }
 
   private get isOverloaded(): boolean {
@@ -217,7 +260,7 @@ class AdaptiveGate extends Gate<LimitTurn> {
     const useful = this.isOverloaded
       ? Math.max(SHORTEST_WAIT_OVERLOADED, unloaded / 2)
       : Math.max(SHORTEST_WAIT, unloaded * 2)
-    return Math.min(this.longestWait, useful)
+    return Math.min(this.settings.maxWait, useful)
   }
 
   protected newestFirst(): boolean {
@@ -262,7 +305,8 @@ class AdaptiveGate extends Gate<LimitTurn> {
 
 const stage = (gate: AdaptiveGate): Stage => ({
   kind: "AdaptiveLimit",
-  around: (effect, call) => gate.around(effect, call),
+  guard: gate.guard,
+  update: (settings: Settable) => gate.update(settings),
   snapshot: () => {
     const { baseline } = gate.state
     return {

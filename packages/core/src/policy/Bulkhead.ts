@@ -11,6 +11,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as validate from "../internal/validate.ts"
 import { Gate, Turn } from "./internal/gate.ts"
+import { type Changes, merge } from "./internal/merge.ts"
 import { type Call, fromStages, type Policy, type Stage } from "./internal/policy.ts"
 import type { Operation } from "./Operation.ts"
 import { type BulkheadFull, PolicyError } from "./PolicyError.ts"
@@ -47,7 +48,7 @@ export interface Options {
  * @category models
  * @since 0.1.0
  */
-export type Settable = Partial<Options>
+export type Settable = Changes<Options>
 
 interface Settings {
   readonly permits: number
@@ -74,7 +75,7 @@ class Permits extends Gate<Turn> {
   }
 
   protected turn(call: Call): Turn {
-    return new Turn(call)
+    return new Turn(this, call)
   }
 
   protected maxWait(): number {
@@ -109,12 +110,12 @@ const stage = (options: Options): Stage => {
   let given = options
   return {
     kind: "Bulkhead",
-    around: (effect, call) => permits.around(effect, call),
+    guard: permits.guard,
     snapshot: () => ({
       bulkhead: { running: permits.running, waiting: permits.waiters.size, permits: permits.permits }
     }),
     update: (changed: Settable) => {
-      const next = { ...given, ...changed }
+      const next = merge(given, changed)
       const replaced = settingsOf(next)
       return {
         apply: () => {

@@ -4,7 +4,7 @@
  *
  * It stands innermost, in place of the driver, so that all other policies take its faults for the backend's. Which attempt
  * gets which fault is drawn from the seed alone: the nth attempt gets the same in every run. A fault without a share is
- * never drawn, and a chaos without any does nothing at all.
+ * never drawn, and a chaos without any does nothing at all until `Policy.update` gives it one.
  *
  * ```ts
  * import { Operation, Policy } from "@breakwater/core"
@@ -24,6 +24,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { seeded } from "../internal/seeded.ts"
 import * as validate from "../internal/validate.ts"
+import { merge } from "./internal/merge.ts"
 import { type Call, fromStages, type Policy, type Stage } from "./internal/policy.ts"
 import type { Operation } from "./Operation.ts"
 import { type FaultInjected, PolicyError } from "./PolicyError.ts"
@@ -48,6 +49,14 @@ export interface Options {
   readonly hang?: { readonly share: number; readonly atMost?: Duration.Input | undefined } | undefined
 }
 
+/**
+ * What `Policy.update` may change. The draws go on: a fault that is switched off and on again does not begin anew.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Settable = Omit<Options, "seed">
+
 type Fault = FaultInjected["fault"]
 
 const fail = (call: Call, fault: Exclude<Fault, "latency">) =>
@@ -55,36 +64,51 @@ const fail = (call: Call, fault: Exclude<Fault, "latency">) =>
     new PolicyError<FaultInjected>({ _tag: "FaultInjected", operation: call.operation.name, fault, sent: "unknown" })
   )
 
-const drawing = (options: Options): () => Fault | undefined => {
+const settingsOf = (options: Settable) => {
   const error = validate.share("error.share", options.error?.share ?? 0)
   const hang = validate.share("hang.share", options.hang?.share ?? 0)
   const latency = validate.share("latency.share", options.latency?.share ?? 0)
-  if (error + hang + latency > 1) {
-    validate.refuse("share", error + hang + latency, "at most 1 for all faults together")
-  }
-  const next = seeded(validate.integer("seed", options.seed, Number.MIN_SAFE_INTEGER))
-  return () => {
-    const draw = next()
-    if (draw < error) return "error"
-    if (draw < error + hang) return "hang"
-    return draw < error + hang + latency ? "latency" : undefined
+  const total = error + hang + latency
+  if (total > 1) validate.refuse("share", total, "at most 1 for all faults together")
+  return {
+    isOff: total === 0,
+    by: validate.duration("latency.by", options.latency?.by ?? 1),
+    atMost: validate.duration("hang.atMost", options.hang?.atMost ?? "1 minute"),
+    faultOf: (draw: number): Fault | undefined => {
+      if (draw < error) return "error"
+      if (draw < error + hang) return "hang"
+      return draw < total ? "latency" : undefined
+    }
   }
 }
 
 const stage = (options: Options): Stage => {
-  const draw = drawing(options)
-  const by = validate.duration("latency.by", options.latency?.by ?? 1)
-  const atMost = validate.duration("hang.atMost", options.hang?.atMost ?? "1 minute")
-  const inside = <A, E, R>(work: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E | PolicyError, R> =>
+  let given: Settable = options
+  let settings = settingsOf(options)
+  const next = seeded(validate.integer("seed", options.seed, Number.MIN_SAFE_INTEGER))
+  const broken = <A, E, R>(work: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E | PolicyError, R> =>
     Effect.suspend((): Effect.Effect<A, E | PolicyError, R> => {
-      const fault = draw()
+      const { atMost, by, faultOf } = settings
+      const fault = faultOf(next())
       if (fault === undefined) return work
       call.record("faultsInjected", (common) => ({ ...common, _tag: "FaultInjected", fault }))
       if (fault === "latency") return Effect.delay(work, by)
       return fault === "error" ? fail(call, fault) : Effect.delay(fail(call, fault), atMost)
     })
-  const isOff = [options.error, options.hang, options.latency].every((fault) => (fault?.share ?? 0) === 0)
-  return isOff ? { kind: "Chaos" } : { kind: "Chaos", inside }
+  return {
+    kind: "Chaos",
+    inside: (work, call) => settings.isOff ? work : broken(work, call),
+    update: (changed: Settable) => {
+      const merged = merge(given, changed)
+      const replaced = settingsOf(merged)
+      return {
+        apply: () => {
+          given = merged
+          settings = replaced
+        }
+      }
+    }
+  }
 }
 
 /**

@@ -22,7 +22,9 @@ import { EventHub } from "../internal/eventHub.ts"
 import * as validate from "../internal/validate.ts"
 import type { Mode, Settings, Time } from "./internal/breakerState.ts"
 import { Circuit, LEAST_OPEN, type Shared, timed, type Transition } from "./internal/circuit.ts"
-import { Keyed } from "./internal/keyed.ts"
+import { Keyed, type PerKey } from "./internal/keyed.ts"
+import type { Guard } from "./internal/layers.ts"
+import { merge } from "./internal/merge.ts"
 import { type Call, type Change, fromStages, implOf, type Policy, type Stage } from "./internal/policy.ts"
 import type { CircuitState } from "./internal/snapshot.ts"
 import type { Operation } from "./Operation.ts"
@@ -31,6 +33,7 @@ import type { CircuitOpen, PolicyError } from "./PolicyError.ts"
 
 export type { Mode } from "./internal/breakerState.ts"
 export type { Transition } from "./internal/circuit.ts"
+export type { PerKey } from "./internal/keyed.ts"
 export type { CircuitState } from "./internal/snapshot.ts"
 
 /**
@@ -71,11 +74,10 @@ export interface Options {
    */
   readonly halfOpenCalls?: number | undefined
   /**
-   * A circuit for each key of the operations (`Operation.key`); those without a key share one. At most `max` keys, by
-   * default 1,000; the one that nobody asked for goes first, and none is kept that nobody asks for in twice `idle`, by
-   * default an hour, as in Effect's breaker. Default: one circuit for all.
+   * A circuit for each key of the operations (`Operation.key`), of at most 1,000 by default; those without a key share
+   * one. Default: one circuit for all.
    */
-  readonly perKey?: { readonly max?: number | undefined; readonly idle?: Duration.Input | undefined } | undefined
+  readonly perKey?: PerKey | undefined
   /** Who decides at first. Default: `"automatic"`. */
   readonly mode?: Mode | undefined
   /** How the exit of an attempt counts. Default: `Outcome.fromExit`. */
@@ -158,16 +160,12 @@ class Breaker {
     this.shared = sharedOf(options)
     this.mode = validate.oneOf("mode", options.mode ?? "automatic", MODES)
     this.common = this.circuit(undefined)
-    if (options.perKey === undefined) return
-    this.keyed = new Keyed(
-      validate.integer("perKey.max", options.perKey.max ?? 1000, 2),
-      validate.boundedMillis("perKey.idle", options.perKey.idle ?? "1 hour"),
-      (key) => this.circuit(key)
-    )
+    if (options.perKey !== undefined) this.keyed = Keyed.from(options.perKey, (key) => this.circuit(key))
   }
 
-  around<A, E, R>(effect: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E | PolicyError, R> {
-    return Effect.suspend(() => this.mode === "disabled" ? effect : this.circuitOf(call).around(effect, call))
+  readonly guard: Guard = {
+    admit: (passage) => this.mode === "disabled" ? undefined : this.circuitOf(passage.call).admit(passage),
+    decide: (call) => this.mode === "disabled" ? undefined : this.circuitOf(call).decide(call)
   }
 
   inside<A, E, R>(work: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E, R> {
@@ -180,7 +178,7 @@ class Breaker {
   }
 
   update(settings: Settable): Change {
-    const options = { ...this.options, ...settings }
+    const options = merge(this.options, settings)
     const { openFor } = this.shared
     const shared = { ...sharedOf(options), ...settings.openFor === undefined && { openFor } }
     return {
@@ -220,7 +218,7 @@ const stage = (breaker: Breaker): Stage => ({
   kind: "CircuitBreaker",
   part: breaker,
   update: (settings: Settable) => breaker.update(settings),
-  around: (effect, call) => breaker.around(effect, call),
+  guard: breaker.guard,
   inside: (work, call) => breaker.inside(work, call),
   snapshot: () => ({ circuit: breaker.snapshot })
 })

@@ -15,6 +15,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { AmbientDeadline, remainingMillis } from "../internal/ambientDeadline.ts"
 import * as validate from "../internal/validate.ts"
+import { limited } from "./internal/limited.ts"
 import { type Call, fromStages, type Policy, type Stage } from "./internal/policy.ts"
 import type { Operation } from "./Operation.ts"
 import { type DeadlineExceeded, PolicyError } from "./PolicyError.ts"
@@ -55,7 +56,7 @@ const stage = (initial: Duration.Duration): Stage => {
       const next = validate.duration("deadline", duration)
       return { limit: next, apply: () => void (limit = next) }
     },
-    around: (effect, call) =>
+    around: <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call) =>
       Effect.withFiber((fiber) => {
         const now = call.now()
         const millis = Duration.toMillis(limit)
@@ -67,7 +68,9 @@ const stage = (initial: Duration.Duration): Stage => {
         }
         const own = now + millis <= inherited
         const granted = own ? limit : Duration.millis(inherited - now)
-        return Effect.timeoutOrElse(Effect.provideService(effect, AmbientDeadline, own ? now + millis : inherited), {
+        // The fiber that runs what requires R holds it.
+        const context = fiber.context as Context.Context<R>
+        return limited(effect, Context.add(context, AmbientDeadline, own ? now + millis : inherited), {
           duration: own ? limit : Duration.millis(Math.ceil(inherited - now) + INHERITED_GRACE),
           orElse: () => exceeded(call, now, granted, call.attempts)
         })

@@ -29,15 +29,19 @@
  *
  * @since 0.1.0
  */
+import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as validate from "../internal/validate.ts"
 import { type Budget, budgetOf } from "./internal/budget.ts"
 import { Latencies } from "./internal/latencies.ts"
+import { anew, layered } from "./internal/layers.ts"
+import { merge } from "./internal/merge.ts"
 import { type AttemptOf, type Call, entering, fromStages, type Policy, type Stage } from "./internal/policy.ts"
 import { Race } from "./internal/race.ts"
 import type { Idempotent, Operation } from "./Operation.ts"
 import * as Outcome from "./Outcome.ts"
+import type { PolicyError } from "./PolicyError.ts"
 import type { HedgeSkipped } from "./PolicyEvent.ts"
 import * as RetryBudget from "./RetryBudget.ts"
 
@@ -71,11 +75,26 @@ export interface Options {
   readonly classify?: Outcome.Classifier | undefined
 }
 
+/**
+ * What `Policy.update` may change. With another `extraLoad` the latencies measured and the balance of the budget are kept;
+ * a budget of its own earns by the new one from then on, one that was given has to be large enough for it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Settable = Pick<Options, "after" | "extraLoad" | "cancelLoser">
+
 interface Settings {
   readonly after: number | undefined
+  readonly extraLoad: number
+  readonly cancelLoser: boolean
+}
+
+/** What outlives a change of the settings. */
+interface State {
   readonly latencies: Latencies
   readonly budget: Budget
-  readonly cancelLoser: boolean
+  readonly ownsBudget: boolean
   readonly classify: Outcome.Classifier
 }
 
@@ -85,54 +104,86 @@ const SLOW_CALLS = 5
 const settingsOf = (options: Options): Settings => {
   const extraLoad = options.extraLoad ?? 0.05
   if (!(extraLoad > 0 && extraLoad < 1)) validate.refuse("extraLoad", extraLoad, "a number above 0 and below 1")
-  const budget = options.budget ?? RetryBudget.make({ share: extraLoad })
-  if (extraLoad > budget.share) {
+  const { budget } = options
+  if (budget !== undefined && extraLoad > budget.share) {
     validate.refuse("extraLoad", extraLoad, `at most the share of the budget, which is ${budget.share}`)
   }
   return {
     after: options.after === undefined ? undefined : validate.boundedMillis("after", options.after),
-    latencies: new Latencies(1 - extraLoad, SLOW_CALLS / extraLoad),
-    budget: budgetOf(budget),
-    cancelLoser: options.cancelLoser ?? false,
-    classify: options.classify ?? Outcome.fromExit
+    extraLoad,
+    cancelLoser: options.cancelLoser ?? false
   }
 }
+
+const stateOf = (options: Options, { extraLoad }: Settings): State => ({
+  latencies: new Latencies(1 - extraLoad, SLOW_CALLS / extraLoad),
+  budget: budgetOf(options.budget ?? RetryBudget.make({ share: extraLoad })),
+  ownsBudget: options.budget === undefined,
+  classify: options.classify ?? Outcome.fromExit
+})
+
+const limitOf = ({ after }: Settings): Duration.Duration | undefined =>
+  after === undefined ? undefined : Duration.millis(after)
 
 const first: AttemptOf = { attempt: 1, of: 2 }
 
 const skipped = (call: Call, why: HedgeSkipped["why"]): void =>
   call.record("hedgesSkipped", (common) => ({ ...common, _tag: "HedgeSkipped", why }))
 
-const stage = (settings: Settings): Stage => {
-  const { budget, latencies } = settings
-  const enter = entering(first)
+const stage = (options: Options): Stage => {
+  let given = options
+  let settings = settingsOf(options)
+  const state = stateOf(options, settings)
+  const { budget, classify, latencies } = state
+  const enter = entering()
   // An error that is an answer shows the backend to be well, too.
   const earning = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.onExitPrimitive(effect, (exit) => {
-      if (settings.classify(exit)._tag === "Success") budget.earn()
+      if (classify(exit)._tag === "Success") budget.earn()
       return undefined
     })
   const measured = <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E, R> => {
     const begunAt = call.now()
     return Effect.tap(
-      Effect.updateContext(effect, enter),
+      Effect.updateContext(effect, (context: Context.Context<R>) => enter(context, first)),
       () => Effect.sync(() => latencies.record(call.now() - begunAt))
     )
   }
   const delay = () => settings.after ?? latencies.percentile
   return {
     kind: "Hedge",
-    ...settings.after !== undefined && { limit: Duration.millis(settings.after) },
-    around: <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call) =>
+    get limit() {
+      return limitOf(settings)
+    },
+    update: (changed: Settable) => {
+      const merged = merge(given, changed)
+      const replaced = settingsOf(merged)
+      return {
+        limit: limitOf(replaced),
+        apply: () => {
+          if (replaced.extraLoad !== settings.extraLoad) {
+            latencies.configure(1 - replaced.extraLoad, SLOW_CALLS / replaced.extraLoad)
+            if (state.ownsBudget) budget.configure({ share: replaced.extraLoad })
+          }
+          given = merged
+          settings = replaced
+        }
+      }
+    },
+    repeat: <A, E, R>(work: Effect.Effect<A, E, R>, depth: number, call: Call) =>
       Effect.withFiber((fiber) => {
         const nested = call.outerAttempt !== undefined
         if (nested || !call.operation.idempotent) {
           skipped(call, nested ? "Nested" : "NotIdempotent")
-          return earning(effect)
+          return earning(layered(work, depth, call))
         }
         const after = delay()
-        if (after === undefined) return earning(measured(effect, call))
-        return Effect.callback<A, E, R>((resume) => new Race(settings, call, effect, fiber, resume).start(after))
+        if (after === undefined) return earning(measured(layered(work, depth, call), call))
+        const effect = anew(work, depth, call)
+        const race = { latencies, budget, classify, cancelLoser: settings.cancelLoser }
+        return Effect.callback<A, E | PolicyError, R>((resume) =>
+          new Race(race, call, effect, fiber, resume).start(after)
+        )
       }),
     snapshot: () => {
       const after = delay()
@@ -147,8 +198,7 @@ const stage = (settings: Settings): Stage => {
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options: Options = {}): Policy<never, Idempotent, true> =>
-  fromStages("hedge", [stage(settingsOf(options))])
+export const make = (options: Options = {}): Policy<never, Idempotent, true> => fromStages("hedge", [stage(options)])
 
 /**
  * Accepts every operation and decides at run time: one that is not idempotent is asked once (event `HedgeSkipped`).
@@ -157,5 +207,4 @@ export const make = (options: Options = {}): Policy<never, Idempotent, true> =>
  * @category constructors
  * @since 0.1.0
  */
-export const whenSafe = (options: Options = {}): Policy<never, Operation, true> =>
-  fromStages("hedge", [stage(settingsOf(options))])
+export const whenSafe = (options: Options = {}): Policy<never, Operation, true> => fromStages("hedge", [stage(options)])

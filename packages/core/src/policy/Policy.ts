@@ -30,9 +30,12 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual, identity } from "effect/Function"
 import * as Predicate from "effect/Predicate"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { AmbientDeadline, monotonicMillis } from "../internal/ambientDeadline.ts"
 import { EventHub } from "../internal/eventHub.ts"
+import { attributes } from "../internal/metricNames.ts"
+import * as Metrics from "../internal/metrics.ts"
 import { within } from "../internal/validate.ts"
 import * as AdaptiveLimit from "./AdaptiveLimit.ts"
 import * as Bulkhead from "./Bulkhead.ts"
@@ -41,6 +44,8 @@ import * as CircuitBreaker from "./CircuitBreaker.ts"
 import * as Deadline from "./Deadline.ts"
 import * as Hedge from "./Hedge.ts"
 import { settings } from "./internal/config.ts"
+import { layered } from "./internal/layers.ts"
+import { seriesOf } from "./internal/metrics.ts"
 import { Call, fromStages, implOf, type Policy, type PolicyImpl, RetryScope, TypeId } from "./internal/policy.ts"
 import { type Snapshot, snapshotOf } from "./internal/snapshot.ts"
 import { type Update, update as applyUpdate } from "./internal/update.ts"
@@ -72,18 +77,33 @@ export type { Update } from "./internal/update.ts"
 /**
  * Settings of `make`. What is left out is not done.
  *
+ * One name for each policy, in the order in which they are applied, outermost first: there are more than a handful, but a
+ * group around some of them would hide the order and be one word more wherever a policy is made. What a policy is set to is
+ * a group under its name.
+ *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface Options extends Groups {
   /** Names the policy in its events. Default: `"policy"`. */
   readonly name?: string | undefined
   /** Bounds the whole call: its waits, its attempts and the delays between them. */
   readonly deadline?: Duration.Input | undefined
-  /** Holds calls back while the backend accepts too few of them. */
-  readonly throttle?: Omit<Throttle.Options, "classify"> | undefined
   /** Bounds one attempt, from the moment its work begins. Shorter than `deadline`. */
   readonly timeout?: Duration.Input | undefined
+  /** How the exit of an attempt counts. Default: `Outcome.fromExit`. */
+  readonly classify?: Outcome.Classifier | undefined
+}
+
+/**
+ * The policies that are set by more than a time.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Groups {
+  /** Holds calls back while the backend accepts too few of them. */
+  readonly throttle?: Omit<Throttle.Options, "classify"> | undefined
   /** Repeats failed attempts where that is safe: see `Retry.whenSafe`. */
   readonly retry?: Omit<Retry.Options, "classify"> | undefined
   /** Asks a second time where the first attempt is slow: see `Hedge.whenSafe`. Not beside a retry. */
@@ -94,17 +114,20 @@ export interface Options {
   readonly breaker?: Omit<CircuitBreaker.Options, "classify"> | undefined
   /** Bounds how many attempts begin in a time. */
   readonly rateLimit?: RateLimit.Options | undefined
+  /** Bounds how many attempts run at once by what the backend bears. In place of a bulkhead. */
+  readonly adaptiveLimit?: Omit<AdaptiveLimit.Options, "classify"> | undefined
   /** Bounds how many attempts run at once. A pooled backend needs none: its pool does. */
   readonly bulkhead?: Bulkhead.Options | undefined
   /** Breaks attempts on purpose, for tests. */
   readonly chaos?: Chaos.Options | undefined
-  /** Bounds the same by what the backend bears. In place of a bulkhead. */
-  readonly adaptiveLimit?: Omit<AdaptiveLimit.Options, "classify"> | undefined
-  /** How the exit of an attempt counts. Default: `Outcome.fromExit`. */
-  readonly classify?: Outcome.Classifier | undefined
 }
 
-type Known<T, Shape> = { readonly [K in keyof T]: K extends keyof Shape ? unknown : never }
+/** What a setting would have to be that does not exist: its name may be misspelt. */
+interface NoSuchSetting {
+  readonly "there is no setting of this name": never
+}
+
+type Known<T, Shape> = { readonly [K in keyof T]: K extends keyof Shape ? unknown : NoSuchSetting }
 
 type IsSet<O extends Options, K extends keyof Options> = K extends keyof O ? [O[K]] extends [undefined] ? false : true
   : false
@@ -115,8 +138,10 @@ type Always<O extends Options, K extends keyof Options> = IsSet<O, K> extends tr
   : false
 
 // The settings, or why there must be none.
-type KnownHedge<O extends Options> = RepeatsOnce<Always<O, "retry">, Always<O, "hedge">> extends
-  infer Why extends string ? Why : Known<O["hedge"], Hedge.Options>
+type KnownGroup<O extends Options, K extends keyof Groups> = K extends "hedge"
+  ? RepeatsOnce<Always<O, "retry">, Always<O, "hedge">> extends infer Why extends string ? Why
+  : Known<O[K], NonNullable<Groups[K]>>
+  : Known<O[K], NonNullable<Groups[K]>>
 
 /**
  * Refuses settings that do not exist, a misspelt one for instance.
@@ -124,16 +149,22 @@ type KnownHedge<O extends Options> = RepeatsOnce<Always<O, "retry">, Always<O, "
  * @category models
  * @since 0.1.0
  */
-export type KnownOptions<O extends Options> = Known<O, Options> & {
-  readonly retry?: Known<O["retry"], Retry.Options> | undefined
-  readonly hedge?: KnownHedge<O> | undefined
-  readonly recover?: Known<O["recover"], Recover.Options> | undefined
-  readonly breaker?: Known<O["breaker"], CircuitBreaker.Options> | undefined
-  readonly bulkhead?: Known<O["bulkhead"], Bulkhead.Options> | undefined
-  readonly chaos?: Known<O["chaos"], Chaos.Options> | undefined
-  readonly adaptiveLimit?: Known<O["adaptiveLimit"], AdaptiveLimit.Options> | undefined
-  readonly throttle?: Known<O["throttle"], Throttle.Options> | undefined
-  readonly rateLimit?: Known<O["rateLimit"], RateLimit.Options> | undefined
+export type KnownOptions<O extends Options> = {
+  readonly [K in keyof O]: K extends keyof Groups ? KnownGroup<O, K> | undefined
+    : K extends keyof Options ? unknown
+    : NoSuchSetting
+}
+
+/** What each policy may fail with of its own. */
+interface Reasons {
+  readonly deadline: DeadlineExceeded
+  readonly throttle: Throttled
+  readonly timeout: AttemptTimeout
+  readonly breaker: CircuitOpen
+  readonly rateLimit: RateLimited
+  readonly adaptiveLimit: LimitExceeded
+  readonly bulkhead: BulkheadFull
+  readonly chaos: FaultInjected
 }
 
 /**
@@ -142,15 +173,9 @@ export type KnownOptions<O extends Options> = Known<O, Options> & {
  * @category models
  * @since 0.1.0
  */
-export type ErrorOf<O extends Options> =
-  | (IsSet<O, "deadline"> extends true ? PolicyError<DeadlineExceeded> : never)
-  | (IsSet<O, "timeout"> extends true ? PolicyError<AttemptTimeout> : never)
-  | (IsSet<O, "breaker"> extends true ? PolicyError<CircuitOpen> : never)
-  | (IsSet<O, "bulkhead"> extends true ? PolicyError<BulkheadFull> : never)
-  | (IsSet<O, "chaos"> extends true ? PolicyError<FaultInjected> : never)
-  | (IsSet<O, "adaptiveLimit"> extends true ? PolicyError<LimitExceeded> : never)
-  | (IsSet<O, "throttle"> extends true ? PolicyError<Throttled> : never)
-  | (IsSet<O, "rateLimit"> extends true ? PolicyError<RateLimited> : never)
+export type ErrorOf<O extends Options> = {
+  readonly [K in keyof Reasons]: IsSet<O, K> extends true ? PolicyError<Reasons[K]> : never
+}[keyof Reasons]
 
 /**
  * Whether a policy with these settings may run a call more than once.
@@ -270,10 +295,13 @@ export const make = <const O extends Options>(
 }
 
 /**
- * Assembles a policy from settings of the program and those that an operator gives, which win: `<prefix>_DEADLINE`,
- * `_TIMEOUT` (durations, such as `5 seconds`), `_RETRY_TIMES`, `_BREAKER_WINDOW`, `_BREAKER_MINIMUM_CALLS`,
- * `_BREAKER_FAILURE_RATE`, `_BREAKER_OPEN_FOR`, `_BREAKER_HALF_OPEN_CALLS`, `_BREAKER_MODE`. A part begins to exist with its
- * first setting. The prefix is `POLICY` unless given.
+ * Assembles a policy from settings of the program and those that an operator gives, which win. A setting is read from the path
+ * of its option: `breaker.openFor` from `<prefix>_BREAKER_OPEN_FOR`, `adaptiveLimit.limit.max` from
+ * `<prefix>_ADAPTIVE_LIMIT_LIMIT_MAX`, a duration as `5 seconds`. A part begins to exist with its first setting. The prefix is
+ * `POLICY` unless given.
+ *
+ * Read is what can be written down: neither functions nor a shared budget, and a window by time only from the program.
+ * In place of a schedule `_RETRY_BASE` and `_RETRY_CAP` set the bounds of `Retry.fullJitter`.
  *
  * What is malformed, out of range or does not go together fails as a `ConfigError`.
  *
@@ -286,7 +314,7 @@ export const fromConfig = (
 ): Effect.Effect<Policy<ErrorOf<Options>, Operation, true>, Config.ConfigError> =>
   Effect.flatMap(settings(prefix, defaults), (options) =>
     Effect.try({
-      try: () => make(options),
+      try: () => make(options()),
       catch: (refused) => new Config.ConfigError(new ConfigProvider.SourceError({ message: String(refused) }))
     }))
 
@@ -321,13 +349,19 @@ const begun = <A, E, R>(call: Call, work: Effect.Effect<A, E, R>): Effect.Effect
     return work
   })
 
+const attempted = <A, E, R>(
+  policy: PolicyImpl,
+  call: Call,
+  work: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | PolicyError, R> => {
+  let effect: Effect.Effect<A, E | PolicyError, R> = work
+  for (const inside of policy.insides) effect = inside(effect, call)
+  return policy.tellsSent ? begun(call, effect) : effect
+}
+
 const attemptOf =
   (policy: PolicyImpl, call: Call): Attempt<PolicyError> =>
-  <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | PolicyError, R> => {
-    let effect: Effect.Effect<A, E | PolicyError, R> = work
-    for (const inside of policy.insides) effect = inside(effect, call)
-    return begun(call, effect)
-  }
+  <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | PolicyError, R> => attempted(policy, call, work)
 
 /**
  * Applies a policy to one call. What stands around `attempt` in the call, such as a borrow, is bounded by the deadline
@@ -348,13 +382,11 @@ export const run = <E, Op extends Operation, Repeats extends boolean, Given exte
   if (impl.stages.length === 0) return call(identity)
   return Effect.withFiber((fiber) => {
     const state = new Call(impl, operation, fiber)
-    impl.counts.calls++
     // Stages are typed by what any of them fails with, a policy by what its own do.
     const work = call(attemptOf(impl, state) as Attempt<WithinAttempt<E>>)
-    let effect: Effect.Effect<A, E2 | PolicyError, R> = call.length === 0 ? begun(state, work) : work
-    for (const around of impl.arounds) effect = around(effect, state)
+    const counted = call.length === 0 && impl.tellsSent ? begun(state, work) : work
     // As above.
-    return effect as Effect.Effect<A, E2 | AroundAttempts<E>, R>
+    return layered(counted, impl.layers.length, state) as Effect.Effect<A, E2 | AroundAttempts<E>, R>
   })
 }
 
@@ -376,9 +408,19 @@ export const apply: {
   ): Effect.Effect<A, E2 | E, R>
 } = dual(
   3,
-  <A, E2, R, E>(self: Effect.Effect<A, E2, R>, policy: Policy<E>, operation: Operation): Effect.Effect<A, E2 | E, R> =>
-    // The errors within an attempt and those around it are together all of E, which types cannot work out.
-    run(policy, operation, (attempt) => attempt(self)) as Effect.Effect<A, E2 | E, R>
+  <A, E2, R, E>(
+    self: Effect.Effect<A, E2, R>,
+    policy: Policy<E>,
+    operation: Operation
+  ): Effect.Effect<A, E2 | E, R> => {
+    const impl = implOf(policy)
+    if (impl.stages.length === 0) return self
+    return Effect.withFiber((fiber) => {
+      const call = new Call(impl, operation, fiber)
+      // Stages are typed by what any of them fails with, a policy by what its own do.
+      return layered(attempted(impl, call, self), impl.layers.length, call) as Effect.Effect<A, E2 | E, R>
+    })
+  }
 )
 
 /**
@@ -392,9 +434,9 @@ export const detached = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A
   self.pipe(Effect.provideService(AmbientDeadline, Infinity), Effect.provideService(RetryScope, undefined))
 
 /**
- * Changes settings while calls are under way, without dropping them or what the policy knows: a breaker keeps its window, a
- * retry its budget. A call that has begun keeps its times. What the policy shares with others that it is composed with
- * changes for them too.
+ * Changes settings while calls are under way, without dropping them or what the policy knows: a breaker and a throttle keep
+ * their windows, a retry and a hedge their budgets, limits who runs and who waits. A call that has begun keeps its times. What
+ * the policy shares with others that it is composed with changes for them too.
  *
  * Nothing changes where anything is refused: it throws a `RangeError` for an option out of range, for one of a part that
  * the policy was made without, and for times that do not go together.
@@ -419,6 +461,40 @@ export const snapshot = <E, Op extends Operation, Repeats extends boolean>(
   const { counts, stages } = implOf(policy)
   return snapshotOf(policy.name, counts, stages.map((stage) => stage.snapshot?.()))
 }
+
+/**
+ * Shows the counts of a policy as metrics until the scope closes: `Metrics` has their names. They are read when somebody
+ * looks, and cost a call nothing. Each carries the policy's name; where another one has that name already, the name and a
+ * number, `name#2`.
+ *
+ * The policies of a registered backend are shown by it.
+ *
+ * @category observing
+ * @since 0.1.0
+ */
+export const metrics = <E, Op extends Operation, Repeats extends boolean>(
+  policy: Policy<E, Op, Repeats>
+): Effect.Effect<void, never, Scope.Scope> => showMetrics({ name: policy.name, snapshot: () => snapshot(policy) })
+
+/**
+ * The same for several policies that count as one, such as those of a backend, and with what is said of it beside its
+ * name.
+ *
+ * @category observing
+ * @since 0.1.0
+ */
+export const showMetrics = (source: {
+  readonly name: string
+  readonly snapshot: () => Snapshot
+  readonly attributes?: Readonly<Record<string, string>> | undefined
+}): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.asVoid(Effect.acquireRelease(
+    Effect.withFiber((fiber) => {
+      const owner = { key: attributes.policy, name: source.name, others: source.attributes }
+      return Effect.succeed(Metrics.show(owner, seriesOf(source.snapshot), fiber.context))
+    }),
+    (hide) => Effect.sync(hide)
+  ))
 
 /**
  * What the policy does, from the moment of listening on. A listener that is slower than the events loses the oldest of

@@ -129,6 +129,8 @@ export interface Throttled {
   readonly _tag: "Throttled"
   /** Name of the operation. */
   readonly operation: string
+  /** Of the operations, where the throttle looks at each by itself. */
+  readonly key?: string | undefined
   /** Share of the calls that is held back. */
   readonly share: number
   /** Calls in the window, and how many of them the backend accepted. */

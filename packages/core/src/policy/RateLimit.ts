@@ -6,9 +6,8 @@
  * turn; one that would wait longer than it may is refused at once as `RateLimited`, with the time after which there is
  * room. An interrupted waiter leaves its place to those behind it.
  *
- * With `perKey` every key of an operation (a host, a tenant) has a limit of its own. At most `maxKeys` are kept; those that
- * have not been used for a while are forgotten first, which changes nothing for them, and when all are in use further keys
- * share one limit.
+ * With `perKey` every key of an operation (a host, a tenant) has a limit of its own. Keys that have not been used for a while
+ * are forgotten, which changes nothing for them; when as many as may be kept are in use, further keys share one limit.
  *
  * The limit is that of this process. Where several processes share a quota, Effect's `persistence/RateLimiter` with its
  * Redis store counts for all of them, for one round trip a call; this one in front of it saves most of those.
@@ -19,8 +18,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { remainingMillis } from "../internal/ambientDeadline.ts"
 import * as validate from "../internal/validate.ts"
-import { type Call, fromStages, type Policy, type Stage } from "./internal/policy.ts"
-import { type Bucket, RateState } from "./internal/rateState.ts"
+import { type Changes, merge } from "./internal/merge.ts"
+import { type Call, type Change, fromStages, type Policy, type Stage } from "./internal/policy.ts"
+import { type Bucket, type Rate, RateState } from "./internal/rateState.ts"
 import type { Operation } from "./Operation.ts"
 import { PolicyError, type RateLimited } from "./PolicyError.ts"
 
@@ -41,31 +41,85 @@ export interface Options {
   readonly burst?: number | undefined
   /** How long a call waits at most, and never beyond the caller's deadline. Default 1 second, as a bulkhead's. */
   readonly maxWait?: Duration.Input | undefined
-  /** Whether every key of the operations has a limit of its own. Default: no. */
-  readonly perKey?: boolean | undefined
-  /** Keys that are kept. Default 10,000: about a megabyte. */
-  readonly maxKeys?: number | undefined
+  /**
+   * A limit for each key of the operations (`Operation.key`), of at most `max`, by default 10,000, which take about a
+   * megabyte; those without a key share one. Default: one limit for all.
+   */
+  readonly perKey?: { readonly max?: number | undefined } | undefined
 }
 
-/** A call that waits. `next` is set while others are before it, and resumes it as the first. */
-interface Place {
-  next: (() => void) | undefined
+/**
+ * What `Policy.update` may change. A key has as many calls outstanding as before. Who waits comes the sooner or the later for
+ * it, and is refused where that is now later than it may wait.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Settable = Changes<Omit<Options, "perKey">>
+
+interface Settings {
+  readonly rate: Rate
+  /** Milliseconds. */
+  readonly maxWait: number
+}
+
+const settingsOf = (options: Omit<Options, "perKey">): Settings => {
+  const limit = validate.integer("limit", options.limit, 1)
+  return {
+    rate: {
+      spacing: validate.boundedMillis("interval", options.interval ?? "1 second") / limit,
+      burst: validate.integer("burst", options.burst ?? limit, 1)
+    },
+    maxWait: validate.finiteMillis("maxWait", options.maxWait ?? "1 second")
+  }
+}
+
+/** A call that waits: while others are before it for them, and as the first for its time. */
+class Place {
+  readonly call: Call
+  /** Monotonic milliseconds. */
+  readonly until: number
+  /** Lets it go on, or look again when that is. */
+  resume: ((effect: Effect.Effect<void, PolicyError>) => void) | undefined
+
+  constructor(call: Call, until: number) {
+    this.call = call
+    this.until = until
+  }
+
+  get wait(): Effect.Effect<void, PolicyError> {
+    return Effect.callback((resume) => {
+      this.resume = resume
+      return Effect.sync(() => void (this.resume = undefined))
+    })
+  }
 }
 
 class Limiter {
   readonly state: RateState<Place>
-  private readonly maxWait: number
+  private options: Omit<Options, "perKey">
+  private maxWait: number
   private readonly perKey: boolean
 
-  constructor(options: Options) {
-    const limit = validate.integer("limit", options.limit, 1)
-    this.state = new RateState({
-      spacing: validate.boundedMillis("interval", options.interval ?? "1 second") / limit,
-      burst: validate.integer("burst", options.burst ?? limit, 1),
-      maxKeys: validate.integer("maxKeys", options.maxKeys ?? 10_000, 1)
-    })
-    this.maxWait = validate.finiteMillis("maxWait", options.maxWait ?? "1 second")
-    this.perKey = options.perKey ?? false
+  constructor({ perKey, ...options }: Options) {
+    const { maxWait, rate } = settingsOf(options)
+    this.options = options
+    this.maxWait = maxWait
+    this.perKey = perKey !== undefined
+    this.state = new RateState(rate, validate.integer("perKey.max", perKey?.max ?? 10_000, 1))
+  }
+
+  update(changes: Settable): Change {
+    const options = merge(this.options, changes)
+    const { maxWait, rate } = settingsOf(options)
+    return {
+      apply: () => {
+        this.options = options
+        this.maxWait = maxWait
+        this.state.rate = rate
+        for (const bucket of this.state.waitedFor()) this.lookAgain(bucket)
+      }
+    }
   }
 
   around<A, E, R>(effect: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E | PolicyError, R> {
@@ -78,31 +132,25 @@ class Limiter {
         return effect
       }
       if (delay > this.maxWait || delay >= remainingMillis(fiber.context)) return this.refuse(call, delay)
-      return Effect.andThen(this.wait(bucket, call), effect)
+      const until = now + Math.min(this.maxWait, remainingMillis(fiber.context))
+      return Effect.andThen(this.wait(bucket, new Place(call, until)), effect)
     })
   }
 
-  private wait(bucket: Bucket<Place>, call: Call): Effect.Effect<void> {
-    const place: Place = { next: undefined }
-    const first = Effect.callback<void>((resume) => {
-      if (bucket.waiters.size === 1) return resume(Effect.void)
-      place.next = () => {
-        place.next = undefined
-        // In a turn of its own: many whose time has come would otherwise go on one upon the other's stack.
-        resume(Effect.yieldNow)
-      }
-      return undefined
-    })
-    const timeCome = Effect.suspend(() => {
+  private wait(bucket: Bucket<Place>, place: Place): Effect.Effect<void, PolicyError> {
+    const { call } = place
+    const timeCome: Effect.Effect<void, PolicyError> = Effect.suspend(() => {
+      const now = call.now()
       // Rounded up: a timer that cuts fractions off would wake too early.
-      const delay = Math.ceil(this.state.delay(bucket, 0, call.now()))
-      return delay > 0 ? Effect.sleep(delay) : Effect.void
+      const delay = Math.ceil(this.state.delay(bucket, 0, now))
+      if (delay <= 0) return Effect.void
+      return Effect.andThen(Effect.raceFirst(Effect.sleep(delay), place.wait), timeCome)
     })
     return Effect.onExitPrimitive(
       Effect.suspend(() => {
         bucket.waiters.add(place)
         this.state.waiting++
-        return Effect.andThen(first, timeCome)
+        return bucket.waiters.size === 1 ? timeCome : Effect.andThen(place.wait, timeCome)
       }),
       (exit) => {
         if (exit._tag === "Success") this.state.take(bucket, call.now(), true)
@@ -115,9 +163,19 @@ class Limiter {
   private leave(bucket: Bucket<Place>, place: Place): void {
     if (!bucket.waiters.delete(place)) return
     this.state.waiting--
-    for (const { next } of bucket.waiters) {
-      next?.()
-      return
+    const [next] = bucket.waiters
+    // In a turn of its own: many whose time has come would otherwise go on one upon the other's stack.
+    next?.resume?.(Effect.yieldNow)
+  }
+
+  /** The rate has changed for those who wait. */
+  private lookAgain(bucket: Bucket<Place>): void {
+    let ahead = 0
+    for (const { call, resume, until } of Array.from(bucket.waiters)) {
+      const now = call.now()
+      const delay = this.state.delay(bucket, ahead, now)
+      if (now + delay > until) resume?.(this.refuse(call, delay))
+      else if (ahead++ === 0) resume?.(Effect.void)
     }
   }
 
@@ -136,6 +194,7 @@ class Limiter {
 const stage = (limiter: Limiter): Stage => ({
   kind: "RateLimit",
   around: (effect, call) => limiter.around(effect, call),
+  update: (settings: Settable) => limiter.update(settings),
   snapshot: () => ({ rateLimit: { keys: limiter.state.keys, waiting: limiter.state.waiting } })
 })
 

@@ -18,7 +18,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { AmbientDeadline } from "../internal/ambientDeadline.ts"
 import * as validate from "../internal/validate.ts"
-import { type Call, fromStages, type Policy, RetryScope, type Stage } from "./internal/policy.ts"
+import { type Call, type Change, fromStages, type Policy, RetryScope, type Stage } from "./internal/policy.ts"
 import type { Operation } from "./Operation.ts"
 
 /**
@@ -36,10 +36,20 @@ export interface Options {
   readonly timeout?: Duration.Input | undefined
 }
 
+/**
+ * What `Policy.update` may change.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Settable = Pick<Options, "timeout">
+
 interface Clearing {
   readonly generation: number
   readonly fiber: Fiber.Fiber<void>
 }
+
+const timeoutOf = (timeout: Duration.Input): Duration.Duration => validate.duration("timeout", timeout)
 
 class Recovery {
   private generation = 0
@@ -47,12 +57,17 @@ class Recovery {
   private clearing: Clearing | undefined
   private readonly when: Options["when"]
   private readonly clear: Options["clear"]
-  private readonly timeout: Duration.Duration
+  private timeout: Duration.Duration
 
   constructor(options: Options) {
     this.when = options.when
     this.clear = options.clear
-    this.timeout = validate.duration("recover.timeout", options.timeout ?? "1 second")
+    this.timeout = timeoutOf(options.timeout ?? "1 second")
+  }
+
+  update(settings: Settable): Change {
+    const timeout = settings.timeout === undefined ? this.timeout : timeoutOf(settings.timeout)
+    return { apply: () => void (this.timeout = timeout) }
   }
 
   around<A, E, R>(effect: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E, R> {
@@ -112,7 +127,8 @@ class Recovery {
 
 const stage = (recovery: Recovery): Stage => ({
   kind: "Recover",
-  around: (effect, call) => recovery.around(effect, call)
+  around: (effect, call) => recovery.around(effect, call),
+  update: (settings: Settable) => recovery.update(settings)
 })
 
 /**

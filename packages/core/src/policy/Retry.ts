@@ -30,15 +30,9 @@ import { remainingMillis } from "../internal/ambientDeadline.ts"
 import * as validate from "../internal/validate.ts"
 import { AttemptTime } from "./internal/attemptTime.ts"
 import { type Budget, budgetOf } from "./internal/budget.ts"
-import {
-  type AttemptOf,
-  type Call,
-  entering,
-  fromStages,
-  type Policy,
-  RetryScope,
-  type Stage
-} from "./internal/policy.ts"
+import { anew, type Guard, layered, type Pass } from "./internal/layers.ts"
+import { type Changes, merge } from "./internal/merge.ts"
+import { type AttemptOf, type Call, entering, fromStages, type Policy, type Stage } from "./internal/policy.ts"
 import type { Idempotent, Operation } from "./Operation.ts"
 import * as Outcome from "./Outcome.ts"
 import type { RetriesExhausted, RetrySkipped } from "./PolicyEvent.ts"
@@ -75,7 +69,7 @@ export interface Options {
  * @category models
  * @since 0.1.0
  */
-export type Settable = Partial<Pick<Options, "times" | "schedule" | "maxRetryAfter">>
+export type Settable = Changes<Pick<Options, "times" | "schedule" | "maxRetryAfter">>
 
 const boundsOf = (options: {
   readonly base?: Duration.Input | undefined
@@ -299,94 +293,125 @@ const withAttempts = <E>(call: Call, made: number, of: number, cause: Cause.Caus
   return Cause.annotate(cause, Context.make(AttemptsMade, { made, of, elapsed }), { overwrite: true })
 }
 
+/** What an attempt failed with, and how that counts. */
+interface Verdict {
+  readonly error: unknown
+  readonly outcome: Outcome.Outcome
+}
+
+// How a failed attempt counts, or nothing where it failed by a bug or an interruption.
+const judge = <E>(settings: Settings, call: Call, cause: Cause.Cause<E>): Verdict | undefined => {
+  const failure = errorOf(cause)
+  if (failure === undefined) return undefined
+  const { error } = failure
+  const outcome = settings.classify(Exit.failCause(cause))
+  call.attemptFailed(error, outcome)
+  if (outcome._tag === "Success") settings.budget.earn()
+  return { error, outcome }
+}
+
 const repeat = Effect.fnUntraced(function*<A, E, R>(
   settings: Settings,
   effect: Effect.Effect<A, E, R>,
   call: Call,
-  firstCause: Cause.Cause<E>
+  firstCause: Cause.Cause<E>,
+  first: Verdict
 ) {
   const of = settings.times + 1
   call.startedAt ??= call.now()
   const step = yield* Schedule.toStep(settings.schedule)
   let cause = firstCause
-  for (let attempt = 1;; attempt++) {
-    const failure = errorOf(cause)
-    if (failure === undefined) return yield* Effect.failCause(cause)
-    const outcome = settings.classify(Exit.failCause(cause))
-    call.attemptFailed(failure.error, outcome)
-    if (outcome._tag === "Success") settings.budget.earn()
+  let verdict: Verdict | undefined = first
+  for (let attempt = 1; verdict !== undefined; attempt++) {
+    const { error, outcome } = verdict
     // A refusal on our own side never reached the backend.
     if (attempt > 1 && outcome._tag === "Ignored" && outcome.sent === "no") settings.budget.refund()
-    const again = yield* waitForNext(settings, step, call, { attempt, of, cause: failure.error }, outcome)
+    const again = yield* waitForNext(settings, step, call, { attempt, of, cause: error }, outcome)
     if (!again) return yield* Effect.failCause(withAttempts(call, attempt, of, cause))
     call.attempts++
+    call.scope = { attempt: attempt + 1, of }
     call.policy.counts.repeats++
-    const begunAt = call.now()
-    const exit = yield* Effect.exit(Effect.provideService(effect, RetryScope, { attempt: attempt + 1, of }))
-    if (exit._tag === "Success") {
-      settings.attemptTime.record(call.now() - begunAt)
-      settings.budget.earn()
-      return exit.value
-    }
+    const exit = yield* Effect.exit(effect)
+    if (exit._tag === "Success") return exit.value
     cause = exit.cause
+    verdict = judge(settings, call, cause)
   }
+  return yield* Effect.failCause(cause)
 })
+
+interface Repeatable extends Verdict {
+  readonly outcome: Outcome.Failure | Outcome.Overload
+}
+
+const isRepeatable = (verdict: Verdict): verdict is Repeatable =>
+  verdict.outcome._tag !== "Success" && verdict.outcome._tag !== "Ignored"
 
 // A failure that this retry would have repeated, had not one further out the right to.
 const leaveToOuter = <E>(
   settings: Settings,
   call: Call,
   cause: Cause.Cause<E>,
+  { error, outcome }: Repeatable,
   outer: AttemptOf
 ): Effect.Effect<never, E> => {
-  const failure = errorOf(cause)
-  if (failure === undefined) return Effect.failCause(cause)
-  const outcome = settings.classify(Exit.failCause(cause))
-  call.attemptFailed(failure.error, outcome)
-  if (outcome._tag === "Success") settings.budget.earn()
-  if (outcome._tag === "Success" || outcome._tag === "Ignored") return Effect.failCause(cause)
-  const why = whyNot(settings, call.operation, outcome) ?? "Nested"
-  skipped(call, { ...outer, cause: failure.error }, why)
+  skipped(call, { ...outer, cause: error }, whyNot(settings, call.operation, outcome) ?? "Nested")
   return Effect.failCause(cause)
+}
+
+/** Hears of the attempts that succeed, and says which they are. */
+const attempts = ({ attemptTime, budget }: Settings): Guard => {
+  const enter = entering()
+  const earning: Pass = {
+    leave: (exit) => {
+      if (exit._tag === "Success") budget.earn()
+      return undefined
+    }
+  }
+  const measuring = (begunAt: number): Pass => ({
+    leave: (exit, call) => {
+      if (exit._tag === "Success") attemptTime.record(call.now() - begunAt)
+      return earning.leave(exit, call)
+    }
+  })
+  return {
+    admit: (passage) => {
+      const { call } = passage
+      const { scope } = call
+      if (scope !== undefined) passage.provide(enter(passage.context, scope))
+      const isMeasured = scope !== undefined && (scope.attempt > 1 || attemptTime.isDue())
+      passage.hold(isMeasured ? measuring(call.now()) : earning)
+      return undefined
+    }
+  }
 }
 
 const stage = (initial: Settings, options: Options): Stage => {
   let settings = initial
   let given = options
-  let enter = entering({ attempt: 1, of: settings.times + 1 })
+  let first: AttemptOf = { attempt: 1, of: settings.times + 1 }
   const { attemptTime, budget } = settings
-  const earned = <A>(value: A): Exit.Exit<A> => {
-    budget.earn()
-    return Exit.succeed(value)
-  }
-  const measured = (call: Call): typeof earned => {
-    const begunAt = call.startedAt ?? call.now()
-    return (value) => {
-      attemptTime.record(call.now() - begunAt)
-      return earned(value)
-    }
-  }
   return {
     kind: "Retry",
-    around: (effect, call) => {
+    repeat: (work, depth, call) => {
+      const begun = settings
       const outer = call.outerAttempt
-      if (outer !== undefined) {
-        const onFailure = <E>(cause: Cause.Cause<E>) => leaveToOuter(settings, call, cause, outer)
-        return Effect.matchCauseEffect(effect, { onSuccess: earned, onFailure })
-      }
-      return Effect.matchCauseEffect(Effect.updateContext(effect, enter), {
-        onSuccess: attemptTime.isDue() ? measured(call) : earned,
-        onFailure: (cause) => repeat(settings, effect, call, cause)
+      if (outer === undefined) call.scope = first
+      return Effect.catchCause(layered(work, depth, call), (cause) => {
+        const verdict = judge(begun, call, cause)
+        if (verdict === undefined || !isRepeatable(verdict)) return Effect.failCause(cause)
+        if (outer !== undefined) return leaveToOuter(begun, call, cause, verdict, outer)
+        return repeat(begun, anew(work, depth, call), call, cause, verdict)
       })
     },
+    guard: attempts(settings),
     update: (changed: Settable) => {
-      const next = { ...given, ...changed }
+      const next = merge(given, changed)
       const replaced = { ...settingsOf(next, initial.mode), attemptTime, budget }
       return {
         apply: () => {
           given = next
           settings = replaced
-          enter = entering({ attempt: 1, of: settings.times + 1 })
+          first = { attempt: 1, of: settings.times + 1 }
         }
       }
     },

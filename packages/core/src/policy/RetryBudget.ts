@@ -21,9 +21,12 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import { monotonicMillis } from "../internal/ambientDeadline.ts"
 import * as validate from "../internal/validate.ts"
-import { Budget, budgetOf, type RetryBudget } from "./internal/budget.ts"
+import { Budget, budgetOf, type BudgetSettings, type RetryBudget } from "./internal/budget.ts"
+import { merge } from "./internal/merge.ts"
 
 export type { RetryBudget } from "./internal/budget.ts"
 export type { BudgetState } from "./internal/snapshot.ts"
@@ -51,6 +54,14 @@ const bounded = (option: string, value: number, least: number, most: number): nu
   return validate.refuse(option, value, most === Infinity ? `${least} or more` : `from ${least} to ${most}`)
 }
 
+const DEFAULTS: BudgetSettings = { share: 0.2, perSecond: 10, burst: 100 }
+
+const settingsOf = ({ burst, perSecond, share }: BudgetSettings): BudgetSettings => ({
+  share: bounded("share", share, 0, 1),
+  perSecond: bounded("perSecond", perSecond, 0, Infinity),
+  burst: bounded("burst", burst, 1, Infinity)
+})
+
 /**
  * A budget with a second's worth of its floor in it. Throws a `RangeError` for options out of range.
  *
@@ -58,10 +69,8 @@ const bounded = (option: string, value: number, least: number, most: number): nu
  * @since 0.1.0
  */
 export const make = (options: Options = {}): RetryBudget => {
-  const share = bounded("share", options.share ?? 0.2, 0, 1)
-  const perSecond = bounded("perSecond", options.perSecond ?? 10, 0, Infinity)
-  const burst = bounded("burst", options.burst ?? 100, 1, Infinity)
-  return new Budget(share, perSecond, burst, Math.min(perSecond, burst))
+  const settings = settingsOf(merge(DEFAULTS, options))
+  return new Budget(settings, Math.min(settings.perSecond, settings.burst))
 }
 
 /**
@@ -70,7 +79,22 @@ export const make = (options: Options = {}): RetryBudget => {
  * @category constructors
  * @since 0.1.0
  */
-export const unlimited: RetryBudget = new Budget(1, 0, Infinity, Infinity)
+export const unlimited: RetryBudget = new Budget({ share: 1, perSecond: 0, burst: Infinity }, Infinity)
+
+/**
+ * Changes settings for all that share the budget, and keeps what has been saved, up to the new burst. What is left out
+ * stays as it is.
+ *
+ * Throws a `RangeError` for options out of range, and for `unlimited`, which belongs to everybody.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const update = (budget: RetryBudget, changes: Options): void => {
+  if (budget === unlimited) validate.refuse("budget", "unlimited", "one that `RetryBudget.make` gave")
+  const impl = budgetOf(budget)
+  impl.configure(settingsOf(merge(impl.settings, changes)))
+}
 
 /**
  * Spends one attempt, and says whether it was there to be spent: for what goes to the backend past its policies, such
@@ -81,3 +105,35 @@ export const unlimited: RetryBudget = new Budget(1, 0, Infinity, Infinity)
  */
 export const charge = (budget: RetryBudget): Effect.Effect<boolean> =>
   Effect.clockWith((clock) => Effect.sync(() => budgetOf(budget).spend(clock)))
+
+/** A backend that is back must be found although nobody calls it with success. */
+const AT_LEAST_EVERY = 1000
+
+/**
+ * What opens a connection, so that each try that follows a failed one spends an attempt. Where none is left it is not
+ * made, and fails as the one before; but one a second is made in any case, or nobody would find out that the backend is
+ * back.
+ *
+ * The effect that comes back is one backend's: it remembers how the last try ended.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const reconnecting = <A, E, R>(budget: RetryBudget, dial: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  let failed: { readonly cause: Cause.Cause<E> } | undefined
+  let dialledAt = -Infinity
+  return Effect.clockWith((clock) =>
+    Effect.suspend(() => {
+      const now = monotonicMillis(clock)
+      const spent = failed === undefined || budgetOf(budget).spend(clock)
+      if (failed !== undefined && !spent && now - dialledAt < AT_LEAST_EVERY) return Effect.failCause(failed.cause)
+      dialledAt = now
+      return Effect.onExitPrimitive(dial, (exit) => {
+        if (exit._tag === "Success") failed = undefined
+        // Who gave a try up says nothing of the backend.
+        else if (!Cause.hasInterruptsOnly(exit.cause)) failed = exit
+        return undefined
+      })
+    })
+  )
+}

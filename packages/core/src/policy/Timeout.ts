@@ -13,6 +13,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { GiveUp } from "../internal/giveUp.ts"
 import * as validate from "../internal/validate.ts"
+import { limited } from "./internal/limited.ts"
 import { type Call, fromStages, type Policy, RetryScope, type Stage } from "./internal/policy.ts"
 import type { Operation } from "./Operation.ts"
 import { type AttemptTimeout, PolicyError } from "./PolicyError.ts"
@@ -42,19 +43,13 @@ const within = <A, E, R>(
   call: Call
 ): Effect.Effect<A, E | PolicyError, R> =>
   Effect.withFiber((fiber) => {
+    // Of a lease that the work runs on; before the work is interrupted, which may wait for an answer that never comes.
     const giveUp = Context.get(fiber.context, GiveUp)
-    if (giveUp === undefined || giveUp === call.outerGiveUp) {
-      return Effect.timeoutOrElse(work, { duration: limit, orElse: () => timedOut(call, limit) })
-    }
-    // Before the work is interrupted, which may wait for an answer that never comes.
-    const limited = Effect.andThen(
-      Effect.sleep(limit),
-      Effect.suspend(() => {
-        giveUp()
-        return timedOut(call, limit)
-      })
-    )
-    return Effect.raceFirst(work, limited)
+    return limited(work, fiber.context as Context.Context<R>, {
+      duration: limit,
+      passed: giveUp === call.outerGiveUp ? undefined : giveUp,
+      orElse: () => timedOut(call, limit)
+    })
   })
 
 const stage = (initial: Duration.Duration): Stage => {

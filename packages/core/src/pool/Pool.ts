@@ -29,6 +29,7 @@ import type * as Stream from "effect/Stream"
 import { AmbientDeadline } from "../internal/ambientDeadline.ts"
 import { Deadlines } from "../internal/deadlines.ts"
 import { EventHub } from "../internal/eventHub.ts"
+import { onExitNow } from "../internal/onExitNow.ts"
 import { Outbox } from "../internal/outbox.ts"
 import { boundedMillis, finiteMillis, refuse } from "../internal/validate.ts"
 import { abandon, abandonable } from "./internal/abandon.ts"
@@ -50,7 +51,7 @@ export type { Detail, LastError } from "./internal/detail.ts"
 export type { Nested } from "./internal/lineage.ts"
 export type { MetricsSource } from "./internal/metrics.ts"
 export type { CoDel, Options, Start, UseOptions } from "./internal/options.ts"
-export type { Stats } from "./internal/stats.ts"
+export { emptyStats, type Stats } from "./internal/stats.ts"
 export type { DrainReport } from "./internal/whole.ts"
 
 const TypeId = "~@breakwater/core/Pool"
@@ -197,18 +198,11 @@ const useOf = <A, B, E, R>(
   const state = self[TypeId]
   const timeout = timeoutOf(state, options)
   return Effect.withFiber((fiber) => {
-    const context = fiber.context
     const work = state.settings.cancel === undefined
       ? f
       : (item: A): Effect.Effect<B, E, R> => abandonable(state, borrow, f(item))
     const borrow: Borrow<A, B, E, R> = new Borrow(state, fiber, timeout, options, work, true)
-    // The finalizer goes on the stack before the borrow asks: the scheduler may yield between any two operations, and
-    // an interrupt that lands there must find it.
-    return Effect.onExitPrimitive(borrow, () => {
-      fiber.setContext(context)
-      state.release(borrow)
-      return undefined
-    })
+    return onExitNow(fiber, borrow)
   })
 }
 
@@ -228,22 +222,19 @@ export const get: {
   <A>(self: Pool<A>, options?: UseOptions): Effect.Effect<A, PoolError, Scope.Scope> => {
     const state = self[TypeId]
     const timeout = timeoutOf(state, options)
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.withFiber((fiber) => {
-        const borrow = new Borrow(state, fiber, timeout, options, Effect.succeed<A>, false)
-        const scope = Context.getUnsafe(fiber.context, Scope.Scope)
-        const release = Effect.sync(() => state.release(borrow))
-        return restore(borrow).pipe(
-          Effect.onError(() => release),
-          Effect.tap(() => Effect.sync(() => state.keep(borrow, scope))),
-          Effect.andThen(Effect.addFinalizer((exit) => end(state, borrow, exit))),
+    return Effect.withFiber((fiber) => {
+      const scope = Context.getUnsafe(fiber.context, Scope.Scope)
+      const kept = (item: A): Effect.Effect<A> => {
+        state.keep(borrow, scope)
+        return Effect.flatMap(
+          Scope.addFinalizerExit(scope, (exit) => end(state, borrow, exit)),
           // A scope that has closed meanwhile has run the finalizer already: the item is not the caller's any more.
-          Effect.andThen(
-            Effect.suspend(() => borrow.connection === undefined ? Effect.interrupt : Effect.succeed(itemOf(borrow)))
-          )
+          () => borrow.connection === undefined ? Effect.interrupt : Effect.succeed(item)
         )
-      })
-    )
+      }
+      const borrow: Borrow<A, A, never, never> = new Borrow(state, fiber, timeout, options, kept, false)
+      return onExitNow(fiber, borrow)
+    })
   }
 )
 
@@ -260,9 +251,6 @@ const timeoutOf = <A>(state: PoolState<A>, options: UseOptions | undefined): num
   if (Number.isNaN(options?.priority)) refuse("priority", NaN, "a number")
   return options?.timeout === undefined ? state.settings.waitTimeout : boundedMillis("timeout", options.timeout)
 }
-
-/** Served borrows have a connection: it leaves only with the release. */
-const itemOf = <A>(borrow: Borrow<A>): A => borrow.connection!.item
 
 /**
  * Runs an effect as if it ran inside no borrow: for work that is left behind, which nobody who holds a connection waits

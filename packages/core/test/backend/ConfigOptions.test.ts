@@ -43,6 +43,24 @@ describe("Options of a provider", () => {
       assert.deepStrictEqual(both.lines, ["fake \"orders\": the option url and FAKE_URL differ; the option counts"])
     }))
 
+  it.effect("read how many processes there are, and warn of two numbers", () =>
+    Effect.gen(function*() {
+      const variables = { BREAKWATER_REPLICAS: "4" }
+      const of = (replicas?: number) => ConfigOptions.replicas("fake", { name: "orders", replicas })
+      assert.isUndefined((yield* under({}, of())).value)
+      assert.deepStrictEqual(yield* under(variables, of()), { value: 4, lines: [] })
+      assert.deepStrictEqual(yield* under(variables, of(2)), {
+        value: 2,
+        lines: [
+          "fake \"orders\": the option replicas (2) and BREAKWATER_REPLICAS (4) differ; the option replicas counts"
+        ]
+      })
+      assert.include(
+        (yield* Effect.flip(under({ BREAKWATER_REPLICAS: "0" }, of()))).message,
+        "BREAKWATER_REPLICAS is 0"
+      )
+    }))
+
   it.effect("read whole numbers that are large enough", () =>
     Effect.gen(function*() {
       assert.strictEqual((yield* under({ SIZE: "2" }, ConfigOptions.whole("SIZE", 2))).value, 2)

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Data, Deferred, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
+import { Data, Deferred, Duration, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Backends from "../../src/backend/Backends.ts"
 import { Lifecycle } from "../../src/backend/Lifecycle.ts"
@@ -29,16 +29,16 @@ const process = <E, E2 = never>(
     )
     const context = yield* Layer.buildWithScope(layer, scope)
     const lifecycle = yield* Effect.provideContext(Lifecycle, context)
-    return { lifecycle, end: Scope.close(scope, Exit.void) }
+    return { lifecycle, scope, end: Scope.close(scope, Exit.void) }
   })
 
 describe("the lifecycle", () => {
-  it.effect("is ready when the critical backends are warm, however long that takes", () =>
+  it.effect("is ready when the critical backends are warm, however long that takes, and the others had their try", () =>
     Backends.isolated(Effect.gen(function*() {
       let warm = false
       const backends = Layer.merge(
         backendLayer({ warm: Effect.suspend(() => warm ? Effect.void : Effect.fail(cold)) }),
-        backendLayer({ critical: false, warm: Effect.die("not critical: nobody waits for it") })
+        backendLayer({ critical: false, warm: Effect.die("it does not get warm, and nobody needs it") })
       )
       const { end, lifecycle } = yield* process(backends)
       yield* TestClock.adjust("10 seconds")
@@ -47,6 +47,52 @@ describe("the lifecycle", () => {
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* lifecycle.phase, "ready")
       yield* Effect.andThen(Effect.forkChild(end), TestClock.adjust("1 second"))
+    })))
+
+  it.effect("waits for a backend that is not critical no longer than it may take", () =>
+    Backends.isolated(Effect.gen(function*() {
+      const backends = Layer.merge(backendLayer(), backendLayer({ critical: false, warm: Effect.never }))
+      const { end, lifecycle } = yield* process(backends, { within: "3 seconds" })
+      yield* TestClock.adjust("2999 millis")
+      assert.strictEqual(yield* lifecycle.phase, "starting")
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual(yield* lifecycle.phase, "ready")
+      yield* Effect.andThen(Effect.forkChild(end), TestClock.adjust("1 second"))
+    })))
+
+  it.effect("goes on without a cold critical backend, when told so, but never unprepared", () =>
+    Backends.isolated(Effect.gen(function*() {
+      let prepared = false
+      const { end, lifecycle } = yield* process(backendLayer({ warm: Effect.fail(cold) }), {
+        start: "degraded",
+        within: "3 seconds",
+        prepare: Effect.suspend(() => prepared ? Effect.void : Effect.fail("no tables"))
+      })
+      yield* TestClock.adjust("5 seconds")
+      assert.strictEqual(yield* lifecycle.phase, "starting")
+      prepared = true
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* lifecycle.phase, "ready")
+      yield* Effect.andThen(Effect.forkChild(end), TestClock.adjust("1 second"))
+    })))
+
+  it.effect("fails to start, when told so, once the time is over, and names who is cold", () =>
+    Backends.isolated(Effect.gen(function*() {
+      const starting = yield* Effect.forkChild(
+        Effect.flip(process(backendLayer({ warm: Effect.never }), { start: "fail-fast", within: "3 seconds" }))
+      )
+      yield* TestClock.adjust("2999 millis")
+      assert.isUndefined(starting.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
+      const error = yield* Fiber.join(starting)
+      assert.propertyVal(error, "message", "Not ready within 3s; cold: orders.")
+    })))
+
+  it.effect("has no grace where it never was ready", () =>
+    Backends.isolated(Effect.gen(function*() {
+      const { end, lifecycle } = yield* process(backendLayer({ warm: Effect.fail(cold) }))
+      yield* end
+      assert.strictEqual(Duration.toMillis((yield* lifecycle.report).took), 0)
     })))
 
   it.effect("fails to start, when told so, with what the cold backend failed with", () =>
@@ -100,7 +146,7 @@ describe("the lifecycle", () => {
     })))
 
   for (const forced of [false, true]) {
-    it.effect(`cuts what hangs ${forced ? "at once when it is forced" : "at the deadline of the whole end"}`, () =>
+    it.effect(`cuts what hangs ${forced ? "at once when it is forced" : "at the margin of the deadline"}`, () =>
       Backends.isolated(Effect.gen(function*() {
         const closed = yield* Deferred.make<void>()
         const backend = Effect.gen(function*() {
@@ -114,14 +160,16 @@ describe("the lifecycle", () => {
             Backends.register
           )
           // A statement that ends only when its connection does.
-          const work = Pool.use(pool, () => Effect.andThen(Deferred.await(closed), Effect.fail(new Cut())))
+          const statement = Effect.andThen(Deferred.await(closed), Effect.fail(new Cut()))
+          const work = Pool.use(pool, () => statement, { label: "orders.report" })
           const fiber = yield* Effect.forkDetach(Effect.exit(work), { startImmediately: true })
           // In flight: what serves it waits for it.
           yield* Effect.addFinalizer(() => Effect.asVoid(Fiber.await(fiber)))
         })
         const { end, lifecycle } = yield* process(Layer.effectDiscard(backend), undefined, {
           grace: "1 second",
-          deadline: "4 seconds"
+          deadline: "5 seconds",
+          margin: "1 second"
         })
         const ending = yield* Effect.forkChild(end)
         if (forced) {
@@ -135,10 +183,59 @@ describe("the lifecycle", () => {
         yield* TestClock.adjust(0) // the turns in which the connection closes and its work fails
         assert.isDefined(ending.pollUnsafe())
         yield* Fiber.join(ending)
+        const report = yield* lifecycle.report
+        assert.strictEqual(report.forced, forced)
+        assert.isFalse(report.hung)
+        assert.strictEqual(Duration.toMillis(report.took), forced ? 500 : 4000)
+        assert.deepStrictEqual(
+          report.backends.map(({ cut, hung, label }) => [label, hung, cut.map((holder) => holder.label)]),
+          [
+            ["orders", false, ["orders.report"]]
+          ]
+        )
       })))
   }
 
-  it("refuses a grace that is no shorter than the deadline", () => {
-    assert.throws(() => Lifecycles.layerDraining({ grace: "10 seconds" }), RangeError, /grace/)
+  it.effect("gives up at the deadline, and tells a drain that hangs from what hangs outside", () =>
+    Backends.isolated(Effect.gen(function*() {
+      const backends = backendLayer({ drain: () => Effect.never, events: Stream.never })
+      const { lifecycle, scope } = yield* process(backends, undefined, { deadline: "5 seconds" })
+      yield* Scope.addFinalizer(scope, Effect.never)
+      const ending = yield* Effect.forkChild(
+        Effect.andThen(lifecycle.drain({ deadline: "5 seconds" }), lifecycle.report)
+      )
+      yield* TestClock.adjust("4999 millis")
+      assert.strictEqual(yield* lifecycle.phase, "draining")
+      yield* TestClock.adjust("1 millis")
+      const { backends: [orders], hung } = yield* Fiber.join(ending)
+      assert.isTrue(hung)
+      assert.isTrue(orders?.hung)
+      assert.strictEqual(yield* lifecycle.phase, "stopped")
+    })))
+
+  it.effect("tells what a backend has cut by a limit of its own", () =>
+    Backends.isolated(Effect.gen(function*() {
+      const backend = Effect.gen(function*() {
+        const pool = yield* Pool.make({ name: "orders", acquire: Effect.succeed(1), size: { max: 1 } })
+        yield* Effect.flatMap(
+          fakeBackend("orders", { drain: (deadline) => Pool.drain(pool, deadline), events: Pool.events(pool) }),
+          Backends.register
+        )
+        // Nobody ever gives it back.
+        yield* Pool.get(pool, { label: "leaked" }).pipe(Scope.provide(yield* Scope.make()))
+      })
+      const { end, lifecycle } = yield* process(Layer.effectDiscard(backend), undefined, { deadline: "1 minute" })
+      const ending = yield* Effect.forkChild(end)
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.join(ending)
+      const { backends, took } = yield* lifecycle.report
+      assert.strictEqual(Duration.toMillis(took), 6000)
+      assert.strictEqual(backends[0]?.cut[0]?.label, "leaked")
+    })))
+
+  it("refuses times that leave no room for each other", () => {
+    assert.throws(() => Lifecycles.layerDraining({ grace: "8 seconds" }), RangeError, /grace.*less than the 8000 ms/)
+    assert.throws(() => Lifecycles.layerDraining({ deadline: 100, margin: 100 }), RangeError, /margin/)
+    assert.throws(() => Lifecycles.layer({ within: 0 }), RangeError, /within/)
   })
 })

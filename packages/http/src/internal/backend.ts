@@ -5,12 +5,14 @@
  */
 import { type Backend, type Detail, type Health, type Limits, probe } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
+import type * as OutlierEjection from "@breakwater/core/OutlierEjection"
 import * as Pool from "@breakwater/core/Pool"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { HttpClient } from "effect/http/HttpClient"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import type { Dispatcher } from "undici/index.js"
 import * as Client from "./client.ts"
 import { PoolDispatcher } from "./dispatcher.ts"
@@ -25,6 +27,7 @@ export interface Parts {
   readonly client: HttpClient
   readonly dispatcher: Dispatcher
   readonly stats: Effect.Effect<Stats>
+  readonly ejections: Stream.Stream<OutlierEjection.OutlierEvent>
   readonly backend: Backend
 }
 
@@ -51,9 +54,17 @@ const openCircuits = (origins: Origins): Effect.Effect<void, unknown> =>
     return open.length === 0 ? Effect.void : Effect.fail(new Error(`the circuit is open: ${open.join(", ")}`))
   })
 
+/** Of several equals one that answers will do. */
+const ASKED = 3
+
 const health = (origins: Origins): Effect.Effect<Health> => {
-  const { base } = origins.settings
-  return probe(base === undefined ? openCircuits(origins) : probeOf(origins, base))
+  const { settings: { base }, upstream } = origins
+  if (base === undefined) return probe(openCircuits(origins))
+  return probe(
+    upstream === undefined
+      ? probeOf(origins, base)
+      : Effect.flatMap(upstream.sample(ASKED), (bases) => Effect.raceAll(bases.map((one) => probeOf(origins, one))))
+  )
 }
 
 /** Origins first: what holds a connection of theirs also holds a permit. */
@@ -111,18 +122,25 @@ const backendOf = (origins: Origins): Backend => ({
   resume: origins.resume
 })
 
-/** Opens one connection, where it is known to whom. A server that does not answer is for `health` to tell. */
+/** Opens one connection to each, where it is known to whom. A server that does not answer is for `health` to tell. */
 const warm = (origins: Origins): Effect.Effect<void> => {
-  const { base } = origins.settings
-  return base === undefined ? Effect.void : Effect.ignore(Effect.timeout(probeOf(origins, base), HEALTH_LIMIT))
+  const { base, hosts } = origins.settings
+  const bases = hosts.length > 0 ? hosts : base === undefined ? [] : [base]
+  return Effect.forEach(bases, (one) => Effect.ignore(Effect.timeout(probeOf(origins, one), HEALTH_LIMIT)), {
+    concurrency: "unbounded",
+    discard: true
+  })
 }
 
 const time = (duration: Duration.Duration | undefined): string =>
   duration === undefined ? "none" : Duration.format(duration)
 
+const originsOf = ({ base, hosts }: Settings): string =>
+  hosts.length === 0 ? base?.origin ?? "" : hosts.map(({ origin }) => origin).join(", ")
+
 const describe = (settings: Settings): string =>
   [
-    `http "${settings.name}" ${settings.base === undefined ? "to any origin" : `at ${settings.base.origin}`}`,
+    `http "${settings.name}" ${settings.base === undefined ? "to any origin" : `at ${originsOf(settings)}`}`,
     `connections ${settings.max}, per origin ${settings.perOrigin}, origins ${settings.origins}`,
     `wait ${time(settings.wait.timeout)}, dial ${time(settings.connectTimeout)}, keep-alive ${
       settings.keepAlive === undefined ? "off" : time(settings.keepAlive)
@@ -145,6 +163,7 @@ export const make = (settings: Settings): Effect.Effect<Parts, never, Scope.Scop
       client: Client.make(origins),
       dispatcher: new PoolDispatcher(origins, yield* Effect.context<never>()),
       stats: Effect.sync(() => statsOf(origins)),
+      ejections: origins.upstream?.ejections ?? Stream.never,
       backend
     }
   })

@@ -51,7 +51,7 @@ const bodyOf = (request: HttpClientRequest.HttpClientRequest): Outgoing["body"] 
 
 const headersOf = (settings: Settings, request: HttpClientRequest.HttpClientRequest, url: URL): Outgoing["headers"] => {
   const own = takeCredentials(url)
-  const base = settings.base?.origin === url.origin ? settings.base.authorization : undefined
+  const base = [settings.base, ...settings.hosts].find((one) => one?.origin === url.origin)?.authorization
   const authorization = own ?? (base === undefined ? undefined : Redacted.value(base))
   const headers: Outgoing["headers"] = {
     "user-agent": settings.userAgent,

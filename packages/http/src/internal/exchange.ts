@@ -10,6 +10,7 @@ import { type Dispatcher, errors } from "undici/index.js"
 import { HttpError, isHttpError } from "../HttpError.ts"
 import type { Connection } from "./connection.ts"
 import type { Settings } from "./settings.ts"
+import { markStale } from "./stale.ts"
 
 type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler["onResponseStart"]>>[2]
 
@@ -56,6 +57,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private body: Body | undefined
   private aborted = false
   private ended = false
+  private readonly reused: boolean
   private readonly connection: Connection
   private readonly settings: Settings
   private readonly onHead: Head
@@ -63,6 +65,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   constructor(connection: Connection, settings: Settings, onHead: Head, onEnd: () => void) {
     this.connection = connection
+    // A connection opens its socket with its first request.
+    this.reused = connection.socket !== undefined
     this.settings = settings
     this.onHead = onHead
     this.onEnd = onEnd
@@ -144,6 +148,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
     const sent: Outcome.Sent = this.controller === undefined ? "no" : this.body === undefined ? "unknown" : "yes"
     const during = this.body === undefined ? "request" : "body"
-    return new HttpError({ _tag: "ConnectionLost", ...at, during, sent, cause: error })
+    const lost = new HttpError({ _tag: "ConnectionLost", ...at, during, sent, cause: error })
+    return this.reused && during === "request" ? markStale(lost) : lost
   }
 }

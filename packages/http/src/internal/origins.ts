@@ -10,8 +10,10 @@
 import { makeOperations } from "@breakwater/core/Backend"
 import * as Histogram from "@breakwater/core/Histogram"
 import * as Policy from "@breakwater/core/Policy"
+import type { PolicyEvent } from "@breakwater/core/PolicyEvent"
 import * as Pool from "@breakwater/core/Pool"
 import { PoolError } from "@breakwater/core/PoolError"
+import type { PoolEvent } from "@breakwater/core/PoolEvent"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -22,7 +24,8 @@ import * as Stream from "effect/Stream"
 import { HttpError } from "../HttpError.ts"
 import { Connection, Sockets } from "./connection.ts"
 import { DnsCache } from "./dns.ts"
-import { type OriginPolicy, policyOf, type Settings } from "./settings.ts"
+import { hostPolicyOf, type OriginPolicy, policyOf, type Settings } from "./settings.ts"
+import { Upstream } from "./upstream.ts"
 
 export interface Origin {
   readonly origin: string
@@ -40,6 +43,8 @@ export class Origins {
   readonly sent = makeOperations()
   readonly settings: Settings
   readonly dns: DnsCache
+  /** Where requests go that may go to any of several servers. */
+  readonly upstream: Upstream | undefined
   /** Those made from now on, for listeners. */
   readonly made: PubSub.PubSub<Origin>
   /** In the order of their last use. */
@@ -65,8 +70,11 @@ export class Origins {
     this.dns = new DnsCache(settings, clock, (effect, done) => {
       Effect.runForkWith(context)(effect).addObserver(done)
     })
-    const { circuit: _circuit, ...counts } = Policy.snapshot(policyOf(settings, settings.name))
-    this.forgotten = counts
+    const { base, hosts } = settings
+    this.upstream = base === undefined || hosts.length === 0
+      ? undefined
+      : new Upstream(settings, base, (origin) => this.loadOf(origin))
+    this.forgotten = withoutState(Policy.snapshot(policyOf(settings, settings.name, Effect.void)))
   }
 
   static readonly make = Effect.fnUntraced(
@@ -117,15 +125,34 @@ export class Origins {
 
   /** What all policies counted; the circuit is the worst one. */
   snapshot(): Policy.Snapshot {
-    return this.list().reduce((sum, { policy }) => add(sum, Policy.snapshot(policy)), this.forgotten)
+    const outer = this.upstream === undefined ? undefined : Policy.snapshot(this.upstream.policy)
+    const inner = this.list().reduce((sum, origin) => add(sum, this.counted(origin)), this.forgotten)
+    return outer === undefined ? inner : { ...outer, ...add(outer, inner) }
   }
 
-  readonly events = this.ofEach(({ policy, pool }) =>
-    Stream.merge(Pool.events(pool), Policy.events(policy), { haltStrategy: "left" })
+  /** A call to one of several equals is counted around the choice among them. */
+  private counted({ origin, policy }: Origin): Policy.Snapshot {
+    const snapshot = Policy.snapshot(policy)
+    return this.upstream?.has(origin) === true ? { ...snapshot, calls: 0, attempts: 0 } : snapshot
+  }
+
+  private loadOf(origin: string): number {
+    const known = this.known.get(origin)
+    if (known === undefined) return 0
+    const { used, waiting } = this.poolStats(known)
+    return used + waiting
+  }
+
+  readonly events = this.withUpstream<PoolEvent | PolicyEvent>(
+    this.ofEach(({ policy, pool }) => Stream.merge(Pool.events(pool), Policy.events(policy), { haltStrategy: "left" })),
+    Policy.events
   )
 
-  readonly changes = this.ofEach(({ policy, pool }) =>
-    Stream.merge(Pool.changes(pool), Policy.changes(policy), { haltStrategy: "left" })
+  readonly changes = this.withUpstream<PoolEvent | PolicyEvent>(
+    this.ofEach(({ policy, pool }) =>
+      Stream.merge(Pool.changes(pool), Policy.changes(policy), { haltStrategy: "left" })
+    ),
+    Policy.changes
   )
 
   /** Of all origins that are there, and of those that come. */
@@ -136,6 +163,18 @@ export class Origins {
         Stream.concat(Stream.fromIterable(this.list()), Stream.fromSubscription(made)).pipe(
           Stream.flatMap(streamOf, { concurrency: "unbounded" })
         ))
+    ))
+  }
+
+  /** And of what chooses among equals. */
+  private withUpstream<A>(
+    origins: Stream.Stream<A>,
+    ofPolicy: (policy: Upstream["policy"]) => Stream.Stream<A>
+  ): Stream.Stream<A> {
+    return Stream.unwrap(Effect.sync(() =>
+      this.upstream === undefined
+        ? origins
+        : Stream.merge(origins, ofPolicy(this.upstream.policy), { haltStrategy: "left" })
     ))
   }
 
@@ -190,7 +229,8 @@ export class Origins {
       scope
     ))
     if (this.paused) Effect.runSync(Pool.pause(pool))
-    const made = { origin, pool, policy: policyOf(this.settings, name), scope }
+    const make = this.upstream?.has(origin) === true ? hostPolicyOf : policyOf
+    const made = { origin, pool, policy: make(this.settings, name, Pool.clear(pool)), scope }
     this.known.set(origin, made)
     PubSub.publishUnsafe(this.made, made)
     return made
@@ -202,14 +242,15 @@ export class Origins {
       const { opening, used, waiting } = this.poolStats(origin)
       if (used + waiting + opening > 0) continue
       this.known.delete(origin.origin)
-      const { circuit: _circuit, ...counts } = add(this.forgotten, Policy.snapshot(origin.policy))
-      this.forgotten = counts
+      this.forgotten = withoutState(add(this.forgotten, this.counted(origin)))
       Effect.runForkWith(this.context)(Scope.close(origin.scope, Exit.void))
       return true
     }
     return false
   }
 }
+
+const withoutState = ({ circuit: _circuit, ...counts }: Policy.Snapshot): Policy.Snapshot => counts
 
 const RANK = { closed: 0, "half-open": 1, open: 2 }
 

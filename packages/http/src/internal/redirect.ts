@@ -5,6 +5,7 @@
  */
 import type { Dispatcher } from "undici/index.js"
 import type { Incoming } from "./exchange.ts"
+import type { Upstream } from "./upstream.ts"
 import { takeCredentials } from "./url.ts"
 
 export interface Outgoing {
@@ -38,13 +39,19 @@ const targetOf = (location: string, from: URL): URL | undefined => {
 }
 
 /** The request that a response redirects to; none where it does not, or to nothing that can be followed. */
-export const redirected = (outgoing: Outgoing, incoming: Incoming): Outgoing | undefined => {
+export const redirected = (
+  outgoing: Outgoing,
+  incoming: Incoming,
+  upstream: Upstream | undefined
+): Outgoing | undefined => {
   const location = incoming.headers["location"]
   if (!REDIRECTS.has(incoming.status) || typeof location !== "string") return undefined
-  const url = targetOf(location, outgoing.url)
-  if (url === undefined) return undefined
+  const target = targetOf(location, outgoing.url)
+  if (target === undefined) return undefined
+  const url = upstream?.common(target) ?? target
   const toGet = becomesGet(incoming.status, outgoing.method)
-  const elsewhere = url.origin !== outgoing.url.origin
+  const { origin } = outgoing.url
+  const elsewhere = target.origin !== origin && !(upstream?.has(target.origin) === true && upstream.has(origin))
   const headers = Object.fromEntries(
     Object.entries(outgoing.headers).filter(([header]) => {
       const name = header.toLowerCase()

@@ -8,7 +8,7 @@ import { measured } from "@breakwater/core/Backend"
 import * as Deadline from "@breakwater/core/Deadline"
 import * as Operation from "@breakwater/core/Operation"
 import * as Policy from "@breakwater/core/Policy"
-import type { PolicyError } from "@breakwater/core/PolicyError"
+import { isPolicyError, type PolicyError } from "@breakwater/core/PolicyError"
 import * as Pool from "@breakwater/core/Pool"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -24,6 +24,7 @@ import { decode } from "./decode.ts"
 import { Exchange, type Incoming } from "./exchange.ts"
 import type { Origin, Origins } from "./origins.ts"
 import { type Outgoing, redirected } from "./redirect.ts"
+import type { Upstream } from "./upstream.ts"
 
 /** Ahead of everybody who waits: whoever asks wants to know now. */
 const PROBE_PRIORITY = Number.MAX_SAFE_INTEGER
@@ -178,16 +179,60 @@ const operationOf = (call: Call, origin: string, outgoing: Outgoing, marked: boo
     key: origin
   })
 
-/** One hop: everything that goes to one origin. */
-const hop = (call: Call, outgoing: Outgoing, marked: boolean): Effect.Effect<Incoming, Failure> =>
+const toOrigin = (
+  call: Call,
+  outgoing: Outgoing,
+  marked: boolean,
+  begun: Policy.Attempt<PolicyError> = identity
+): Effect.Effect<Incoming, Failure> =>
   Effect.flatMap(call.origins.get(outgoing.url.origin), (origin) => {
     const operation = operationOf(call, origin.origin, outgoing, marked)
-    return Effect.catchIf(
-      Policy.run(origin.policy, operation, (bounded) => attempt(call, origin, outgoing, bounded)),
-      (error) => isHttpError(error) && error.reason._tag === "BadStatus" && call.last !== undefined,
-      (error) => call.last === undefined ? Effect.fail(error) : Effect.succeed(call.last)
+    return Policy.run(
+      origin.policy,
+      operation,
+      (bounded: Policy.Attempt<PolicyError>) => attempt(call, origin, outgoing, (work) => begun(bounded(work)))
     )
   })
+
+/** Each attempt at one of several equals, the next one at another. */
+const toUpstream = (
+  call: Call,
+  upstream: Upstream,
+  outgoing: Outgoing,
+  marked: boolean
+): Effect.Effect<Incoming, Failure> => {
+  const operation = operationOf(call, outgoing.url.origin, outgoing, marked)
+  const tried = new Set<string>()
+  const once = (begun: Policy.Attempt<PolicyError>, left: number): Effect.Effect<Incoming, Failure> =>
+    Effect.flatMap(upstream.choose(outgoing.url, tried), (origin) => {
+      tried.add(origin)
+      const sent = toOrigin(call, { ...outgoing, url: upstream.at(origin, outgoing.url) }, marked, begun)
+      return Effect.onExit(sent, (exit) => upstream.record(origin, exit)).pipe(
+        // Nothing was sent: another one may do.
+        Effect.catchIf((error) => left > 1 && isCircuitOpen(error), () => once(begun, left - 1))
+      )
+    })
+  return Policy.run(
+    upstream.policy,
+    operation,
+    (begun: Policy.Attempt<PolicyError>) => once(begun, upstream.isCommon(outgoing.url) ? upstream.size : 1)
+  )
+}
+
+const isCircuitOpen = (error: Failure): boolean => isPolicyError(error) && error.reason._tag === "CircuitOpen"
+
+/** One hop: everything that comes before a redirect. */
+const hop = (call: Call, outgoing: Outgoing, marked: boolean): Effect.Effect<Incoming, Failure> => {
+  const { upstream } = call.origins
+  const sent = upstream?.has(outgoing.url.origin) === true
+    ? toUpstream(call, upstream, outgoing, marked)
+    : toOrigin(call, outgoing, marked)
+  return Effect.catchIf(
+    sent,
+    (error) => isHttpError(error) && error.reason._tag === "BadStatus" && call.last !== undefined,
+    (error) => call.last === undefined ? Effect.fail(error) : Effect.succeed(call.last)
+  )
+}
 
 const follow = (
   call: Call,
@@ -196,9 +241,10 @@ const follow = (
   redirects: number
 ): Effect.Effect<Answer, Failure> =>
   Effect.flatMap(hop(call, outgoing, marked), (incoming): Effect.Effect<Answer, Failure> => {
-    const { name: client, redirects: max } = call.origins.settings
-    const next = max === 0 || !outgoing.follow ? undefined : redirected(outgoing, incoming)
-    if (next === undefined) return Effect.succeed({ ...incoming, url: outgoing.url })
+    const { settings: { name: client, redirects: max }, upstream } = call.origins
+    const url = upstream?.at(incoming.origin, outgoing.url) ?? outgoing.url
+    const next = max === 0 || !outgoing.follow ? undefined : redirected({ ...outgoing, url }, incoming, upstream)
+    if (next === undefined) return Effect.succeed({ ...incoming, url })
     if (redirects >= max) {
       return Effect.fail(new HttpError({ _tag: "TooManyRedirects", client, origin: incoming.origin, max }))
     }

@@ -5,16 +5,20 @@
  * @internal
  */
 import type * as CircuitBreaker from "@breakwater/core/CircuitBreaker"
+import * as OutlierEjection from "@breakwater/core/OutlierEjection"
 import * as Policy from "@breakwater/core/Policy"
+import type { PolicyError } from "@breakwater/core/PolicyError"
 import * as Profile from "@breakwater/core/Profile"
+import type * as Recover from "@breakwater/core/Recover"
 import type * as Retry from "@breakwater/core/Retry"
 import * as Setting from "@breakwater/core/Setting"
 import * as Validate from "@breakwater/core/Validate"
 import * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import type { ConnectionOptions } from "node:tls"
 import * as HttpOutcome from "../HttpOutcome.ts"
+import { isStale } from "./stale.ts"
 import type { Base } from "./url.ts"
 
 /**
@@ -74,10 +78,20 @@ export interface PolicyOptions {
   readonly deadline?: Duration.Input | undefined
   /** One attempt, from the moment it has a connection until the headers are there. Default: `deadline` alone. */
   readonly timeout?: Duration.Input | undefined
-  /** Repeats what failed before it was sent, and idempotent requests. Default: nothing is repeated. */
+  /**
+   * Repeats what failed before it was sent, and idempotent requests; with `hosts` at another one. Its budget is one for
+   * all `hosts`, else one for each origin unless one is given. Default: nothing is repeated.
+   */
   readonly retry?: Omit<Retry.Options, "classify"> | undefined
   /** Stops calling an origin that fails. Default: none. */
   readonly breaker?: Omit<CircuitBreaker.Options, "classify"> | undefined
+  /** Leaves out the one of `hosts` that fails more than the others. Default: as `OutlierEjection.make`; `false`: none. */
+  readonly ejection?: OutlierEjection.Options | false | undefined
+  /**
+   * Once a connection that was kept breaks before the response has begun, the others that are kept to its origin are
+   * replaced too, once for all callers, before anything is tried again: see `Recover`. `false`: not.
+   */
+  readonly recover?: Pick<Recover.Options, "timeout"> | false | undefined
 }
 
 /**
@@ -94,6 +108,12 @@ export interface Options {
    * `authorization` header for its origin, and for no other.
    */
   readonly url?: Redacted.Redacted | undefined
+  /**
+   * In place of `url`: the URLs of several servers that are equals. A request whose URL has no host, or begins with the
+   * first of these, goes to one of them: of two at random the one with less to do, unless it is left out (`ejection`) or
+   * its circuit is open. User and password are those of the first for all.
+   */
+  readonly hosts?: ReadonlyArray<Redacted.Redacted> | undefined
   readonly pool?: PoolOptions | undefined
   readonly time?: {
     /** From the end of the request to the headers of the response. Default 10 seconds. */
@@ -137,6 +157,8 @@ export interface Settings {
   readonly profile: Profile.Profile | undefined
   readonly overrides: ReadonlyArray<Setting.Override>
   readonly base: Base | undefined
+  /** Equals, of which `base` is the first; none where there is no choice. */
+  readonly hosts: ReadonlyArray<Base>
   readonly max: number
   readonly perOrigin: number
   readonly origins: number
@@ -232,9 +254,14 @@ const decompressMaxOf = ({ decompress }: Options): number | undefined =>
 const HEADER = /^[\x20-\x7e]+$/
 
 /** Throws a `RangeError` for what is out of range. The parts of the URL were checked before. */
-export const resolve = (options: Options, base: Base | undefined, environment: FromEnvironment = {}): Settings => {
+export const resolve = (
+  options: Options,
+  bases: ReadonlyArray<Base>,
+  environment: FromEnvironment = {}
+): Settings => {
   const { critical = true, dns, policy = {}, pool, profile, time } = options
   const name = Validate.text("name", options.name)
+  hostsGiven(options)
   const warnings: Array<string> = []
   const sources: Sources = { options, environment, preset: Profile.valuesOf(PRESETS, profile, { max: 50 }), warnings }
   const size = sizeOf(sources)
@@ -248,7 +275,8 @@ export const resolve = (options: Options, base: Base | undefined, environment: F
       "pool.size.max": [size.max, sources.preset.max],
       "pool.keepAlive": [keepAlive, sources.preset.idle]
     }),
-    base,
+    base: bases[0],
+    hosts: options.hosts === undefined ? [] : bases,
     ...size,
     ...limits,
     policy,
@@ -270,20 +298,48 @@ export const resolve = (options: Options, base: Base | undefined, environment: F
     warnings: [...warnings, ...warningsOf({ max: size.max, deadline: limits.deadline })]
   }
   // Its own checks are those of core; by the call, not by the first request.
-  policyOf(settings, name)
+  policyOf(settings, name, Effect.void)
+  const { ejection } = policy
+  if (ejection !== false) Validate.within("policy.ejection", () => OutlierEjection.make(ejection))
   return settings
 }
 
-/** The policy of one origin. */
-export type OriginPolicy = ReturnType<typeof policyOf>
+const hostsGiven = ({ hosts, url }: Options): void => {
+  if (hosts === undefined) return
+  if (hosts.length === 0) Validate.refuse("hosts", hosts.length, "at least one URL")
+  if (url !== undefined) Validate.refuse("url", "<redacted>", "none beside hosts, of which the first takes its place")
+}
 
-export const policyOf = (settings: Settings, name: string) =>
+/** The policy of one origin. */
+export type OriginPolicy = Policy.Policy<PolicyError>
+
+/** What is done around each attempt at one origin. */
+const attemptsOf = (settings: Settings, clear: Effect.Effect<void>) => {
+  const { breaker, recover } = settings.policy
+  return {
+    timeout: settings.timeout,
+    breaker,
+    recover: recover === false ? undefined : { ...recover, when: isStale, clear },
+    classify: HttpOutcome.fromExit
+  }
+}
+
+/** Of an origin by itself; `clear` replaces its connections. */
+export const policyOf = (settings: Settings, name: string, clear: Effect.Effect<void>): OriginPolicy =>
   Validate.within("policy", () =>
     Policy.make({
       name,
       deadline: settings.deadline,
-      timeout: settings.timeout,
       retry: settings.policy.retry,
-      breaker: settings.policy.breaker,
-      classify: HttpOutcome.fromExit
+      ...attemptsOf(settings, clear)
     }))
+
+/** Of an origin that is one of several equals: the rest is `upstreamPolicyOf`. */
+export const hostPolicyOf = (settings: Settings, name: string, clear: Effect.Effect<void>): OriginPolicy =>
+  Policy.make({ name, ...attemptsOf(settings, clear) })
+
+/** Of several equals, around the choice among them. */
+export type UpstreamPolicy = Policy.Policy<PolicyError>
+
+export const upstreamPolicyOf = ({ deadline, name, policy: { retry } }: Settings): UpstreamPolicy =>
+  Policy.make({ name, deadline, retry, classify: HttpOutcome.fromExit })

@@ -23,6 +23,8 @@ export interface OriginStats {
   readonly waiting: number
   /** Of its circuit breaker, where it has one. */
   readonly circuit: "closed" | "open" | "half-open" | undefined
+  /** Left out for now, since it failed more than the other `hosts`. */
+  readonly ejected: boolean
 }
 
 /**
@@ -46,7 +48,8 @@ const originStats = (origins: Origins, origin: Origin): OriginStats => {
     if (connection.origin === origin.origin && connection.isIdle) idle++
   }
   const circuit = Policy.snapshot(origin.policy).circuit?.state
-  return { origin: origin.origin, active: used, idle, waiting, circuit }
+  const ejected = origins.upstream?.isEjected(origin.origin) ?? false
+  return { origin: origin.origin, active: used, idle, waiting, circuit, ejected }
 }
 
 const sum = (all: ReadonlyArray<Pool.Stats>, key: keyof Pool.Stats): number =>

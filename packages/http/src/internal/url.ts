@@ -6,7 +6,7 @@
 import * as ConnectionUrl from "@breakwater/core/ConnectionUrl"
 import type * as Config from "effect/Config"
 import * as Redacted from "effect/Redacted"
-import type * as Result from "effect/Result"
+import * as Result from "effect/Result"
 
 export interface Base {
   readonly origin: string
@@ -52,3 +52,23 @@ const read = (text: string): Base => {
 }
 
 export const parse = (url: Redacted.Redacted): Result.Result<Base, Config.ConfigError> => reader.read(url, read)
+
+const credentialsOf = ({ authorization }: Base): string =>
+  authorization === undefined ? "" : Redacted.value(authorization)
+
+/** Those of several servers that are equals: who asks is the same for all of them. */
+export const parseAll = (
+  urls: ReadonlyArray<Redacted.Redacted>
+): Result.Result<ReadonlyArray<Base>, Config.ConfigError> =>
+  Result.flatMap(Result.all(urls.map(parse)), (bases) =>
+    reader.read(Redacted.make(""), () => {
+      const [first] = bases
+      if (first === undefined) return bases
+      if (new Set(bases.map(({ origin }) => origin)).size < bases.length) reader.refuse("a host", "given once in hosts")
+      for (const base of bases) {
+        if (!["", credentialsOf(first)].includes(credentialsOf(base))) {
+          reader.refuse("user and password", "those of the first of hosts, or none")
+        }
+      }
+      return bases.map((base) => ({ ...base, authorization: first.authorization }))
+    }))

@@ -16,6 +16,7 @@ import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
 import type { Holder, PoolError } from "@breakwater/core/PoolError"
 import type { PoolEvent } from "@breakwater/core/PoolEvent"
+import * as RetryBudget from "@breakwater/core/RetryBudget"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -185,6 +186,12 @@ class Server {
     const client = new MongoClient(Redacted.value(this.settings.uri), this.settings.driver)
     this.monitor.attach(client, `${this.slots++}/`)
     this.clients.add(client)
+    // mongodb 7.8 keeps the topology of a first connect that failed, which is closed, for ever; whoever calls next gets
+    // another client.
+    client.once("topologyClosed", () => {
+      if (this.slot?.client === client) this.slot = undefined
+      Effect.runFork(this.close(client))
+    })
     return { client, calls: new Set<Call>() }
   }
 
@@ -291,7 +298,7 @@ const startOf = (server: Server): Effect.Effect<void, PoolError, Scope.Scope> =>
     case "fail-fast":
       return server.warm
     case "background":
-      return server.warm.pipe(
+      return RetryBudget.reconnecting(server.settings.budget, server.warm).pipe(
         Effect.retry({
           schedule: Schedule.spaced(Duration.millis(server.settings.redial)),
           while: ({ reason }) => reason._tag !== "Closed"

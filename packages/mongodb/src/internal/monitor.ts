@@ -8,14 +8,14 @@
  *
  * @internal
  */
-import { emptyStats } from "@breakwater/core/Backend"
 import type { EventHub } from "@breakwater/core/EventHub"
 import * as Histogram from "@breakwater/core/Histogram"
-import type * as Pool from "@breakwater/core/Pool"
+import * as Pool from "@breakwater/core/Pool"
 import { type Holder, PoolError } from "@breakwater/core/PoolError"
 import type { CloseReason, PoolEvent } from "@breakwater/core/PoolEvent"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
+import type * as Types from "effect/Types"
 import type {
   ConnectionCheckedOutEvent,
   ConnectionCheckOutFailedEvent,
@@ -61,20 +61,8 @@ type PoolKey = string
 
 export class Monitor {
   readonly limits: Limits
-  readonly counts = {
-    opened: 0,
-    closed: 0,
-    acquired: 0,
-    reused: 0,
-    revoked: 0,
-    timedOut: 0,
-    refused: 0,
-    shed: 0,
-    cancelled: 0,
-    unavailable: 0,
-    nested: 0,
-    refusedClosed: 0
-  }
+  /** How often things happened. How they stand is in `standing`. */
+  readonly counts: Types.Mutable<Pool.Stats> = { ...Pool.emptyStats }
   readonly times = { wait: Histogram.make(), use: Histogram.make(), create: Histogram.make() }
   /** Of calls. */
   failures = 0
@@ -144,13 +132,12 @@ export class Monitor {
     const pools = Math.max(1, this.pools.size)
     const max = this.limits.max * pools
     return {
-      ...emptyStats,
+      ...this.counts,
       ...this.standing,
       waiting: this.waiting + this.held,
       min: this.limits.min * pools,
       max,
-      keep: max,
-      ...this.counts
+      keep: max
     }
   }
 

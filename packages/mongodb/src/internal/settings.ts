@@ -10,6 +10,7 @@ import type { PolicyError, Reason } from "@breakwater/core/PolicyError"
 import type { Start } from "@breakwater/core/Pool"
 import * as Profile from "@breakwater/core/Profile"
 import type * as Retry from "@breakwater/core/Retry"
+import * as RetryBudget from "@breakwater/core/RetryBudget"
 import * as Setting from "@breakwater/core/Setting"
 import * as Validate from "@breakwater/core/Validate"
 import * as Duration from "effect/Duration"
@@ -63,7 +64,10 @@ export interface PolicyOptions {
   readonly deadline?: Duration.Input | undefined
   /** One attempt, its wait for a connection included. Default 30 seconds where `deadline` is longer. */
   readonly timeout?: Duration.Input | undefined
-  /** Repeats what failed before anything was sent, and calls marked idempotent. Default: nothing is repeated. */
+  /**
+   * Repeats what failed before anything was sent, and calls marked idempotent. The driver clears its pool by itself before.
+   * Default: nothing is repeated.
+   */
   readonly retry?: Omit<Retry.Options, "classify"> | undefined
   /** Stops calling a server that fails. Default: none. */
   readonly breaker?: Omit<CircuitBreaker.Options, "classify"> | undefined
@@ -156,6 +160,8 @@ export interface Settings {
   readonly deadline: Duration.Duration
   readonly timeout: Duration.Duration | undefined
   readonly policy: Policy.Policy<Failures>
+  /** For retries, and for what is tried again at start. */
+  readonly budget: RetryBudget.RetryBudget
   readonly redial: number
   readonly readPreference: ReadPreferenceMode
   readonly driver: MongoClientOptions
@@ -353,6 +359,7 @@ export const resolve = (options: Options, url: Parsed, environment: FromEnvironm
   const sources: Sources = { options, preset, environment, url, warnings }
   const size = sizeOf(sources)
   const { missing, readPreference, settings: driver } = driverOf(sources, size)
+  const budget = retry?.budget ?? RetryBudget.make()
   const limits = Setting.limits(bounds, { deadline: "60 seconds", timeout: "30 seconds", attempts: 2 })
   return {
     name,
@@ -371,10 +378,15 @@ export const resolve = (options: Options, url: Parsed, environment: FromEnvironm
     ...size,
     waitTimeout: driver.waitQueueTimeoutMS ?? 0,
     ...limits,
-    policy: Validate.within(
-      "policy",
-      () => Policy.make({ name, ...limits, retry, breaker, classify: MongoOutcome.fromExit })
-    ),
+    budget,
+    policy: Validate.within("policy", () =>
+      Policy.make({
+        name,
+        ...limits,
+        retry: retry === undefined ? undefined : { ...retry, budget },
+        breaker,
+        classify: MongoOutcome.fromExit
+      })),
     redial: driver.minHeartbeatFrequencyMS ?? 0,
     readPreference,
     driver,

@@ -81,6 +81,25 @@ describe("Mongo", () => {
       yield* identity(mongo)
     }))
 
+  it.live("is there as soon as the server is, though the first calls found none", () =>
+    Effect.gen(function*() {
+      const one = yield* server
+      yield* one.kill
+      const mongo = yield* open(one.url, {
+        pool: { start: "lazy" },
+        policy: { retry: { times: 0 } },
+        driver: { serverSelectionTimeout: "200 millis" }
+      })
+      for (const call of [1, 2]) {
+        const { reason } = yield* Effect.flip(mongo.use(find))
+        assert.strictEqual(reason._tag, "ServerSelection", `call ${call}`)
+      }
+      yield* one.start
+      yield* eventually(Effect.isSuccess(mongo.use(find)))
+      const { cut, leftOpen } = yield* mongo.backend.drain("1 second")
+      assert.deepStrictEqual([cut.length, leftOpen], [0, 0])
+    }))
+
   it.live(
     "shows typed failures while the server is dead, and recovers by itself when it is back",
     () =>

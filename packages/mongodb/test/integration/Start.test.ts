@@ -1,9 +1,9 @@
 /** The promise face, and two databases in one program. */
-import { Backends } from "@breakwater/core"
+import { Backends, RetryBudget } from "@breakwater/core"
 import { Mongo } from "@breakwater/mongodb"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
-import { find, quiet, server } from "../utils/database.ts"
+import { Effect, Layer, Redacted } from "effect"
+import { eventually, find, open, quiet, server } from "../utils/database.ts"
 
 const rejection = async (promise: Promise<unknown>): Promise<unknown> => {
   try {
@@ -68,4 +68,18 @@ describe("start", () => {
         )
       )
     }).pipe(quiet))
+})
+
+describe("A server that is not there at start", () => {
+  it.live("is tried again at the expense of the budget for retries", () =>
+    Effect.gen(function*() {
+      const budget = RetryBudget.make({ perSecond: 2, burst: 2 })
+      const mongo = yield* open(Redacted.make("mongodb://127.0.0.1:1/shop?heartbeatFrequencyMS=500"), {
+        pool: { wait: { timeout: "100 millis" } },
+        policy: { retry: { times: 1, budget } }
+      })
+      const balance = Effect.map(mongo.backend.policy, ({ retryBudget }) => retryBudget?.balance ?? 0)
+      assert.strictEqual(yield* balance, 2)
+      yield* eventually(Effect.map(balance, (left) => left < 2))
+    }))
 })

@@ -3,9 +3,9 @@
  *
  * @internal
  */
-import { type Backend, type Detail, emptyStats } from "@breakwater/core/Backend"
+import type { Backend, Detail } from "@breakwater/core/Backend"
 import * as Histogram from "@breakwater/core/Histogram"
-import type * as Pool from "@breakwater/core/Pool"
+import * as Pool from "@breakwater/core/Pool"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
@@ -56,7 +56,7 @@ const sum = (...snapshots: ReadonlyArray<Histogram.Snapshot | undefined>): Histo
 export class Kind {
   private readonly backends = new Set<Backend>()
   /** Of those that have left: what was counted stays counted. */
-  private pastStats = emptyStats
+  private pastStats = Pool.emptyStats
   private pastTimes: Times = {}
   private readonly context: Context.Context<never>
   private readonly registrations: ReadonlyArray<Metric.Registration>

@@ -4,12 +4,11 @@
  * @internal
  */
 import type { Backend, Limits } from "@breakwater/core/Backend"
-import { emptyStats } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import * as Health from "@breakwater/core/Health"
 import type * as Lifecycle from "@breakwater/core/Lifecycle"
 import type * as CorePolicy from "@breakwater/core/Policy"
-import type * as CorePool from "@breakwater/core/Pool"
+import * as CorePool from "@breakwater/core/Pool"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -82,10 +81,10 @@ const backendStats = (
   })
 
 // They are the keys of an object with these keys and no others.
-const counted = Object.keys(emptyStats) as ReadonlyArray<keyof CorePool.Stats>
+const counted = Object.keys(CorePool.emptyStats) as ReadonlyArray<keyof CorePool.Stats>
 
 export const totalsOf = (pools: ReadonlyArray<CorePool.Stats>): typeof OpsStats.Totals.Type => {
-  const totals: { -readonly [K in keyof CorePool.Stats]: number } = { ...emptyStats }
+  const totals: { -readonly [K in keyof CorePool.Stats]: number } = { ...CorePool.emptyStats }
   for (const pool of pools) for (const name of counted) totals[name] += pool[name]
   return { backends: pools.length, ...totals }
 }

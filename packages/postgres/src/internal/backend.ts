@@ -7,6 +7,9 @@ import { type Backend, type Health, type Limits, makeOperations, probe } from "@
 import * as Backends from "@breakwater/core/Backends"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
+import type { PoolEvent } from "@breakwater/core/PoolEvent"
+import * as RetryBudget from "@breakwater/core/RetryBudget"
+import * as Sizing from "@breakwater/core/Sizing"
 import * as Validate from "@breakwater/core/Validate"
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Duration from "effect/Duration"
@@ -19,8 +22,9 @@ import * as Client from "./client.ts"
 import { Operations } from "./operations.ts"
 import { check as checkRole } from "./role.ts"
 import * as Session from "./session.ts"
-import type { Settings } from "./settings.ts"
+import type { Policies, Settings } from "./settings.ts"
 import { toSqlError } from "./sqlError.ts"
+import { StatementLog } from "./statementLog.ts"
 
 export interface Parts extends Client.Parts {
   readonly client: PgClient.PgClient
@@ -67,15 +71,13 @@ const warnOfRoom = (settings: Settings) => {
     // Not by `run`: giving up while another statement has the session must not cancel that one.
     return session.pg.queryValues(sql, [], false).pipe(
       Effect.timeout(ROOM_LIMIT),
-      Effect.flatMap(([row]) =>
-        typeof row?.[0] === "number" && max > row[0]
-          ? Effect.logWarning(
-            `postgres "${settings.name}": pool.size.max is ${max}, and the server has room for ${
-              row[0]
-            } connections of all its clients`
-          )
-          : Effect.void
-      ),
+      Effect.flatMap(([row]) => {
+        const room = typeof row?.[0] === "number" ? row[0] : Infinity
+        const much = Sizing.overcommitted(max, settings.replicas, room)
+        return much === undefined
+          ? Effect.void
+          : Effect.logWarning(`postgres "${settings.name}": pool.size.max is ${much}`)
+      }),
       Effect.ignore,
       Effect.forkScoped,
       Effect.asVoid
@@ -90,13 +92,15 @@ const poolOf = (settings: Settings, cancels: Session.Cancels, operations: Return
     settings,
     cancels,
     operations,
+    log: new StatementLog(settings),
+    foundAt: 0,
     onUnfit: (session, why) => pool === undefined ? undefined : Effect.runSync(Pool.invalidate(pool, session, why))
   }
   const made = Validate.within("pool", () =>
     Pool.make({
       ...settings.pool,
       name: settings.name,
-      acquire: Effect.tap(Session.open(backing), warn),
+      acquire: RetryBudget.reconnecting(settings.budget, Effect.tap(Session.open(backing), warn)),
       check: { ...settings.pool.check, test: ping, isAlive: (session) => session.isAlive }
     }))
   return Effect.tap(made, (ready) =>
@@ -106,12 +110,15 @@ const poolOf = (settings: Settings, cancels: Session.Cancels, operations: Return
 }
 
 const describe = (settings: Settings): string => {
-  const { deadline, dialTimeout, name, pool, prepare, profile = "none", server, ssl, timeout, waitTimeout } = settings
+  const { deadline, dialTimeout, hosts, name, pool, prepare, profile = "none", server, ssl, timeout, waitTimeout } =
+    settings
   const { keep, max, min = 0 } = pool.size
   const time = Duration.format
   const statementTimeout = settings.startupParameters["statement_timeout"]
   return [
-    `postgres "${name}" at ${server.path ?? `${server.host}:${server.port}`}/${server.database ?? ""}`,
+    `postgres "${name}" at ${hosts.map(({ host, path, port }) => path ?? `${host}:${port}`).join(",")}/${
+      server.database ?? ""
+    }`,
     `sessions ${min} to ${max}, keep ${keep ?? max}, start ${pool.start ?? "background"}`,
     `wait ${time(waitTimeout)}, dial ${time(dialTimeout)}`,
     `deadline ${time(deadline)}, timeout ${timeout === undefined ? "none" : time(timeout)}`,
@@ -121,10 +128,33 @@ const describe = (settings: Settings): string => {
   ].join("; ")
 }
 
+const describeEvent = (event: PoolEvent): string => {
+  switch (event._tag) {
+    case "Dialed":
+      return `opened in ${Math.round(Duration.toMillis(event.took))} ms`
+    case "DialFailed":
+      return "not opened"
+    case "Acquired":
+      return "lent"
+    case "Returned":
+      return "came back"
+    case "Closed":
+      return `closed: ${event.reason}`
+    default:
+      return event._tag
+  }
+}
+
+const echoConnections = ({ pool, settings: { name } }: Client.Parts): Effect.Effect<void> =>
+  Stream.runForEach(
+    Pool.events(pool),
+    (event) => Effect.logInfo(`postgres "${name}": session ${describeEvent(event)}`)
+  )
+
 /** Of the statements outside of transactions and inside together; inside there is neither breaker nor bulkhead. */
-const snapshot = (settings: Settings): Policy.Snapshot => {
-  const outside = Policy.snapshot(settings.policy)
-  return { ...outside, ...Policy.addCounts(outside, Policy.snapshot(settings.inTransaction)) }
+const snapshot = (policies: Policies): Policy.Snapshot => {
+  const outside = Policy.snapshot(policies.outside)
+  return { ...outside, ...Policy.addCounts(outside, Policy.snapshot(policies.inside)) }
 }
 
 const limitsOf = ({ deadline, dialTimeout: dial, timeout, waitTimeout: wait }: Settings): Limits => ({
@@ -134,8 +164,8 @@ const limitsOf = ({ deadline, dialTimeout: dial, timeout, waitTimeout: wait }: S
   deadline
 })
 
-const backendOf = (parts: Client.Parts, operations: ReturnType<typeof makeOperations>): Backend => {
-  const { pool, settings } = parts
+const backendOf = (parts: Client.Parts, measurements: ReturnType<typeof makeOperations>): Backend => {
+  const { policies, pool, settings } = parts
   return {
     name: settings.name,
     kind: "postgres",
@@ -145,17 +175,17 @@ const backendOf = (parts: Client.Parts, operations: ReturnType<typeof makeOperat
     limits: limitsOf(settings),
     stats: Pool.stats(pool),
     health: health(parts),
-    policy: Effect.sync(() => snapshot(settings)),
+    policy: Effect.sync(() => snapshot(policies)),
     events: Stream.merge(
       Pool.events(pool),
-      Stream.merge(Policy.events(settings.policy), Policy.events(settings.inTransaction)),
+      Stream.merge(Policy.events(policies.outside), Policy.events(policies.inside)),
       { haltStrategy: "left" }
     ),
-    changes: Stream.merge(Pool.changes(pool), Policy.changes(settings.policy), { haltStrategy: "left" }),
+    changes: Stream.merge(Pool.changes(pool), Policy.changes(policies.outside), { haltStrategy: "left" }),
     detail: Effect.map(Pool.detail(pool), (detail) => ({
       ...detail,
-      times: { ...detail.times, operation: operations.times.snapshot() },
-      failures: operations.failures
+      times: { ...detail.times, operation: measurements.times.snapshot() },
+      failures: measurements.failures
     })),
     warm: Pool.warm(pool),
     clear: (options) => Pool.clear(pool, options),
@@ -170,15 +200,17 @@ export const make = (
   settings: Settings
 ): Effect.Effect<Parts, SqlError, Scope.Scope | Reactivity.Reactivity> => {
   const cancels: Session.Cancels = { limit: settings.pool.dial?.concurrency ?? 2, open: 0, sent: 0, cut: 0 }
-  const operations = makeOperations()
-  const opened = poolOf(settings, cancels, operations)
+  const measurements = makeOperations()
+  const opened = poolOf(settings, cancels, measurements)
   return Effect.gen(function*() {
     for (const warning of settings.warnings) yield* Effect.logWarning(`postgres "${settings.name}": ${warning}`)
     const pool = yield* Effect.mapError(opened, (error) => toSqlError(error, true))
-    const named = new Operations(settings.name, settings.readsAreIdempotent)
-    const parts: Client.Parts = { pool, settings, operations: named }
+    const operations = new Operations(settings.name, settings.readsAreIdempotent)
+    const parts: Client.Parts = { pool, settings, operations, policies: settings.policies(Pool.clear(pool)) }
     const client = yield* Client.make(parts)
-    const backend = backendOf(parts, operations)
+    const backend = backendOf(parts, measurements)
+    // It ends with the pool, whose last events come when the scope is closing.
+    if (settings.log.connections) yield* Effect.forkDetach(echoConnections(parts), { startImmediately: true })
     yield* Backends.register(backend)
     yield* Effect.logInfo(describe(settings))
     return { ...parts, client, backend, cancels }

@@ -18,29 +18,24 @@ import * as Statement from "effect/sql/Statement"
 import { PostgresError } from "../PostgresError.ts"
 import * as PgConnectionOf from "./connection.ts"
 import * as Lease from "./lease.ts"
-import type { Operations } from "./operations.ts"
-import { onLive, type Session, type Told } from "./session.ts"
+import { onLive, type Told } from "./session.ts"
 import type { Settings } from "./settings.ts"
 import { toSqlError } from "./sqlError.ts"
 import { controlOf } from "./statement.ts"
 
 /** What the client works with. */
-export interface Parts {
-  readonly pool: Pool.Pool<Session>
-  readonly settings: Settings
-  readonly operations: Operations
-}
+export type Parts = Lease.Parts
 
-const runPooled = ({ operations, pool, settings }: Parts): PgConnectionOf.Run => (sql, _nothing, statement) =>
+const runPooled = ({ operations, policies, pool, settings }: Parts): PgConnectionOf.Run => (sql, _nothing, statement) =>
   Effect.withFiber((fiber) => {
     const { borrow, operation } = operations.outside(sql, fiber.context)
     const opens = controlOf(sql) === "begin"
     const told: Told = { cancelled: false }
-    return Policy.run(settings.policy, operation, (attempt) =>
+    return Policy.run(policies.outside, operation, (attempt) =>
       onLive(
         settings,
         Pool.use(pool, (session) => {
-          const work = attempt(session.run(statement(session.pg), told))
+          const work = attempt(session.statement(sql, statement(session.pg), told))
           // A transaction that nobody holds: the session must not be lent again.
           return opens
             ? Effect.ensuring(work, Effect.sync(() => session.retire("Invalidated")))
@@ -49,8 +44,7 @@ const runPooled = ({ operations, pool, settings }: Parts): PgConnectionOf.Run =>
       )).pipe(Effect.mapError((error) => toSqlError(error, operation.idempotent || told.cancelled)))
   })
 
-const lease = ({ operations, pool, settings }: Parts, label: string) =>
-  Lease.acquire(pool, settings, operations, `${settings.name}.${label}`)
+const lease = (parts: Parts, label: string) => Lease.acquire(parts, `${parts.settings.name}.${label}`)
 
 const pooled = (parts: Parts): Connection =>
   PgConnectionOf.make(
@@ -81,7 +75,7 @@ const listen =
       yield* Effect.addFinalizer(() => Effect.sync(() => disarm?.()))
       const listening = held.pg.listen(channel)
       const queue = yield* Effect.mapError(
-        Policy.run(parts.settings.inTransaction, parts.operations.listen.operation, (attempt) => attempt(listening)),
+        Policy.run(parts.policies.inside, parts.operations.listen.operation, (attempt) => attempt(listening)),
         (error) => toSqlError(error, true)
       )
       // sql-pg says UNLISTEN when the scope closes and waits for the answer, which may never come.
@@ -93,11 +87,11 @@ const listen =
       return queue
     })
 
-const spanAttributes = ({ name, server }: Settings): ReadonlyArray<readonly [string, unknown]> => [
+const spanAttributes = ({ hosts, name, server }: Settings): ReadonlyArray<readonly [string, unknown]> => [
   ["db.system.name", "postgresql"],
   ["db.namespace", server.database ?? server.username ?? "postgres"],
-  ["server.address", server.host],
-  ["server.port", server.port],
+  // Of several it is not known which one it will be.
+  ...(hosts.length > 1 ? [] : [["server.address", hosts[0].host], ["server.port", hosts[0].port]] as const),
   ["db.client.connection.pool.name", name]
 ]
 
@@ -105,10 +99,8 @@ interface PgJson extends Statement.Custom<"PgJson", unknown> {}
 
 const PgJson = Statement.custom<PgJson>("PgJson")
 
-const configOf = ({ applicationName, prepare, server, ssl }: Settings): PgClient.PgClientConfig => ({
-  host: server.host,
-  port: server.port,
-  path: server.path,
+const configOf = ({ applicationName, hosts: [host], prepare, server, ssl }: Settings): PgClient.PgClientConfig => ({
+  ...host,
   database: server.database,
   username: server.username,
   password: server.password,

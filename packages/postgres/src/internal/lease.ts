@@ -28,12 +28,20 @@ import type { Run, RunStream } from "./connection.ts"
 import type { Operations } from "./operations.ts"
 import { waivesWrites } from "./role.ts"
 import { isLost, onLive, type Session, type Told } from "./session.ts"
-import type { Settings } from "./settings.ts"
+import type { Policies, Settings } from "./settings.ts"
 import { type Failure, toSqlError } from "./sqlError.ts"
 import { type Control, controlOf } from "./statement.ts"
 
 /** How long a ROLLBACK, a RELEASE or an UNLISTEN may take before the session is closed instead. */
 export const CLEANUP_LIMIT = Duration.seconds(1)
+
+/** What leases are made from. */
+export interface Parts {
+  readonly pool: Pool.Pool<Session>
+  readonly settings: Settings
+  readonly policies: Policies
+  readonly operations: Operations
+}
 
 export class Lease {
   /** Set by `take`, before anybody runs anything. */
@@ -47,15 +55,11 @@ export class Lease {
   private readonly turn = Semaphore.makeUnsafe(1)
   /** Why the session went away; from then on nothing is sent. */
   private lostBy: { readonly cause: unknown } | undefined
-  private readonly pool: Pool.Pool<Session>
-  readonly settings: Settings
-  readonly operations: Operations
+  readonly parts: Parts
   private readonly label: string
 
-  constructor(pool: Pool.Pool<Session>, settings: Settings, operations: Operations, label: string) {
-    this.pool = pool
-    this.settings = settings
-    this.operations = operations
+  constructor(parts: Parts, label: string) {
+    this.parts = parts
     this.label = label
   }
 
@@ -63,7 +67,7 @@ export class Lease {
   readonly take: Effect.Effect<void, PoolError> = Effect.suspend(() => {
     const before = this.scope
     const scope = this.scope = Scope.makeUnsafe()
-    const borrowed = Pool.get(this.pool, { label: this.label }).pipe(
+    const borrowed = Pool.get(this.parts.pool, { label: this.label }).pipe(
       Effect.flatMap((session) => {
         this.session = session
         return session.pg.pin
@@ -88,7 +92,7 @@ export class Lease {
       case "rollback":
       case "rollbackTo":
       case "release":
-        return this.cleanUp(control, nothing, statement)
+        return this.cleanUp(sql, control, nothing, statement)
       case "begin":
         return Effect.suspend(() => this.begin(sql, statement))
       case "commit":
@@ -118,7 +122,7 @@ export class Lease {
     Effect.suspend(() => {
       if (this.lostBy !== undefined) return Effect.fail(this.gone())
       this.started = true
-      const { deadline, timeout = deadline } = this.settings
+      const { deadline, timeout = deadline } = this.parts.settings
       const rows = Stream.mapError(stream(this.pg), (error) => {
         const failure = this.session.streamFailure(error)
         if (failure !== error) this.lostBy ??= { cause: failure }
@@ -126,7 +130,7 @@ export class Lease {
       })
       return Effect.succeed(Stream.timeoutOrElse(rows, {
         duration: timeout,
-        orElse: () => Stream.fail(toSqlError(this.operations.silence(sql, timeout), false))
+        orElse: () => Stream.fail(toSqlError(this.parts.operations.silence(sql, timeout), false))
       }))
     })
 
@@ -135,10 +139,10 @@ export class Lease {
     this.started = true
     this.heedWaiver(sql)
     return Effect.withFiber<A, SqlError>((fiber) => {
-      const { operation } = this.operations.inTransaction(sql, fiber.context)
+      const { operation } = this.parts.operations.inTransaction(sql, fiber.context)
       const told: Told = { cancelled: false }
       return Effect.mapError(
-        this.attempt(operation, statement, told),
+        this.attempt(sql, operation, statement, told),
         (error) => toSqlError(error, operation.idempotent || told.cancelled)
       )
     })
@@ -146,15 +150,16 @@ export class Lease {
 
   /** One attempt on this very session. */
   private attempt<A>(
+    sql: string,
     operation: Operation.Operation,
     statement: (pg: PgConnection.PgConnection) => Effect.Effect<A, SqlError>,
     told?: Told
   ): Effect.Effect<A, SqlError | PostgresError | PolicyError> {
     const attempted = Policy.run(
-      this.settings.inTransaction,
+      this.parts.policies.inside,
       operation,
       (attempt: Policy.Attempt<PolicyError<AttemptTimeout>>) =>
-        this.turn.withPermit(attempt(Effect.suspend(() => this.session.run(statement(this.pg), told))))
+        this.turn.withPermit(attempt(Effect.suspend(() => this.session.statement(sql, statement(this.pg), told))))
     )
     return Effect.tapError(attempted, (error) => {
       // What was cut or cancelled is gone for the whole transaction.
@@ -170,14 +175,14 @@ export class Lease {
       return this.statement(sql, statement)
     }
     const fresh = Effect.suspend(() => this.session.isAlive ? Effect.void : this.take)
-    const { operation } = this.operations.begin
+    const { operation } = this.parts.operations.begin
     return Policy.run(
-      this.settings.policy,
+      this.parts.policies.outside,
       operation,
       (attempt) =>
         onLive(
-          this.settings,
-          Effect.andThen(fresh, attempt(Effect.suspend(() => this.session.run(statement(this.pg))))),
+          this.parts.settings,
+          Effect.andThen(fresh, attempt(Effect.suspend(() => this.session.statement(sql, statement(this.pg))))),
           isLost
         )
     ).pipe(
@@ -199,12 +204,14 @@ export class Lease {
     statement: (pg: PgConnection.PgConnection) => Effect.Effect<A, SqlError>
   ): Effect.Effect<A, SqlError> {
     if (this.lostBy !== undefined) return Effect.fail(this.gone())
-    return this.attempt(this.operations.commit(sql).operation, statement).pipe(
+    return this.attempt(sql, this.parts.operations.commit(sql).operation, statement).pipe(
       Effect.mapError((error) => {
         const unanswered = isUnanswered(error)
         if (unanswered || !this.session.isAlive) this.lost(error)
         return toSqlError(
-          unanswered ? new PostgresError({ _tag: "CommitUnknown", pool: this.settings.name, cause: error }) : error,
+          unanswered
+            ? new PostgresError({ _tag: "CommitUnknown", pool: this.parts.settings.name, cause: error })
+            : error,
           false
         )
       }),
@@ -213,13 +220,14 @@ export class Lease {
   }
 
   private cleanUp<A>(
+    sql: string,
     control: Control,
     nothing: A,
     statement: (pg: PgConnection.PgConnection) => Effect.Effect<A, SqlError>
   ): Effect.Effect<A> {
     return Effect.suspend(() => {
       if (!this.session.isAlive || this.lostBy !== undefined) return Effect.succeed(nothing)
-      return this.turn.withPermit(this.session.run(statement(this.pg))).pipe(
+      return this.turn.withPermit(this.session.statement(sql, statement(this.pg))).pipe(
         Effect.timeout(CLEANUP_LIMIT),
         Effect.map((result) => {
           this.ended(control)
@@ -250,7 +258,7 @@ export class Lease {
 
   private gone(): SqlError {
     return toSqlError(
-      new PostgresError({ _tag: "TransactionLost", pool: this.settings.name, cause: this.lostBy?.cause }),
+      new PostgresError({ _tag: "TransactionLost", pool: this.parts.settings.name, cause: this.lostBy?.cause }),
       false
     )
   }
@@ -274,19 +282,14 @@ const isUnanswered = (error: Failure): boolean => {
 export const taken = (lease: Lease): Effect.Effect<void, SqlError> =>
   Effect.mapError(
     // The attempt is never begun: whatever fails, nothing was sent.
-    Policy.run(lease.settings.policy, lease.operations.borrow.operation, (_attempt) => lease.take),
+    Policy.run(lease.parts.policies.outside, lease.parts.operations.borrow.operation, (_attempt) => lease.take),
     (error) => toSqlError(error, true)
   )
 
 /** A lease until the scope closes. */
-export const acquire = (
-  pool: Pool.Pool<Session>,
-  settings: Settings,
-  operations: Operations,
-  label: string
-): Effect.Effect<Lease, SqlError, Scope.Scope> =>
+export const acquire = (parts: Parts, label: string): Effect.Effect<Lease, SqlError, Scope.Scope> =>
   Effect.suspend(() => {
-    const lease = new Lease(pool, settings, operations, label)
+    const lease = new Lease(parts, label)
     return Effect.addFinalizer(() => lease.release).pipe(
       Effect.andThen(taken(lease)),
       Effect.as(lease)

@@ -27,11 +27,11 @@ const viewOf = (lease: Lease.Lease): PgConnection.PgConnection => {
 }
 
 export const useRaw = <A, E, R>(
-  { operations, pool, settings }: Parts,
+  parts: Parts,
   f: (session: PgConnection.PgConnection) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | SqlError, R> =>
   Effect.acquireUseRelease(
-    Effect.sync(() => new Lease.Lease(pool, settings, operations, `${settings.name}.use`)),
+    Effect.sync(() => new Lease.Lease(parts, `${parts.settings.name}.use`)),
     (lease) => Effect.flatMap(Lease.taken(lease), () => f(viewOf(lease))),
     (lease) => lease.release
   )

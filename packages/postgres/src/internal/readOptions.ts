@@ -5,7 +5,7 @@
  */
 import * as ConfigOptions from "@breakwater/core/ConfigOptions"
 import type * as Config from "effect/Config"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import type { Options } from "./settings.ts"
 
@@ -18,4 +18,7 @@ export const readOptions = (
   wrapped: Config.Wrap<Given>,
   name: string | undefined
 ): Effect.Effect<Options, Config.ConfigError> =>
-  ConfigOptions.readWithUrl<Given>("postgres", "DATABASE_URL", wrapped, name)
+  Effect.gen(function*() {
+    const options = yield* ConfigOptions.readWithUrl<Given>("postgres", "DATABASE_URL", wrapped, name)
+    return { ...options, replicas: yield* ConfigOptions.replicas("postgres", options) }
+  })

@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import { ConnectionError, SqlError } from "effect/sql/SqlError"
 import { serverFields } from "./sqlError.ts"
 
-/** libpq's `target_session_attrs`; among the sessions of one host there is none to prefer. */
+/** libpq's `target_session_attrs`; which to prefer is for who looks for one to say. */
 export type Role = "any" | "read-write" | "read-only" | "primary" | "standby"
 
 export const ROLES: Record<string, Role> = {

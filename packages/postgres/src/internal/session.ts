@@ -15,13 +15,14 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Net from "node:net"
 import { type ConnectionLost, isPostgresError, PostgresError } from "../PostgresError.ts"
-import { check as checkRole, isReadOnlyRefusal } from "./role.ts"
-import type { Settings } from "./settings.ts"
+import { check as checkRole, isReadOnlyRefusal, type Role } from "./role.ts"
+import type { Host, Settings } from "./settings.ts"
 import { dialError, serverFields } from "./sqlError.ts"
+import type { StatementLog } from "./statementLog.ts"
 
 /** How long an interrupted statement may take to end once its CancelRequest is on the way. */
 const CANCEL_GRACE = Duration.millis(100)
@@ -54,6 +55,9 @@ export interface Backing {
   readonly cancels: Cancels
   /** How long statements take. */
   readonly operations: Operations
+  readonly log: StatementLog
+  /** Which of the hosts the last session was opened at. */
+  foundAt: number
   /** A session must not be lent again. */
   readonly onUnfit: (session: Session, why: Unfit) => void
 }
@@ -77,14 +81,16 @@ export class Session {
   /** Whoever has it now has asked for a transaction in which nothing is written. */
   waived = false
   readonly backing: Backing
+  readonly host: Host
   private socket: Net.Socket | undefined
   private readonly fork: (effect: Effect.Effect<void>) => unknown
   /** Whether anything came since a statement was handed over, and whether a goodbye is all that came. */
   private answered = false
   private saidGoodbyeFirst = false
 
-  constructor(backing: Backing, fork: (effect: Effect.Effect<void>) => unknown) {
+  constructor(backing: Backing, host: Host, fork: (effect: Effect.Effect<void>) => unknown) {
     this.backing = backing
+    this.host = host
     this.fork = fork
   }
 
@@ -108,6 +114,15 @@ export class Session {
   destroy(): void {
     this.retire("Broken")
     this.socket?.destroy()
+  }
+
+  /** As `run`, for what the program asks for. */
+  statement<A>(
+    sql: string,
+    statement: Effect.Effect<A, SqlError>,
+    told?: Told
+  ): Effect.Effect<A, SqlError | PostgresError> {
+    return this.backing.log.watch(sql, this.run(statement, told))
   }
 
   /** Runs a statement of the program's; says of a lost connection whether the statement can have been sent. */
@@ -175,14 +190,14 @@ export class Session {
   readonly stream = (): Net.Socket => this.socket === undefined ? this.connect() : this.connectCancel()
 
   private connect(): Net.Socket {
-    const socket = dial(this.backing.settings)
+    const socket = dial(this.host)
     this.socket = socket
     socket.once("close", () => this.retire("Broken"))
     return socket
   }
 
   private connectCancel(): Net.Socket {
-    const { cancels, settings } = this.backing
+    const { cancels } = this.backing
     // A CancelRequest that comes late would hit whoever borrows the session next.
     this.retire("Cancelled")
     if (cancels.open >= cancels.limit) {
@@ -192,7 +207,7 @@ export class Session {
     }
     cancels.open++
     cancels.sent++
-    const socket = dial(settings)
+    const socket = dial(this.host)
     socket.once("close", () => cancels.open--)
     this.fork(Effect.andThen(
       Effect.sleep(CANCEL_GRACE),
@@ -275,38 +290,67 @@ export const onLive = <A, E, R>(
   return attempt(pool.size.max)
 }
 
-const dial = ({ server }: Settings): Net.Socket => {
-  const socket = server.path === undefined
+const dial = ({ host, path, port }: Host): Net.Socket => {
+  const socket = path === undefined
     ? Net.connect({
-      host: server.host,
-      port: server.port,
+      host,
+      port,
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_MILLIS
     })
-    : Net.connect({ path: server.path })
+    : Net.connect({ path })
   // sql-pg listens while it cares; an error after that would otherwise end the process.
   return socket.on("error", () => {})
 }
 
-export const open = (backing: Backing): Effect.Effect<Session, SqlError, Scope.Scope> =>
+const openAt = (backing: Backing, host: Host, role: Role): Effect.Effect<Session, SqlError, Scope.Scope> =>
   Effect.gen(function*() {
     const context = yield* Effect.context()
-    const session = new Session(backing, Effect.runForkWith(context))
+    const session = new Session(backing, host, Effect.runForkWith(context))
     yield* Effect.addFinalizer(() => session.closed)
-    session.pg = yield* PgConnection.make(connectionConfig(backing.settings, session.stream)).pipe(
+    session.pg = yield* PgConnection.make(connectionConfig(backing.settings, host, session.stream)).pipe(
       Effect.mapError(dialError)
     )
     session.watch()
-    if (backing.settings.role !== "any") yield* checkRole(session.pg, backing.settings.role)
+    if (role !== "any") yield* checkRole(session.pg, role)
     return session
   })
 
-const connectionConfig = (settings: Settings, stream: () => Net.Socket): PgConnection.Config => ({
+/** What does not come about leaves nothing behind for as long as the scope lives. */
+const alone = <A, E>(opened: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<A, E, Scope.Scope> =>
+  Effect.flatMap(
+    Effect.flatMap(Effect.scope, Scope.fork),
+    (own) => Effect.onError(Scope.provide(opened, own), (cause) => Scope.close(own, Exit.failCause(cause)))
+  )
+
+/**
+ * At the first of the hosts that will do, from the one on where the last session was opened. As with libpq a server that
+ * does not let the user in ends the search.
+ */
+export const open = (backing: Backing): Effect.Effect<Session, SqlError, Scope.Scope> =>
+  Effect.suspend(() => {
+    const { foundAt, settings: { hosts, searches } } = backing
+    const places = hosts.map((_, n) => (foundAt + n) % hosts.length)
+    const tries = searches.flatMap((role) => places.map((at) => ({ at, role })))
+    const from = (n: number): Effect.Effect<Session, SqlError, Scope.Scope> => {
+      const { at, role } = tries[n] ?? { at: 0, role: searches[0] }
+      const opened = Effect.tap(alone(openAt(backing, hosts[at] ?? hosts[0], role)), () =>
+        Effect.sync(() => {
+          backing.foundAt = at
+        }))
+      return n + 1 >= tries.length
+        ? opened
+        : Effect.catchIf(opened, ({ reason }) => reason._tag !== "AuthenticationError", () => from(n + 1))
+    }
+    return from(0)
+  })
+
+const connectionConfig = (settings: Settings, { host, port }: Host, stream: () => Net.Socket): PgConnection.Config => ({
   // TLS that falls back to plain text is to be had by URL only.
   ...(settings.ssl === "prefer" ? { url: PREFER_TLS } : { ssl: settings.ssl }),
-  host: settings.server.host,
-  port: settings.server.port,
+  host,
+  port,
   database: settings.server.database,
   username: settings.server.username,
   password: settings.server.password,

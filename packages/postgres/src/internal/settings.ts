@@ -9,16 +9,19 @@ import * as Policy from "@breakwater/core/Policy"
 import type { PolicyError } from "@breakwater/core/PolicyError"
 import type * as Pool from "@breakwater/core/Pool"
 import * as Profile from "@breakwater/core/Profile"
+import type * as Recover from "@breakwater/core/Recover"
 import type * as Retry from "@breakwater/core/Retry"
+import * as RetryBudget from "@breakwater/core/RetryBudget"
 import * as Setting from "@breakwater/core/Setting"
 import * as Validate from "@breakwater/core/Validate"
 import type * as PgTypes from "@effect/sql-pg/PgTypes"
 import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import type { ConnectionOptions } from "node:tls"
 import * as PostgresOutcome from "../PostgresOutcome.ts"
 import { type Role, waivesWrites } from "./role.ts"
-import type { FromUrl } from "./url.ts"
+import type { FromUrl, Place } from "./url.ts"
 
 /**
  * The pool of sessions: as `Pool.Options`, without what this package gives itself.
@@ -76,8 +79,16 @@ export interface PolicyOptions {
    * of the URL, else 30 seconds where `deadline` is longer.
    */
   readonly timeout?: Duration.Input | undefined
-  /** Repeats what failed before it was sent, and idempotent statements. Default: nothing is repeated. */
+  /**
+   * Repeats what failed before it was sent, and idempotent statements. Its budget pays for reconnects too. Default:
+   * nothing is repeated.
+   */
   readonly retry?: Omit<Retry.Options, "classify"> | undefined
+  /**
+   * Once a connection breaks under a statement the others are replaced too, once for all callers, before anything is
+   * tried again: see `Recover`. `false`: not.
+   */
+  readonly recover?: Pick<Recover.Options, "timeout"> | false | undefined
   /** Stops asking a server that fails. Statements inside a transaction go through. Default: none. */
   readonly breaker?: Omit<CircuitBreaker.Options, "classify"> | undefined
   /**
@@ -97,8 +108,9 @@ export interface Options {
   /** Appears in errors, events, statistics and logs. */
   readonly name: string
   /**
-   * `postgres://user:password@host:port/database`, percent-encoded. A host that begins with `/` is the folder of a
-   * unix socket. Its parameters, times in seconds: `connection_limit`, `pool_timeout`, `connect_timeout`,
+   * `postgres://user:password@host:port/database`, percent-encoded; with several, `host:port,host:port`, they are tried in
+   * turn for each session, from the one on that the last was found at. A host that begins with `/` is the folder of a unix
+   * socket. Its parameters, times in seconds: `connection_limit`, `pool_timeout`, `connect_timeout`,
    * `socket_timeout` (0: an attempt has no bound of its own, the deadline stays), `pgbouncer`, `sslmode`, `ssl` (true
    * is `sslmode=require`), and libpq's `host port user password dbname application_name options
    * target_session_attrs`.
@@ -110,6 +122,11 @@ export interface Options {
   readonly critical?: boolean | undefined
   /** Whose sizes and times are the defaults. Default: none. `layerConfig` reads it from the environment. */
   readonly profile?: Profile.Profile | undefined
+  /**
+   * Processes like this one. With more than one the warning that the server has too little room counts them all. Default
+   * 1; `layerConfig` reads `BREAKWATER_REPLICAS`.
+   */
+  readonly replicas?: number | undefined
   /** Prepared statements. Default true, false with `pgbouncer=true`. */
   readonly prepare?: boolean | undefined
   /** TLS; certificates are checked unless `rejectUnauthorized` is false. Default: `sslmode` of the URL, else none. */
@@ -118,6 +135,21 @@ export interface Options {
   readonly applicationName?: string | undefined
   /** Session defaults such as `search_path`. A `statement_timeout` here wins over `policy.timeout`. */
   readonly startupParameters?: Readonly<Record<string, string>> | undefined
+  /**
+   * What is logged. Of a statement it is the text, in which `?` stands for every value; parameters are not. A stream, and
+   * what runs on the session of `use`, is not among them.
+   */
+  readonly log?: {
+    /** Statements that take so long on their session. `warn`: default 1 second; `error`: default 3, or three times a longer `warn`. `false`: none. */
+    readonly slow?:
+      | { readonly warn?: Duration.Input | undefined; readonly error?: Duration.Input | undefined }
+      | false
+      | undefined
+    /** Every statement, with its time. Default false. */
+    readonly statements?: boolean | undefined
+    /** Every session that is opened, lent, given back, closed. Default false. */
+    readonly connections?: boolean | undefined
+  } | undefined
   /** Names and types between rows and values, as in `PgClient`. */
   readonly transform?: {
     readonly queryNames?: ((name: string) => string) | undefined
@@ -127,8 +159,23 @@ export interface Options {
   } | undefined
 }
 
-/** What may go wrong in `policy`. */
-export type StatementPolicy = ReturnType<typeof makePolicy>
+export type StatementPolicy = Policy.Policy<PolicyError>
+
+/** What is done around the statements of one pool. */
+export interface Policies {
+  /** For statements outside of a transaction, and for BEGIN. */
+  readonly outside: StatementPolicy
+  /** For statements inside: nothing is repeated there. */
+  readonly inside: StatementPolicy
+}
+
+/** Where one server is. */
+export interface Host {
+  readonly host: string
+  readonly port: number
+  /** Of its unix socket. */
+  readonly path: string | undefined
+}
 
 /** Options with every default resolved. */
 export interface Settings {
@@ -136,10 +183,12 @@ export interface Settings {
   readonly critical: boolean
   readonly profile: Profile.Profile | undefined
   readonly overrides: ReadonlyArray<Setting.Override>
+  readonly replicas: number
+  /** In the order in which they are tried. */
+  readonly hosts: readonly [Host, ...ReadonlyArray<Host>]
+  /** Which servers are sought, one after the other, each among all hosts. */
+  readonly searches: readonly [Role, ...ReadonlyArray<Role>]
   readonly server: {
-    readonly host: string
-    readonly port: number
-    readonly path: string | undefined
     readonly database: string | undefined
     readonly username: string | undefined
     readonly password: Redacted.Redacted | undefined
@@ -157,19 +206,25 @@ export interface Settings {
   readonly startupOptions: string | undefined
   readonly types: PgTypes.Registry | undefined
   readonly transform: NonNullable<Options["transform"]>
+  /** Times in milliseconds. */
+  readonly log: {
+    readonly warn: number
+    readonly error: number
+    readonly statements: boolean
+    readonly connections: boolean
+  }
   readonly pool: Omit<Pool.Options<never, never, never>, "name" | "acquire" | "check" | "onReturn" | "cancel"> & {
     readonly check: PoolOptions["check"]
   }
   readonly dialTimeout: Duration.Duration
   readonly waitTimeout: Duration.Duration
   readonly readsAreIdempotent: boolean
-  readonly retry: PolicyOptions["retry"]
+  /** For retries and reconnects together. */
+  readonly budget: RetryBudget.RetryBudget
   readonly deadline: Duration.Duration
   readonly timeout: Duration.Duration | undefined
-  /** For statements outside of a transaction, and for BEGIN. */
-  readonly policy: StatementPolicy
-  /** For statements inside: nothing is repeated there. */
-  readonly inTransaction: StatementPolicy
+  /** Makes those of one pool, which `clear` clears. They have been checked: nothing is thrown. */
+  readonly policies: (clear: Effect.Effect<void>) => Policies
   readonly warnings: ReadonlyArray<string>
 }
 
@@ -189,14 +244,27 @@ const PRESETS: Record<Profile.Profile, Preset> = {
   serverless: Profile.serverless
 }
 
-const makePolicy = (
+const policiesOf = (
   name: string,
-  limits: Setting.Limits & {
-    readonly retry: PolicyOptions["retry"]
-    readonly breaker: PolicyOptions["breaker"]
-  }
-): Policy.Policy<PolicyError> =>
-  Validate.within("policy", () => Policy.make({ name, ...limits, classify: PostgresOutcome.fromExit }))
+  limits: Setting.Limits,
+  { breaker, recover, retry }: PolicyOptions,
+  budget: RetryBudget.RetryBudget
+): Settings["policies"] => {
+  const inside = { name, ...limits, classify: PostgresOutcome.fromExit }
+  const repeat = retry === undefined ? undefined : { ...retry, budget }
+  const make: Settings["policies"] = (clear) =>
+    Validate.within("policy", () => ({
+      outside: Policy.make({
+        ...inside,
+        retry: repeat,
+        breaker,
+        recover: recover === false ? undefined : { ...recover, when: PostgresOutcome.isBroken, clear }
+      }),
+      inside: Policy.make(inside)
+    }))
+  make(Effect.void)
+  return make
+}
 
 interface Sources {
   readonly options: Options
@@ -225,7 +293,8 @@ const poolOf = ({ options: { pool = {} }, preset, url, warnings }: Sources) => {
       size: { ...pool.size, max },
       start: pool.start ?? preset.start,
       wait: { ...pool.wait, timeout: waitTimeout },
-      dial: { ...pool.dial, timeout: dialTimeout },
+      // Each host, and each time that it is tried, has a limit of its own.
+      dial: { ...pool.dial, timeout: Duration.times(dialTimeout, triesOf(url)) },
       lifetime: { ...pool.lifetime, idle: pool.lifetime?.idle ?? preset.idle },
       check: pool.check
     }
@@ -240,6 +309,8 @@ const overridesOf = (profile: Profile.Profile | undefined, preset: Preset, { poo
     "pool.start": [pool.start, preset.start],
     "pool.lifetime.idle": [pool.lifetime.idle, preset.idle]
   })
+
+const triesOf = ({ others = [], standbyFirst = false }: FromUrl): number => (1 + others.length) * (standbyFirst ? 2 : 1)
 
 const limitsOf = ({ options: { policy = {} }, url, warnings }: Sources): Setting.Limits => {
   const { deadline } = policy
@@ -273,27 +344,38 @@ const startupParametersOf = (options: Options, bouncer: boolean, bound: Duration
   return bouncer ? given : { statement_timeout: String(Math.ceil(Duration.toMillis(bound))), ...given }
 }
 
-const serverOf = (url: FromUrl): Settings["server"] => {
-  const host = url.host ?? "localhost"
-  const port = url.port ?? 5432
-  return {
-    host,
-    port,
-    path: host.startsWith("/") ? `${host}/.s.PGSQL.${port}` : undefined,
-    database: url.database,
-    username: url.username,
-    password: url.password
-  }
-}
+const hostOf = ({ host = "localhost", port = 5432 }: Partial<Place>): Host => ({
+  host,
+  port,
+  path: host.startsWith("/") ? `${host}/.s.PGSQL.${port}` : undefined
+})
+
+const placesOf = ({ database, host, others = [], password, port, role = "any", standbyFirst, username }: FromUrl) => ({
+  hosts: [hostOf({ ...(host !== undefined && { host }), port }), ...others.map(hostOf)] as const,
+  searches: standbyFirst === true ? ["standby", "any"] as const : [role] as const,
+  server: { database, username, password }
+})
 
 const roleOf = ({ startupParameters }: Options, { options = "", role = "any" }: FromUrl) => {
   const given = `${options} ${Object.entries(startupParameters ?? {}).flat().join(" ")}`
   return { role, writes: role !== "read-only" && role !== "standby" && !waivesWrites(given) }
 }
 
+const logOf = ({ log: { connections = false, slow = {}, statements = false } = {} }: Options): Settings["log"] => {
+  const switches = { connections, statements }
+  if (slow === false) return { ...switches, warn: Infinity, error: Infinity }
+  const warn = Validate.boundedMillis("log.slow.warn", slow.warn ?? "1 second")
+  return {
+    ...switches,
+    warn,
+    error: Validate.boundedMillis("log.slow.error", slow.error ?? Math.max(3000, 3 * warn))
+  }
+}
+
 /** Throws a `RangeError` for what is out of range; the parts of the URL were checked before. */
 export const resolve = (options: Options, url: FromUrl): Settings => {
-  const { critical = true, policy: { breaker, reads, retry } = {}, profile } = options
+  const { critical = true, policy = {}, profile } = options
+  const { reads, retry } = policy
   const name = Validate.text("name", options.name)
   if (reads !== undefined) Validate.oneOf("policy.reads", reads, ["idempotent"])
   const warnings = [...url.warnings]
@@ -301,12 +383,14 @@ export const resolve = (options: Options, url: FromUrl): Settings => {
   const limits = limitsOf(sources)
   const pool = poolOf(sources)
   const bouncer = url.pgbouncer === true
+  const budget = retry?.budget ?? RetryBudget.make()
   return {
     name,
     critical,
     profile,
     overrides: overridesOf(profile, sources.preset, pool),
-    server: serverOf(url),
+    replicas: Validate.integer("replicas", options.replicas ?? 1, 1),
+    ...placesOf(url),
     ssl: tlsOf(sources),
     ...roleOf(options, url),
     bouncer,
@@ -322,12 +406,12 @@ export const resolve = (options: Options, url: FromUrl): Settings => {
     startupOptions: url.options,
     types: options.transform?.types,
     transform: options.transform ?? {},
+    log: logOf(options),
     ...pool,
     readsAreIdempotent: reads === "idempotent",
-    retry,
+    budget,
     ...limits,
-    policy: makePolicy(name, { ...limits, retry, breaker }),
-    inTransaction: makePolicy(name, { ...limits, retry: undefined, breaker: undefined }),
+    policies: policiesOf(name, limits, policy, budget),
     warnings
   }
 }

@@ -11,9 +11,17 @@ import * as Redacted from "effect/Redacted"
 import type * as Result from "effect/Result"
 import { type Role, ROLES } from "./role.ts"
 
+/** Where a server is; the port may be the usual one. */
+export interface Place {
+  readonly host: string
+  readonly port: number | undefined
+}
+
 export interface FromUrl {
   host?: string
   port?: number
+  /** Those to try after the first. */
+  others?: ReadonlyArray<Place>
   database?: string
   username?: string
   password?: Redacted.Redacted
@@ -28,6 +36,8 @@ export interface FromUrl {
   socketTimeout?: number
   pgbouncer?: boolean
   role?: Role
+  /** Servers that are standbys come first, whatever their order. */
+  standbyFirst?: boolean
   readonly warnings: Array<string>
 }
 
@@ -73,10 +83,18 @@ const parameters: ConnectionUrl.Parameters<FromUrl> = {
   },
   ssl: (into, value) => setTls(into, "ssl", value, reader.flag("ssl", value)),
   host: (into, value) => {
-    into.host = value
+    const [host = "", ...others] = value.split(",")
+    into.host = host
+    into.others = others.map((other) => ({ host: other, port: undefined }))
   },
   port: (into, value) => {
-    into.port = reader.whole("port", value, 1, 65_535)
+    const ports = value.split(",").map((port) => reader.whole("port", port, 1, 65_535))
+    const { others = [] } = into
+    if (ports.length !== 1 && ports.length !== others.length + 1) {
+      reader.refuse("parameter \"port\"", `one port, or one for each of ${others.length + 1} hosts, after them`, value)
+    }
+    into.port = ports[0]!
+    into.others = others.map(({ host }, index) => ({ host, port: ports[index + 1] ?? ports[0] }))
   },
   user: (into, value) => {
     into.username = value
@@ -93,6 +111,7 @@ const parameters: ConnectionUrl.Parameters<FromUrl> = {
       return reader.refuse("parameter \"target_session_attrs\"", Object.keys(ROLES).join(", "), value)
     }
     into.role = role
+    into.standbyFirst = value === "prefer-standby"
   },
   application_name: (into, value) => {
     into.applicationName = value
@@ -123,9 +142,32 @@ const FOREIGN = new Set([
   "fallback_application_name"
 ])
 
+/** What comes before the hosts, these, and what comes after them. */
+const AUTHORITY = /^([a-z]+:\/\/(?:[^@/?#]*@)?)([^@/?#]*)(.*)$/is
+
+/** Not shown: it may be a part of a password that is not encoded. */
+const placeOf = (text: string): Place => {
+  const form = "host:port,host:port with everything else percent-encoded"
+  if (text === "" || !URL.canParse(`postgres://${text}`)) reader.refuse("one of its hosts", form)
+  const { hostname, password, port, username } = new URL(`postgres://${text}`)
+  if (username !== "" || password !== "") reader.refuse("one of its hosts", form)
+  return {
+    host: reader.decode("host", hostname).replace(/^\[(.*)\]$/, "$1"),
+    port: port === "" ? undefined : Number(port)
+  }
+}
+
+/** The URL with the first of its hosts, and the others, as libpq has them. */
+const takeOthers = (text: string): readonly [url: string, others: ReadonlyArray<Place>] => {
+  const [, before = "", hosts = "", after = ""] = AUTHORITY.exec(text) ?? []
+  const [first = "", ...others] = hosts.split(",")
+  return others.length === 0 ? [text, []] : [before + first + after, others.map(placeOf)]
+}
+
 const read = (text: string): FromUrl => {
-  const { path, protocol: _protocol, search, ...server } = reader.address(text, ["postgres", "postgresql"])
-  const into: FromUrl = { ...server, warnings: [] }
+  const [url, others] = takeOthers(text)
+  const { path, protocol: _protocol, search, ...server } = reader.address(url, ["postgres", "postgresql"])
+  const into: FromUrl = { ...server, warnings: [], ...(others.length === 0 ? {} : { others }) }
   const database = reader.decode("database", path)
   if (database !== "") into.database = database
   reader.parameters(into, search, parameters, FOREIGN)

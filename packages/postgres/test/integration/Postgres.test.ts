@@ -231,14 +231,22 @@ describe.skipIf(!TestPostgres.available)("Postgres", () => {
         const lines: Array<string> = []
         const logger = Logger.make(({ logLevel, message }) => void lines.push(`${logLevel} ${String(message)}`))
         yield* Effect.gen(function*() {
-          const { sql } = yield* Postgres.make({ name: "orders", url: server.url, pool: { size: { max: 100_000 } } })
+          const { sql } = yield* Postgres.make({
+            name: "orders",
+            url: server.url,
+            pool: { size: { max: 50 } },
+            replicas: 2000
+          })
           yield* sql`select 1`
           yield* Effect.forEach(Array(5).keys(), () => sql`select pg_sleep(0.05)`, { concurrency: 5 })
           yield* eventually(Effect.sync(() => lines.length > 1))
         }).pipe(Effect.scoped, Effect.provide(Logger.layer([logger])), Backends.isolated)
         assert.strictEqual(lines.length, 2, lines.join("\n"))
-        assert.match(lines[0]!, /^Info postgres "orders" at .* sessions 0 to 100000/)
-        assert.match(lines[1]!, /^Warn postgres "orders": pool.size.max is 100000, and the server has room for \d+/)
+        assert.match(lines[0]!, /^Info postgres "orders" at .* sessions 0 to 50/)
+        assert.match(
+          lines[1]!,
+          /^Warn postgres "orders": pool.size.max is 50 in each of 2000 replicas, 100000 together, and the server has room/
+        )
       }))
 
     it.effect("describes its statements to a tracer by OpenTelemetry's names", () =>
@@ -312,6 +320,37 @@ describe.skipIf(!TestPostgres.available)("Postgres", () => {
         assert.isTrue(Exit.isFailure(exit))
         const relaxed = yield* Effect.exit(Effect.scoped(open({ url, pool: { size: { min: 1 } } })))
         assert.isTrue(Exit.isSuccess(relaxed))
+      }))
+  })
+})
+
+describe.skipIf(!TestPostgres.available)("The log of a database", () => {
+  layer(TestPostgres.layer, { excludeTestServices: true })((it) => {
+    it.effect("has slow statements, inside a transaction too, and every session where it is told to", () =>
+      Effect.gen(function*() {
+        const lines: Array<string> = []
+        const capture = Logger.make(({ message }) => void lines.push(String(message)))
+        const server = yield* PostgresServer.PostgresServer
+        const options: Postgres.Options = {
+          name: "orders",
+          url: server.url,
+          log: { slow: { warn: "100 millis" }, connections: true }
+        }
+        yield* Effect.scoped(Effect.gen(function*() {
+          const { sql } = yield* Backends.isolated(Postgres.make(options))
+          yield* sql`select ${"s3cret"}::text`
+          yield* sql`select pg_sleep(0.15), 's3cret'`
+          yield* sql.withTransaction(sql`select pg_sleep(0.15), ${"s3cret"}::text`)
+        })).pipe(Effect.provide(Logger.layer([capture])))
+        const slow = lines.filter((line) => line.includes("slow"))
+        assert.deepStrictEqual(slow.map((line) => line.replace(/statement, [^:]*/, "statement")), [
+          "postgres \"orders\": slow statement: select pg_sleep(?), ?",
+          "postgres \"orders\": slow statement: select pg_sleep(?), $1::text"
+        ])
+        for (const what of ["opened in", "lent", "came back", "closed: Drained"]) {
+          yield* eventually(Effect.sync(() => lines.some((line) => line.includes(`session ${what}`))))
+        }
+        assert.notInclude(lines.join("\n"), "s3cret")
       }))
   })
 })

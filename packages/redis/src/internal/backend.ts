@@ -8,6 +8,8 @@ import * as Backends from "@breakwater/core/Backends"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
 import type { PoolError } from "@breakwater/core/PoolError"
+import * as RetryBudget from "@breakwater/core/RetryBudget"
+import * as Sizing from "@breakwater/core/Sizing"
 import * as Validate from "@breakwater/core/Validate"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -56,27 +58,27 @@ const healthOf = ({ settings, shared }: Client.Parts): Effect.Effect<Health> =>
   probe(shared.use((connection) => ping(settings, connection)))
 
 /** Warns once when the pool may grow beyond what the server has room for; a server that does not say has its reasons. */
-const warnOfRoom = ({ max, name }: Settings, { driver }: Connection.Connection): Effect.Effect<void> =>
+const warnOfRoom = ({ max, name, replicas }: Settings, { driver }: Connection.Connection): Effect.Effect<void> =>
   Effect.tryPromise(() => driver.info("clients")).pipe(
     Effect.timeout(ROOM_LIMIT),
     Effect.flatMap((info) => {
       const room = Number(/^maxclients:(\d+)/m.exec(info)?.[1])
-      return max > room
-        ? Effect.logWarning(
-          `redis "${name}": connections.max is ${max}, and the server has room for ${room} of all its clients`
-        )
-        : Effect.void
+      const much = Number.isNaN(room) ? undefined : Sizing.overcommitted(max, replicas, room)
+      return much === undefined ? Effect.void : Effect.logWarning(`redis "${name}": connections.max is ${much}`)
     }),
     Effect.ignore
   )
 
 const poolOf = (settings: Settings) => {
   let asked = false
-  const acquire = Effect.tap(Connection.open(settings), (connection) => {
-    if (asked) return Effect.void
-    asked = true
-    return Effect.forkScoped(warnOfRoom(settings, connection))
-  })
+  const acquire = RetryBudget.reconnecting(
+    settings.budget,
+    Effect.tap(Connection.open(settings), (connection) => {
+      if (asked) return Effect.void
+      asked = true
+      return Effect.forkScoped(warnOfRoom(settings, connection))
+    })
+  )
   return Validate.within("pool", () =>
     Pool.make({
       ...settings.pool,
@@ -136,8 +138,11 @@ const limitsOf = ({ deadline, dialTimeout: dial, timeout, waitTimeout: wait }: S
   deadline
 })
 
+const clear = (pool: Client.Parts["pool"], shared: Shared, options?: { readonly interrupt?: boolean | undefined }) =>
+  Effect.tap(Pool.clear(pool, options), () => Effect.sync(() => shared.clear()))
+
 const backendOf = (parts: Client.Parts): Backend => {
-  const { pool, settings, shared } = parts
+  const { policies: { shared: policy }, pool, settings, shared } = parts
   return {
     name: settings.name,
     kind: "redis",
@@ -147,12 +152,12 @@ const backendOf = (parts: Client.Parts): Backend => {
     limits: limitsOf(settings),
     stats: statsOf(parts),
     health: healthOf(parts),
-    policy: Effect.sync(() => Policy.snapshot(settings.policy)),
-    events: Stream.merge(Pool.events(pool), Policy.events(settings.policy), { haltStrategy: "left" }),
-    changes: Stream.merge(Pool.changes(pool), Policy.changes(settings.policy), { haltStrategy: "left" }),
+    policy: Effect.sync(() => Policy.snapshot(policy)),
+    events: Stream.merge(Pool.events(pool), Policy.events(policy), { haltStrategy: "left" }),
+    changes: Stream.merge(Pool.changes(pool), Policy.changes(policy), { haltStrategy: "left" }),
     detail: detailOf(parts),
     warm: shared.warm,
-    clear: (options) => Effect.tap(Pool.clear(pool, options), () => Effect.sync(() => shared.clear())),
+    clear: (options) => clear(pool, shared, options),
     drain: (deadline) => drain(parts, deadline),
     pause: Effect.andThen(Pool.pause(pool), Effect.sync(() => shared.pause())),
     resume: Effect.andThen(Pool.resume(pool), Effect.sync(() => shared.resume()))
@@ -167,7 +172,8 @@ export const make = (settings: Settings): Effect.Effect<Parts, PoolError, Scope.
     const pool = yield* opened
     const shared = new Shared(pool, settings)
     const sent = makeOperations()
-    const client: Client.Parts = { pool, settings, shared, operations: new Operations(settings.name), sent }
+    const policies = settings.policies(clear(pool, shared))
+    const client: Client.Parts = { pool, settings, shared, policies, operations: new Operations(settings.name), sent }
     yield* Policy.detached(shared.run)
     // Before the slots end: what runs on them may finish.
     yield* Effect.addFinalizer(() => drain(client, CLOSE_GRACE))

@@ -21,7 +21,7 @@ import type { Connection } from "./connection.ts"
 import { fromCommand, fromDriver, lost } from "./driverError.ts"
 import type { Operations } from "./operations.ts"
 import { isOfReplica, spoilsConnection } from "./replies.ts"
-import type { Settings } from "./settings.ts"
+import type { Policies, Settings } from "./settings.ts"
 import type { Shared } from "./shared.ts"
 
 /**
@@ -52,6 +52,7 @@ export interface Parts {
   readonly pool: Pool.Pool<Connection>
   readonly shared: Shared
   readonly settings: Settings
+  readonly policies: Policies
   readonly operations: Operations
   /** Commands that do not block. */
   readonly sent: Measured
@@ -93,11 +94,11 @@ const call = <A>(driver: IoRedis, replies: Replies, [name, ...args]: Command): P
 }
 
 const onShared = <A, E, R>(
-  { sent, settings, shared }: Parts,
+  { policies, sent, shared }: Parts,
   operation: Operation.Operation,
   work: (connection: Connection) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | PoolError | PolicyError, R> =>
-  Policy.run(settings.policy, operation, (attempt: Policy.Attempt<PolicyError<AttemptTimeout>>) =>
+  Policy.run(policies.shared, operation, (attempt: Policy.Attempt<PolicyError<AttemptTimeout>>) =>
     Effect.retry(
       shared.use((connection) => attempt(measured(work(connection), sent))),
       { times: OTHER_CONNECTIONS, while: isUnsent }
@@ -141,7 +142,7 @@ export const sendOn = <A>(
 }
 
 const held = <A, E>(parts: Parts, name: string, work: Effect.Effect<A, E>): Effect.Effect<A, E | PolicyError> =>
-  Policy.apply(measured(work, parts.sent), parts.settings.held, parts.operations.of(name, false))
+  Policy.apply(measured(work, parts.sent), parts.policies.held, parts.operations.of(name, false))
 
 /** The server holds back the answer for a time of its own, to which the time of any other command is added. */
 const blocking = <A>(
@@ -172,14 +173,14 @@ const blocking = <A>(
 
 /** A connection of one's own until the scope closes. It is closed, not lent again, unless it comes back as it was. */
 export const reserve = (parts: Parts): Effect.Effect<Connection, PoolError | PolicyError, Scope.Scope> => {
-  const { operations, pool, settings, shared } = parts
+  const { operations, policies, pool, settings, shared } = parts
   return Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(Effect.scope, (scope) => {
       const label = `${settings.name}.reserve`
       const borrowed = Effect.andThen(shared.queueHasRoom, Scope.provide(Pool.get(pool, { label }), scope))
       return restore(
         // The attempt is never begun: whatever fails, nothing was sent.
-        Policy.run(settings.policy, operations.of("reserve", true), (_attempt) => borrowed)
+        Policy.run(policies.shared, operations.of("reserve", true), (_attempt) => borrowed)
       ).pipe(
         Effect.tap((connection) => {
           shared.lent(connection)

@@ -29,4 +29,10 @@ export const readOptions = (
   wrapped: Config.Wrap<Given>,
   name: string | undefined
 ): Effect.Effect<Read, Config.ConfigError> =>
-  Effect.all({ options: ConfigOptions.readWithUrl<Given>("redis", "REDIS_URL", wrapped, name), environment })
+  Effect.gen(function*() {
+    const options = yield* ConfigOptions.readWithUrl<Given>("redis", "REDIS_URL", wrapped, name)
+    return {
+      options: { ...options, replicas: yield* ConfigOptions.replicas("redis", options) },
+      environment: yield* environment
+    }
+  })

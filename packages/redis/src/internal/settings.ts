@@ -9,10 +9,13 @@ import * as Policy from "@breakwater/core/Policy"
 import type { PolicyError } from "@breakwater/core/PolicyError"
 import type * as Pool from "@breakwater/core/Pool"
 import * as Profile from "@breakwater/core/Profile"
+import type * as Recover from "@breakwater/core/Recover"
 import type * as Retry from "@breakwater/core/Retry"
+import * as RetryBudget from "@breakwater/core/RetryBudget"
 import * as Setting from "@breakwater/core/Setting"
 import * as Validate from "@breakwater/core/Validate"
 import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import * as Net from "node:net"
 import type { ConnectionOptions } from "node:tls"
@@ -75,8 +78,16 @@ export interface PolicyOptions {
   readonly deadline?: Duration.Input | undefined
   /** One attempt. Default: `socket_timeout` of the URL, else 5 seconds where `deadline` is longer, as in the guides. */
   readonly timeout?: Duration.Input | undefined
-  /** Repeats what surely was not executed, and idempotent commands. Default: 3 times, as in the guides; 0: never. */
+  /**
+   * Repeats what surely was not executed, and idempotent commands. Its budget pays for reconnects too. Default: 3 times, as
+   * in the guides; 0: never.
+   */
   readonly retry?: Omit<Retry.Options, "classify"> | undefined
+  /**
+   * Once a connection breaks under a command the others are replaced too, once for all callers, before anything is tried
+   * again: see `Recover`. `false`: not.
+   */
+  readonly recover?: Pick<Recover.Options, "timeout"> | false | undefined
   /** Stops calling a server that fails. Default: none. */
   readonly breaker?: Omit<CircuitBreaker.Options, "classify"> | undefined
 }
@@ -103,6 +114,11 @@ export interface Options {
   /** Whose sizes and times are the defaults. Default: none. `layerConfig` reads it from the environment. */
   readonly profile?: Profile.Profile | undefined
   /**
+   * Processes like this one. With more than one the warning that the server has too little room counts them all. Default
+   * 1; `layerConfig` reads `BREAKWATER_REPLICAS`.
+   */
+  readonly replicas?: number | undefined
+  /**
    * TLS; certificates are checked unless `rejectUnauthorized` is false, against `ca` where it is given. Default: on with
    * `rediss` or `ssl=true`, else off.
    */
@@ -123,6 +139,7 @@ export interface Settings {
   readonly critical: boolean
   readonly profile: Profile.Profile | undefined
   readonly overrides: ReadonlyArray<Setting.Override>
+  readonly replicas: number
   readonly server: {
     readonly host: string
     readonly port: number
@@ -146,11 +163,19 @@ export interface Settings {
   readonly timeout: Duration.Duration
   /** A failure after this many milliseconds throws suspicion on the connection. */
   readonly suspectAfter: number
+  /** For retries and reconnects together. */
+  readonly budget: RetryBudget.RetryBudget
+  /** Makes those of one pool, which `clear` clears. They have been checked: nothing is thrown. */
+  readonly policies: (clear: Effect.Effect<void>) => Policies
+  readonly warnings: ReadonlyArray<string>
+}
+
+/** What is done around the commands of one pool. */
+export interface Policies {
   /** For commands on shared connections, and for the wait for one of one's own. */
-  readonly policy: Policy.Policy<PolicyError>
+  readonly shared: Policy.Policy<PolicyError>
   /** For commands on a reserved connection: nothing is repeated there. */
   readonly held: Policy.Policy<PolicyError>
-  readonly warnings: ReadonlyArray<string>
 }
 
 interface Preset {
@@ -229,14 +254,23 @@ const timesOf = ({ environment, options: { pool = {} }, url, warnings }: Sources
 
 const policiesOf = (
   name: string,
-  { breaker, retry }: PolicyOptions,
+  { breaker, recover, retry = { times: 3 } }: PolicyOptions,
   limits: { readonly deadline: Duration.Duration; readonly timeout: Duration.Duration }
-) => {
-  const common = { name, ...limits, classify: RedisOutcome.fromExit }
-  return {
-    policy: Validate.within("policy", () => Policy.make({ ...common, retry: retry ?? { times: 3 }, breaker })),
-    held: Policy.make(common)
-  }
+): Pick<Settings, "budget" | "policies"> => {
+  const held = { name, ...limits, classify: RedisOutcome.fromExit }
+  const budget = retry.budget ?? RetryBudget.make()
+  const policies: Settings["policies"] = (clear) =>
+    Validate.within("policy", () => ({
+      shared: Policy.make({
+        ...held,
+        retry: { ...retry, budget },
+        breaker,
+        recover: recover === false ? undefined : { ...recover, when: RedisOutcome.isBroken, clear }
+      }),
+      held: Policy.make(held)
+    }))
+  policies(Effect.void)
+  return { budget, policies }
 }
 
 /** Throws a `RangeError` for what is out of range; the parts of the URL were checked before. */
@@ -261,6 +295,7 @@ export const resolve = (options: Options, url: FromUrl, environment: FromEnviron
       "pool.start": [pool.start ?? preset.start, preset.start],
       "pool.lifetime.idle": [pool.lifetime?.idle ?? preset.idle, preset.idle]
     }),
+    replicas: Validate.integer("replicas", options.replicas ?? 1, 1),
     server: {
       host,
       port: url.port ?? 6379,

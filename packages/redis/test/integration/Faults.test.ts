@@ -239,7 +239,7 @@ describe.skipIf(!TestRedis.ownAvailable)("A Redis server of one's own", () => {
 
   it.live("says while it is paused why a call waits in vain", () =>
     Effect.gen(function*() {
-      const redis = yield* open({ pool: { wait: { timeout: "50 millis" } } })
+      const redis = yield* open({ pool: { wait: { timeout: "500 millis" } } })
       yield* redis.backend.warm
       yield* redis.backend.pause!
       const error = yield* Effect.flip(redis.send("GET", "k"))

@@ -167,6 +167,24 @@ describe("Fault.halfClose", () => {
     }))
 })
 
+describe("Fault.forget", () => {
+  it.effect("resets what was open once something is sent on it, and nothing that comes later", () =>
+    Effect.gen(function*() {
+      const { echo, proxy } = yield* setUp
+      const before = yield* Client.connect(proxy)
+      yield* echo.untilOpen(1)
+      yield* proxy.apply(Fault.forget)
+      yield* settle
+      assert.isFalse(before.isClosed())
+      const after = yield* Client.connect(proxy)
+      yield* after.send("after")
+      assert.strictEqual(yield* after.read(5), "after")
+      yield* before.send("before")
+      assert.strictEqual(yield* before.closed, "RST")
+      assert.strictEqual(echo.received(), "after")
+    }))
+})
+
 describe("Fault.slowClose", () => {
   it.effect("lets the target hear late of a client that has gone, while bytes pass as ever", () =>
     Effect.gen(function*() {

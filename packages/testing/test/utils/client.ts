@@ -11,12 +11,12 @@ const pause = Effect.callback<void>((resume) => {
   return Effect.sync(() => clearTimeout(timer))
 })
 
-/** Polls in real time; a test that waits in vain dies after 15 seconds. */
+/** Polls in real time; a test that waits in vain dies after 25 seconds. */
 export const eventually = <E, R>(condition: Effect.Effect<boolean, E, R>): Effect.Effect<void, E, R> =>
   Effect.gen(function*() {
-    const end = performance.now() + 15_000
+    const end = performance.now() + 25_000
     while (!(yield* condition)) {
-      if (performance.now() > end) return yield* Effect.die(new Error("waited 15 seconds in vain"))
+      if (performance.now() > end) return yield* Effect.die(new Error("waited 25 seconds in vain"))
       yield* pause
     }
   })

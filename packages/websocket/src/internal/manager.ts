@@ -5,6 +5,7 @@
  */
 import type { EventHub } from "@breakwater/core/EventHub"
 import type * as Pool from "@breakwater/core/Pool"
+import type { Holder } from "@breakwater/core/PoolError"
 import type { PoolEvent } from "@breakwater/core/PoolEvent"
 import type * as NodeWS from "@effect/platform-node/NodeWS"
 import type * as Clock from "effect/Clock"
@@ -86,6 +87,8 @@ export class Manager {
   readonly events: EventHub<PoolEvent>
   readonly clock: Clock.Clock
   draining = false
+  /** By whichever drain: who asks again hears of the same. */
+  private readonly cutByDrain = new Map<Channel, Holder>()
 
   constructor(settings: Settings, events: EventHub<PoolEvent>, clock: Clock.Clock) {
     this.settings = settings
@@ -192,24 +195,23 @@ export class Manager {
       const since = this.now()
       if (!this.draining) this.events.publish?.({ _tag: "Draining" })
       this.draining = true
-      const cut: Array<Channel> = []
       const closes = Effect.forEach(this.registry.channels, (channel) => {
         const closing = channel.close(CloseCode.goingAway, "going away", "Drained", deadline)
         return Effect.tap(closing, ({ code }) =>
           Effect.sync(() => {
-            if (code === CloseCode.abnormal) cut.push(channel)
+            if (code === CloseCode.abnormal) this.cutByDrain.set(channel, this.holderOf(channel))
           }))
       }, { concurrency: "unbounded", discard: true })
       return Effect.map(closes, () => {
+        const cut = [...this.cutByDrain.values()]
         this.events.publish?.({ _tag: "Drained", cut: cut.length })
-        const now = this.now()
-        return {
-          took: Duration.millis(now - since),
-          cut: cut.map(({ id, openedAt }) => ({ age: Duration.millis(now - openedAt), label: id, site: undefined })),
-          leftOpen: this.registry.channels.size
-        }
+        return { took: Duration.millis(this.now() - since), cut, leftOpen: this.registry.channels.size }
       })
     })
+  }
+
+  private holderOf({ id, openedAt }: Channel): Holder {
+    return { age: Duration.millis(this.now() - openedAt), label: id, site: undefined }
   }
 
   /** Closes all that are open now: with 1012, which asks them to come back, or without a word. */

@@ -3,7 +3,7 @@
  *
  * @internal
  */
-import { type Backend, emptyStats, type Health } from "@breakwater/core/Backend"
+import type { Backend, Health } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import { EventHub } from "@breakwater/core/EventHub"
 import * as Policy from "@breakwater/core/Policy"
@@ -31,7 +31,7 @@ const CLOSE_GRACE = 5000
 const poolStats = ({ registry, settings }: Manager): Pool.Stats => {
   const { counts, entries } = registry
   return {
-    ...emptyStats,
+    ...Pool.emptyStats,
     used: entries.size,
     waiting: counts.waiting,
     max: settings.max,

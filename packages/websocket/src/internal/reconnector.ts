@@ -6,6 +6,7 @@
 import type { EventHub } from "@breakwater/core/EventHub"
 import * as Histogram from "@breakwater/core/Histogram"
 import type { LastError } from "@breakwater/core/Pool"
+import type { Holder } from "@breakwater/core/PoolError"
 import type { PoolEvent } from "@breakwater/core/PoolEvent"
 import type * as NodeWS from "@effect/platform-node/NodeWS"
 import * as Clock from "effect/Clock"
@@ -54,6 +55,8 @@ export class Reconnector {
   readonly create = Histogram.make()
   lastFailedDial: LastError | undefined
   draining = false
+  /** By whichever drain: who asks again hears of the same. */
+  readonly cutByDrain: Array<Holder> = []
   private readonly budget: Budget
   private readonly flushed = new Set<() => void>()
 

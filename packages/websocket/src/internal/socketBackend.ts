@@ -3,7 +3,7 @@
  *
  * @internal
  */
-import { type Backend, type Detail, emptyStats, type Health } from "@breakwater/core/Backend"
+import type { Backend, Detail, Health } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import { EventHub } from "@breakwater/core/EventHub"
 import * as Policy from "@breakwater/core/Policy"
@@ -37,7 +37,7 @@ const HEALTH_LIMIT = 1000
 
 /** A pool of the one connection, from which nothing is borrowed: what counts borrows stays 0. */
 const poolStats = ({ counts, live, outbox, states }: Reconnector): Pool.Stats => ({
-  ...emptyStats,
+  ...Pool.emptyStats,
   used: live === undefined ? 0 : 1,
   opening: live === undefined && states.current._tag === "Connecting" ? 1 : 0,
   waiting: outbox.size,
@@ -94,19 +94,20 @@ const drain = (
     const since = reconnector.now()
     reconnector.draining = true
     const { channel } = reconnector
-    const cut: Array<Pool.DrainReport["cut"][number]> = []
     if (channel !== undefined) {
       yield* Effect.timeoutOption(reconnector.flush, deadline)
       const left = Math.max(0, since + deadline - reconnector.now())
       const { code } = yield* channel.close(CloseCode.normal, "", "Local", left)
       const age = Duration.millis(reconnector.now() - channel.openedAt)
-      if (code === CloseCode.abnormal) cut.push({ age, label: channel.id, site: undefined })
+      if (code === CloseCode.abnormal) {
+        reconnector.cutByDrain.push({ age, label: channel.id, site: undefined })
+      }
     }
     yield* Fiber.interrupt(running)
     reconnector.states.set({ _tag: "Closed", error: undefined })
     reconnector.inbox.end()
     const took = Duration.millis(reconnector.now() - since)
-    return { took, cut, leftOpen: reconnector.live === undefined ? 0 : 1 }
+    return { took, cut: [...reconnector.cutByDrain], leftOpen: reconnector.live === undefined ? 0 : 1 }
   })
 
 const backendOf = (reconnector: Reconnector, running: Fiber.Fiber<unknown>): Backend => {

@@ -249,6 +249,7 @@ it.live("drains with 1001, turns new peers away, and cuts at the deadline who do
     const report = yield* Fiber.join(drain)
     assert.strictEqual(report.cut.length, 1)
     assert.strictEqual(report.leftOpen, 0)
+    assert.deepStrictEqual((yield* served.manager.drain(0)).cut, report.cut)
     assert.strictEqual((yield* served.manager.health).status, "unhealthy")
     assert.strictEqual((yield* served.manager.stats).connections, 0)
   }))

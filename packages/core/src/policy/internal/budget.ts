@@ -16,6 +16,13 @@ export interface RetryBudget {
   readonly share: number
 }
 
+/** @internal */
+export interface BudgetSettings {
+  readonly share: number
+  readonly perSecond: number
+  readonly burst: number
+}
+
 /**
  * A bucket of tokens. Earning needs no clock, since every call earns and few spend.
  *
@@ -23,28 +30,34 @@ export interface RetryBudget {
  */
 export class Budget implements RetryBudget {
   readonly [TypeId] = TypeId
-  readonly share: number
-  private readonly perMilli: number
-  private readonly burst: number
+  settings: BudgetSettings
   private tokens: number
   /** Monotonic milliseconds up to which the floor is paid out; from the first attempt to spend on. */
   private paidUntil: number | undefined
 
-  constructor(share: number, perSecond: number, burst: number, tokens: number) {
-    this.share = share
-    this.perMilli = perSecond / 1000
-    this.burst = burst
+  constructor(settings: BudgetSettings, tokens: number) {
+    this.settings = settings
     this.tokens = tokens
   }
 
+  get share(): number {
+    return this.settings.share
+  }
+
+  /** Goes on with what has been saved, up to the new burst. */
+  configure(changes: Partial<BudgetSettings>): void {
+    this.settings = { ...this.settings, ...changes }
+    this.add(0)
+  }
+
   earn(): void {
-    this.tokens = Math.min(this.burst, this.tokens + this.share)
+    this.add(this.settings.share)
   }
 
   /** Takes one token, if there is one. */
   spend(clock: Clock.Clock): boolean {
     const now = monotonicMillis(clock)
-    this.tokens = Math.min(this.burst, this.tokens + (now - (this.paidUntil ?? now)) * this.perMilli)
+    this.add((now - (this.paidUntil ?? now)) * this.settings.perSecond / 1000)
     this.paidUntil = now
     if (this.tokens < 1) return false
     this.tokens--
@@ -53,7 +66,11 @@ export class Budget implements RetryBudget {
 
   /** For an attempt that never reached the backend. */
   refund(): void {
-    this.tokens = Math.min(this.burst, this.tokens + 1)
+    this.add(1)
+  }
+
+  private add(tokens: number): void {
+    this.tokens = Math.min(this.settings.burst, this.tokens + tokens)
   }
 
   get state(): BudgetState {

@@ -11,6 +11,7 @@ import type * as Backoff from "../../internal/backoff.ts"
 import type * as Outcome from "../Outcome.ts"
 import { type CircuitOpen, PolicyError } from "../PolicyError.ts"
 import { BreakerState, type Mode, type Settings, type Time } from "./breakerState.ts"
+import type { Pass, Passage } from "./layers.ts"
 import type { Call } from "./policy.ts"
 import type { CircuitState } from "./snapshot.ts"
 
@@ -64,7 +65,22 @@ export const timed = <A, E, R>(work: Effect.Effect<A, E, R>, call: Call): Effect
     })
   })
 
-const NEVER_SLOW = () => false
+/** Lets one attempt through, or many of a generation. */
+class Admission implements Pass {
+  readonly generation: number
+  private readonly circuit: Circuit
+  private readonly isSlow: (() => boolean) | undefined
+
+  constructor(circuit: Circuit, generation: number, isSlow?: () => boolean) {
+    this.circuit = circuit
+    this.generation = generation
+    this.isSlow = isSlow
+  }
+
+  leave(exit: Exit.Exit<unknown, unknown>, call: Call): Effect.Effect<void> | undefined {
+    return this.circuit.settle(this.generation, exit, call, this.isSlow)
+  }
+}
 
 export class Circuit {
   readonly key: string | undefined
@@ -72,7 +88,8 @@ export class Circuit {
   private shared: Shared
   private readonly publish: (transition: Transition) => void
   private backoff: Effect.Effect<Backoff.Backoff>
-  private rejection: Exit.Exit<never, PolicyError<CircuitOpen>> | undefined
+  private admission: Admission
+  private rejection: Exit.Failure<never, PolicyError<CircuitOpen>> | undefined
   private rejectedUntil = 0
   private lastFailure: unknown
 
@@ -82,11 +99,22 @@ export class Circuit {
     this.publish = publish
     this.backoff = shared.openFor
     this.state = new BreakerState(shared.settings, LEAST_OPEN, mode)
+    this.admission = new Admission(this, this.state.generation)
   }
 
-  around<A, E, R>(effect: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E | PolicyError, R> {
-    if (this.shared.slowAfter !== Infinity) return this.aroundTimed(effect, call)
-    return this.guard(effect, call, NEVER_SLOW)
+  /** What is known without taking one of the permits: nearly always all. */
+  decide(call: Call): Pass | Exit.Failure<never, PolicyError<CircuitOpen>> | undefined {
+    if (this.state.state === "closed") return this.shared.slowAfter === Infinity ? this.common() : undefined
+    return this.state.rejects(call) ? this.reject(call) : undefined
+  }
+
+  admit(passage: Passage): Effect.Effect<void, PolicyError> | undefined {
+    const { generation: before, openUntil, state } = this.state
+    if (!this.state.admit(passage.call)) return this.reject(passage.call)
+    passage.hold(this.shared.slowAfter === Infinity ? this.common() : this.timed(passage))
+    if (this.state.generation !== before) this.changed(state, passage.call)
+    else if (this.state.openUntil !== openUntil) return this.hold
+    return undefined
   }
 
   configure(shared: Shared): void {
@@ -110,52 +138,33 @@ export class Circuit {
     return { state, mode, ...tally }
   }
 
-  private aroundTimed<A, E, R>(effect: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E | PolicyError, R> {
-    return Effect.withFiber((fiber) => {
-      // Two breakers around one attempt time it once.
-      const outer = Context.get(fiber.context, AttemptTiming)
-      const timing: Timing = outer?.call === call ? outer : { call, took: undefined }
-      const begunAt = call.now()
-      const isSlow = () => (timing.took ?? call.now() - begunAt) >= this.shared.slowAfter
-      return this.guard(Effect.provideService(effect, AttemptTiming, timing), call, isSlow)
-    })
+  /** The one of this generation. */
+  private common(): Admission {
+    const { generation } = this.state
+    return this.admission.generation === generation
+      ? this.admission
+      : this.admission = new Admission(this, generation)
   }
 
-  private guard<A, E, R>(
-    effect: Effect.Effect<A, E, R>,
-    call: Call,
-    isSlow: () => boolean
-  ): Effect.Effect<A, E | PolicyError, R> {
-    const { generation, state } = this.state
-    if (state === "closed") return Effect.onExitPrimitive(effect, (exit) => this.settle(generation, exit, call, isSlow))
-    return this.state.rejects(call) ? this.reject(call) : this.probe(effect, call, isSlow)
-  }
-
-  private probe<A, E, R>(
-    effect: Effect.Effect<A, E, R>,
-    call: Call,
-    isSlow: () => boolean
-  ): Effect.Effect<A, E | PolicyError, R> {
-    let generation = -1
-    // The finalizer goes on the stack before the admission takes a permit: an interrupt in between must find it.
-    return Effect.onExitPrimitive(
-      Effect.suspend((): Effect.Effect<A, E | PolicyError, R> => {
-        const { generation: before, openUntil, state } = this.state
-        if (!this.state.admit(call)) return this.reject(call)
-        generation = this.state.generation
-        if (generation !== before) this.changed(state, call)
-        else if (this.state.openUntil !== openUntil) return Effect.andThen(this.hold, effect)
-        return effect
-      }),
-      (exit) => generation < 0 ? undefined : this.settle(generation, exit, call, isSlow)
+  private timed(passage: Passage): Admission {
+    const { call, context } = passage
+    // Two breakers around one attempt time it once.
+    const outer = Context.get(context, AttemptTiming)
+    const timing: Timing = outer?.call === call ? outer : { call, took: undefined }
+    const begunAt = call.now()
+    passage.provide(Context.add(context, AttemptTiming, timing))
+    return new Admission(
+      this,
+      this.state.generation,
+      () => (timing.took ?? call.now() - begunAt) >= this.shared.slowAfter
     )
   }
 
-  private settle(
+  settle(
     generation: number,
     exit: Exit.Exit<unknown, unknown>,
     call: Call,
-    isSlow: () => boolean
+    isSlow: (() => boolean) | undefined
   ): Effect.Effect<void> | undefined {
     const outcome = this.shared.classify(exit)
     const { generation: before, state } = this.state
@@ -167,7 +176,7 @@ export class Circuit {
       const asked = outcome._tag === "Overload" && outcome.retryAfter !== undefined
         ? Duration.toMillis(outcome.retryAfter)
         : 0
-      this.state.record(generation, failed, isSlow(), call, asked)
+      this.state.record(generation, failed, isSlow?.() ?? false, call, asked)
     }
     if (this.state.generation === before) return undefined
     this.changed(state, call)
@@ -203,12 +212,12 @@ export class Circuit {
     }))
   }
 
-  private reject(call: Call): Effect.Effect<never, PolicyError<CircuitOpen>> {
+  private reject(call: Call): Exit.Failure<never, PolicyError<CircuitOpen>> {
     const { openUntil } = this.state
     if (this.rejection === undefined || this.rejectedUntil !== openUntil) {
       const now = call.now()
       this.rejectedUntil = openUntil
-      this.rejection = Exit.fail(
+      this.rejection = failure(
         new PolicyError<CircuitOpen>({
           _tag: "CircuitOpen",
           policy: call.policy.name,
@@ -223,6 +232,10 @@ export class Circuit {
     return this.rejection
   }
 }
+
+const failure = <E>(error: E): Exit.Failure<never, E> =>
+  // What `fail` makes is one, which its type does not say.
+  Exit.fail(error) as Exit.Failure<never, E>
 
 const firstError = (exit: Exit.Failure<unknown, unknown>): unknown => {
   for (const reason of exit.cause.reasons) {

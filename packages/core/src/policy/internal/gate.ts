@@ -9,18 +9,30 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { Waiter, WaitQueue } from "../../internal/waitQueue.ts"
 import type { PolicyError } from "../PolicyError.ts"
+import type { Guard, Pass } from "./layers.ts"
 import type { Call } from "./policy.ts"
 
 /** One attempt on its way through the gate. */
-export class Turn extends Waiter {
+export class Turn extends Waiter implements Pass {
   readonly call: Call
   hasPermit = false
   resume: ((exit: Exit.Exit<void>) => void) | undefined
+  private readonly gate: Releases
 
-  constructor(call: Call) {
+  constructor(gate: Releases, call: Call) {
     super(call.operation.priority ?? 0, call.operation.key)
+    this.gate = gate
     this.call = call
   }
+
+  leave(exit: Exit.Exit<unknown, unknown>): undefined {
+    if (this.hasPermit) this.gate.release(this, exit)
+  }
+}
+
+/** A gate, to the turns that it made itself. */
+interface Releases {
+  release(turn: Turn, exit: Exit.Exit<unknown, unknown>): void
 }
 
 /**
@@ -29,7 +41,7 @@ export class Turn extends Waiter {
  */
 const STANDING = 100
 
-export abstract class Gate<T extends Turn> {
+export abstract class Gate<T extends Turn> implements Releases {
   running = 0
   readonly waiters = new WaitQueue<T>()
   private serving = false
@@ -59,27 +71,17 @@ export abstract class Gate<T extends Turn> {
     return this.waiters.size > 0 && this.lastWait - this.waitingSince >= STANDING
   }
 
-  around<A, E, R>(effect: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E | PolicyError, R> {
-    // A turn for each attempt, and never one for all: a retry runs this several times, a hedge at the same time.
-    return Effect.withFiber((fiber) => {
-      const turn = this.turn(call, fiber.context)
-      // The finalizer goes on the stack before the permit is taken: an interrupt in between must find it.
-      return Effect.onExitPrimitive(
-        Effect.suspend((): Effect.Effect<A, E | PolicyError, R> => {
-          const blocked = this.running >= this.permits
-          this.arrived?.(blocked)
-          if (!blocked) {
-            this.grant(turn)
-            return effect
-          }
-          return this.waiters.size >= this.queue ? this.refuse(call) : Effect.andThen(this.wait(turn), effect)
-        }),
-        (exit) => {
-          if (turn.hasPermit) this.release(turn, exit)
-          return undefined
-        }
-      )
-    })
+  // A turn for each attempt, and never one for all: a retry asks several times, a hedge at the same time.
+  readonly guard: Guard = {
+    admit: (passage) => {
+      const turn = this.turn(passage.call, passage.context)
+      passage.hold(turn)
+      const blocked = this.running >= this.permits
+      this.arrived?.(blocked)
+      if (blocked) return this.waiters.size >= this.queue ? this.refuse(passage.call) : this.wait(turn)
+      this.grant(turn)
+      return undefined
+    }
   }
 
   /** Gives free permits to those who wait: for when there are more of them. */
@@ -121,7 +123,7 @@ export abstract class Gate<T extends Turn> {
     return Effect.timeoutOrElse(served, { duration: this.maxWait(), orElse: () => this.refuse(turn.call) })
   }
 
-  private release(turn: T, exit: Exit.Exit<unknown, unknown>): void {
+  release(turn: T, exit: Exit.Exit<unknown, unknown>): void {
     this.running--
     this.returned?.(turn, exit)
     if (this.waiters.size > 0) this.serve()

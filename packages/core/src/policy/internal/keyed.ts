@@ -7,7 +7,23 @@
  *
  * @internal
  */
+import type * as Duration from "effect/Duration"
+import * as validate from "../../internal/validate.ts"
 import type { Time } from "./breakerState.ts"
+
+/**
+ * How many keys are kept, and for how long: the one that nobody asked for goes first, and none is kept that nobody asks
+ * for in twice `idle`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PerKey {
+  /** Keys at most, 2 or more. Default 1,000. */
+  readonly max?: number | undefined
+  /** Default 1 hour, as in Effect's breaker. */
+  readonly idle?: Duration.Input | undefined
+}
 
 export class Keyed<V> {
   private young = new Map<string, V>()
@@ -35,6 +51,12 @@ export class Keyed<V> {
 
   get(key: string, time: Time): V {
     return this.young.get(key) ?? this.renew(key, time)
+  }
+
+  /** As the option `perKey` says. */
+  static from<V>(options: PerKey, make: (key: string) => V): Keyed<V> {
+    const max = validate.integer("perKey.max", options.max ?? 1000, 2)
+    return new Keyed(max, validate.boundedMillis("perKey.idle", options.idle ?? "1 hour"), make)
   }
 
   *values(): IterableIterator<V> {

@@ -17,8 +17,8 @@ const STALE_AFTER = 32
  * @internal
  */
 export class Latencies {
-  private readonly share: number
-  private readonly least: number
+  private share: number
+  private least: number
   private readonly counts = new Float64Array(DOUBLINGS * FINENESS + 1)
   private total = 0
   private recorded = 0
@@ -28,6 +28,13 @@ export class Latencies {
   constructor(share: number, least: number) {
     this.share = share
     this.least = least
+  }
+
+  /** Asks for another percentile of what has been recorded. */
+  configure(share: number, least: number): void {
+    this.share = share
+    this.least = least
+    this.known = this.recorded >= least ? this.lookUp() : undefined
   }
 
   record(millis: number): void {

@@ -19,7 +19,6 @@ export interface Window {
 }
 
 export interface Settings {
-  readonly initial: number
   readonly min: number
   readonly max: number
   /** Milliseconds. */
@@ -100,7 +99,7 @@ export class Probe {
 export class LimitState {
   limit: number
   readonly baseline = new Baseline()
-  private readonly settings: Settings
+  private settings: Settings
   private probe: Probe | undefined
   private ramping = true
   /** What the algorithm wanted last: the limit goes there in steps. */
@@ -121,9 +120,17 @@ export class LimitState {
   private asked = 0
   private blocked = 0
 
-  constructor(settings: Settings) {
+  constructor(settings: Settings, initial: number) {
     this.settings = settings
-    this.limit = this.aim = this.confirmedLimit = settings.initial
+    this.limit = this.aim = this.confirmedLimit = initial
+  }
+
+  /** Goes on with other settings, and with what it knows. */
+  configure(settings: Settings): void {
+    this.settings = settings
+    this.limit = Math.min(Math.max(this.limit, settings.min), settings.max)
+    // A limit that was told to be lower has not fallen.
+    this.confirmedLimit = Math.min(this.confirmedLimit, settings.max)
   }
 
   get permits(): number {

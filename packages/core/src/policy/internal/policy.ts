@@ -14,6 +14,7 @@ import type { Operation } from "../Operation.ts"
 import type * as Outcome from "../Outcome.ts"
 import type { PolicyError } from "../PolicyError.ts"
 import type { Common, PolicyEvent } from "../PolicyEvent.ts"
+import { type Guard, type Layer, layersOf } from "./layers.ts"
 import { type Counts, type Gauges, zeroCounts } from "./snapshot.ts"
 
 /** @internal */
@@ -60,8 +61,13 @@ export interface Stage {
     | "Chaos"
     | "Recover"
   /** What time-bound stages are set to, for comparing them. */
-  readonly limit?: Duration.Duration
+  readonly limit?: Duration.Duration | undefined
+  /** Runs what it is given once at most. */
   readonly around?: <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call) => Effect.Effect<A, E | PolicyError, R>
+  /** In place of `around`, where it may run it more often. */
+  readonly repeat?: Layer
+  /** Asked before each attempt, inside of `repeat`. */
+  readonly guard?: Guard
   readonly inside?: <A, E, R>(work: Effect.Effect<A, E, R>, call: Call) => Effect.Effect<A, E | PolicyError, R>
   readonly snapshot?: () => Gauges
   /** What the stage is made of, for who knows its kind. */
@@ -80,7 +86,7 @@ export interface Stage {
  */
 export interface Change {
   /** What `limit` of the stage will be. */
-  readonly limit?: Duration.Duration
+  readonly limit?: Duration.Duration | undefined
   readonly apply: () => void
 }
 
@@ -88,8 +94,10 @@ export interface Change {
 export interface PolicyImpl extends Policy<unknown, never> {
   readonly stages: ReadonlyArray<Stage>
   /** What the stages do, innermost first: the order in which a run applies it. */
-  readonly arounds: ReadonlyArray<NonNullable<Stage["around"]>>
+  readonly layers: ReadonlyArray<Layer>
   readonly insides: ReadonlyArray<NonNullable<Stage["inside"]>>
+  /** Whether anybody asks if a request was sent. */
+  readonly tellsSent: boolean
   readonly counts: Counts
   /** Created by the first listener. */
   hub: EventHub<PolicyEvent> | undefined
@@ -109,11 +117,14 @@ export class Call {
   /** Monotonic milliseconds, once somebody had to know. */
   startedAt: number | undefined
   attempts = 1
+  /** Which attempt of its retry it is in; `undefined` without one, and where that leaves the repeating to an outer one. */
+  scope: AttemptOf | undefined
   lastFailure: { readonly error: unknown } | undefined
   private inFlight = false
   private settled: Outcome.Sent = "no"
 
   constructor(policy: PolicyImpl, operation: Operation, fiber: Fiber.Fiber<unknown, unknown>) {
+    policy.counts.calls++
     this.policy = policy
     this.operation = operation
     this.context = fiber.context
@@ -208,7 +219,7 @@ const refuseNotLess = (
 export const refuseIdleLimits = (stages: ReadonlyArray<Pick<Stage, "kind" | "limit">>): void => {
   const deadline = ["deadline", limitsOf(stages, "Deadline")] as const
   const timeout = ["timeout", limitsOf(stages, "Timeout")] as const
-  const after = ["after", limitsOf(stages, "Hedge")] as const
+  const after = ["hedge.after", limitsOf(stages, "Hedge")] as const
   refuseNotLess(timeout, deadline)
   refuseNotLess(after, deadline)
   refuseNotLess(after, timeout)
@@ -233,12 +244,12 @@ export const fromStages = <E, Op extends Operation, Repeats extends boolean>(
 ): Policy<E, Op, Repeats> => {
   refuseIdleLimits(stages)
   refuseTwoRepeats(stages)
-  const innermostFirst = stages.toReversed()
   return Object.assign(Object.create(Proto), {
     name,
     stages,
-    arounds: innermostFirst.flatMap((stage) => stage.around ?? []),
-    insides: innermostFirst.flatMap((stage) => stage.inside ?? []),
+    layers: layersOf(stages),
+    insides: stages.flatMap((stage) => stage.inside ?? []).toReversed(),
+    tellsSent: stages.some(({ kind }) => kind === "Deadline"),
     counts: zeroCounts(),
     hub: undefined,
     heardSince: 0
@@ -271,18 +282,20 @@ export const RetryScope: Context.Reference<AttemptOf | undefined> = Context.Refe
 )
 
 /**
- * What puts a program into the first attempt of a call. Nearly every run begins in the same context as the one before
- * it: what is derived from it is kept.
+ * Derives the context of an attempt. Nearly every run begins in the same context as the one before it, and with the same
+ * first attempt: what is derived from them is kept.
  *
  * @internal
  */
-export const entering = (first: AttemptOf): <R>(context: Context.Context<R>) => Context.Context<R> => {
+export const entering = (): <R>(context: Context.Context<R>, scope: AttemptOf) => Context.Context<R> => {
   let from: Context.Context<never> | undefined
+  let within: AttemptOf | undefined
   let derived: Context.Context<never> | undefined
-  return <R>(context: Context.Context<R>): Context.Context<R> => {
-    if (derived === undefined || context !== from) {
+  return <R>(context: Context.Context<R>, scope: AttemptOf): Context.Context<R> => {
+    if (derived === undefined || context !== from || scope !== within) {
       from = context
-      derived = Context.add(context, RetryScope, first)
+      within = scope
+      derived = Context.add(context, RetryScope, scope)
     }
     // It is `context` with one reference more, which no requirement names.
     return derived as Context.Context<R>

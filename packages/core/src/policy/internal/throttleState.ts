@@ -11,27 +11,31 @@ export interface Settings {
   readonly maxShare: number
 }
 
-/** Parts of the window that are forgotten one after the other. */
+/** The window is forgotten by so many parts, one after the other. */
 const PARTS = 40
 
 /** What is known of one part of the window. A call counts where it began. */
 export class Part {
+  /** Monotonic milliseconds. */
+  readonly begunAt: number
   requests = 0
   accepts = 0
+  isForgotten = false
+
+  constructor(begunAt: number) {
+    this.begunAt = begunAt
+  }
 }
 
 export class ThrottleState {
   requests = 0
   accepts = 0
-  private readonly settings: Settings
-  private readonly partMillis: number
-  private parts: ReadonlyArray<Part> = Array.from({ length: PARTS }, () => new Part())
-  /** The number of the newest part since the clock's zero; it is the last of `parts`. */
-  private newest = -Infinity
+  settings: Settings
+  /** In the order of time, those in which a call began and no others. */
+  private readonly parts: Array<Part> = []
 
   constructor(settings: Settings) {
     this.settings = settings
-    this.partMillis = settings.window / PARTS
   }
 
   /** The share of calls to hold back now. */
@@ -40,14 +44,24 @@ export class ThrottleState {
     const share = this.excess(this.requests, this.accepts)
     if (share === 0) return 0
     // What the window still holds of an outage says nothing of a backend that has come back.
-    const [before, current] = this.parts.slice(-2)
-    const lately = this.excess(before!.requests + current!.requests, before!.accepts + current!.accepts)
-    return Math.min(share, lately, this.settings.maxShare)
+    const recent = this.startAt(now) - 1.5 * this.partMillis
+    let requests = 0
+    let accepts = 0
+    for (let at = this.parts.length - 1; at >= 0 && this.parts[at]!.begunAt > recent; at--) {
+      requests += this.parts[at]!.requests
+      accepts += this.parts[at]!.accepts
+    }
+    return Math.min(share, this.excess(requests, accepts), this.settings.maxShare)
   }
 
   /** A call begins, in the part that is given back. */
-  begin(): Part {
-    const part = this.parts[PARTS - 1]!
+  begin(now: number): Part {
+    const startAt = this.startAt(now)
+    let part = this.parts.at(-1)
+    if (part === undefined || part.begunAt < startAt) {
+      part = new Part(startAt)
+      this.parts.push(part)
+    }
     part.requests++
     this.requests++
     return part
@@ -55,13 +69,21 @@ export class ThrottleState {
 
   accept(part: Part): void {
     part.accepts++
-    if (this.parts.includes(part)) this.accepts++
+    if (!part.isForgotten) this.accepts++
   }
 
   /** The call said nothing of the backend. */
   undo(part: Part): void {
     part.requests--
-    if (this.parts.includes(part)) this.requests--
+    if (!part.isForgotten) this.requests--
+  }
+
+  private get partMillis(): number {
+    return this.settings.window / PARTS
+  }
+
+  private startAt(now: number): number {
+    return Math.floor(now / this.partMillis) * this.partMillis
   }
 
   private excess(requests: number, accepts: number): number {
@@ -69,14 +91,13 @@ export class ThrottleState {
   }
 
   private forgetUntil(now: number): void {
-    const number = Math.floor(now / this.partMillis)
-    if (number <= this.newest) return
-    const passed = Math.min(number - this.newest, PARTS)
-    this.newest = number
-    for (const { accepts, requests } of this.parts.slice(0, passed)) {
-      this.requests -= requests
-      this.accepts -= accepts
+    // Half a part more, since what is multiplied is not exact.
+    const oldest = this.startAt(now) - (PARTS - 0.5) * this.partMillis
+    while (this.parts.length > 0 && this.parts[0]!.begunAt < oldest) {
+      const part = this.parts.shift()!
+      part.isForgotten = true
+      this.requests -= part.requests
+      this.accepts -= part.accepts
     }
-    this.parts = [...this.parts.slice(passed), ...Array.from({ length: passed }, () => new Part())]
   }
 }

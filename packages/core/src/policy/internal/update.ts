@@ -1,30 +1,61 @@
 import type * as Duration from "effect/Duration"
+import { within } from "../../internal/validate.ts"
+import type * as AdaptiveLimit from "../AdaptiveLimit.ts"
 import type * as Bulkhead from "../Bulkhead.ts"
+import type * as Chaos from "../Chaos.ts"
 import type * as CircuitBreaker from "../CircuitBreaker.ts"
+import type * as Hedge from "../Hedge.ts"
+import type * as RateLimit from "../RateLimit.ts"
+import type * as Recover from "../Recover.ts"
 import type * as Retry from "../Retry.ts"
+import type * as Throttle from "../Throttle.ts"
 import { type Change, type PolicyImpl, refuseIdleLimits, type Stage } from "./policy.ts"
 
 /**
- * Settings to change; those that are left out stay as they are.
+ * Settings to change, by the names that `Options` has for them; those that are left out stay as they are.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Update {
   readonly deadline?: Duration.Input | undefined
+  readonly throttle?: Throttle.Settable | undefined
   readonly timeout?: Duration.Input | undefined
   readonly retry?: Retry.Settable | undefined
+  readonly hedge?: Hedge.Settable | undefined
+  readonly recover?: Recover.Settable | undefined
   readonly breaker?: CircuitBreaker.Settable | undefined
+  readonly rateLimit?: RateLimit.Settable | undefined
+  readonly adaptiveLimit?: AdaptiveLimit.Settable | undefined
   readonly bulkhead?: Bulkhead.Settable | undefined
+  readonly chaos?: Chaos.Settable | undefined
 }
 
-const kinds: { readonly [K in keyof Update]-?: Stage["kind"] } = {
-  deadline: "Deadline",
-  timeout: "Timeout",
-  retry: "Retry",
-  breaker: "CircuitBreaker",
-  bulkhead: "Bulkhead"
+interface Part {
+  readonly kind: Stage["kind"]
+  /** Whether its option is a group of settings, which its errors name by their path. */
+  readonly isGroup: boolean
 }
+
+const group = (kind: Stage["kind"]): Part => ({ kind, isGroup: true })
+
+const parts: { readonly [K in keyof Update]-?: Part } = {
+  deadline: { kind: "Deadline", isGroup: false },
+  throttle: group("Throttle"),
+  timeout: { kind: "Timeout", isGroup: false },
+  retry: group("Retry"),
+  hedge: group("Hedge"),
+  recover: group("Recover"),
+  breaker: group("CircuitBreaker"),
+  rateLimit: group("RateLimit"),
+  adaptiveLimit: group("AdaptiveLimit"),
+  bulkhead: group("Bulkhead"),
+  chaos: group("Chaos")
+}
+
+const partOf = (option: string): Part | undefined =>
+  // Callers without types may give any name.
+  Object.hasOwn(parts, option) ? parts[option as keyof Update] : undefined
 
 const absent = (option: string, policy: string): never => {
   throw new RangeError(`Option "${option}" is to change in "${policy}"; allowed is what the policy was made with.`)
@@ -39,19 +70,19 @@ export const update = (policy: PolicyImpl, changes: Update): void => {
   const pending = new Map<Stage, Change>()
   for (const [option, given] of Object.entries(changes)) {
     if (given === undefined) continue
-    const stages = policy.stages.filter(({ kind }) => kind === Reflect.get(kinds, option))
+    const part = partOf(option)
+    const stages = policy.stages.filter(({ kind }) => kind === part?.kind)
     if (stages.length === 0) absent(option, policy.name)
     for (const stage of stages) {
       // The settings are those of the kind, by the type of `Update`.
-      const change = stage.update?.(given as never)
+      const check = () => stage.update?.(given as never)
+      const change = part?.isGroup === true ? within(option, check) : check()
       if (change !== undefined) pending.set(stage, change)
     }
   }
-  refuseIdleLimits(policy.stages.map((stage) => ({ kind: stage.kind, ...limitOf(stage, pending.get(stage)) })))
+  refuseIdleLimits(policy.stages.map((stage) => ({ kind: stage.kind, limit: limitOf(stage, pending.get(stage)) })))
   for (const change of pending.values()) change.apply()
 }
 
-const limitOf = (stage: Stage, change: Change | undefined): Pick<Stage, "limit"> => {
-  const limit = change?.limit ?? stage.limit
-  return limit === undefined ? {} : { limit }
-}
+const limitOf = (stage: Stage, change: Change | undefined): Duration.Duration | undefined =>
+  change?.limit ?? stage.limit

@@ -9,11 +9,13 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
+import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
 import * as Tracer from "effect/Tracer"
 import type { Deadline } from "../../internal/deadlines.ts"
+import type { Taking } from "../../internal/onExitNow.ts"
 import type { Task } from "../../internal/outbox.ts"
 import { Waiter } from "../../internal/waitQueue.ts"
 import { type Holder, PoolError, type Revoked } from "../PoolError.ts"
@@ -30,12 +32,13 @@ export interface Lender<A> {
   readonly lineage: Lineage<Wait<A>>
   /** Lends, refuses or queues. */
   request(borrow: Borrow<A>): void
+  release(borrow: Borrow<A>): void
   expire(wait: Wait<A>): void
   error(wait: Wait<A>, refusal: Refusal): PoolError
 }
 
 export class Borrow<A, B = unknown, E = unknown, R = unknown> extends Effectable.Class<B, E | PoolError, R>
-  implements Kin
+  implements Kin, Taking<B, E | PoolError, R, PoolError>
 {
   /** The lease. */
   connection: Connection<A> | undefined
@@ -47,6 +50,7 @@ export class Borrow<A, B = unknown, E = unknown, R = unknown> extends Effectable
   waitingInside = 0
   kept: Kept | undefined
   context: Context.Context<never> | undefined
+  private readonly caller: Context.Context<never>
   readonly fiber: Fiber.Fiber<unknown, unknown>
   readonly timeout: number
   readonly options: UseOptions | undefined
@@ -70,7 +74,7 @@ export class Borrow<A, B = unknown, E = unknown, R = unknown> extends Effectable
     this.kept = undefined
     this.lender = lender
     this.fiber = fiber
-    this.context = fiber.context
+    this.context = this.caller = fiber.context
     this.timeout = timeout
     this.options = options
     this.work = work
@@ -81,31 +85,41 @@ export class Borrow<A, B = unknown, E = unknown, R = unknown> extends Effectable
     return this.lender.lineage
   }
 
-  /** The borrow as its fiber runs it: once, or once more when it has waited. */
+  /** As its fiber runs it again, when it has waited. */
   override asEffect(): Effect.Effect<B, E | PoolError, R> {
+    return this.begin()
+  }
+
+  begin(): Effect.Effect<B, E | PoolError, R> {
     if (this.connection === undefined) this.lender.request(this)
-    if (this.connection !== undefined) return this.begin(this.connection.item)
+    if (this.connection !== undefined) return this.lend(this.connection.item)
     const wait = this.wait! // what was not served waits, or was refused
     return wait.refused ??
       Effect.callback((resume) => wait.onTold((refused) => resume(refused ?? this)))
   }
 
-  private begin(item: A): Effect.Effect<B, E | PoolError, R> {
+  private lend(item: A): Effect.Effect<B, E | PoolError, R> {
     if (!this.enclosing) return this.work(item)
     // Whatever runs inside inherits it. `provideService` would do the same at twice the cost of the whole borrow.
-    if (this.lineage.mode !== "allow") this.fiber.setContext(Context.add(this.fiber.context, Held, this))
-    return Effect.catchCause(this.work(item), (cause) => this.failure(cause))
+    if (this.lineage.mode !== "allow") this.fiber.setContext(Context.addUnsafe(this.fiber.context, Held.key, this))
+    return this.work(item)
   }
 
-  /** How work on a lease that was cut fails: the driver's error says only that its connection went away. */
-  private failure(cause: Cause.Cause<E>): Effect.Effect<never, E | PoolError> {
-    return this.revoked === undefined
-      ? Effect.failCause(cause)
-      : Effect.fail(
-        new PoolError({
-          reason: { _tag: "Revoked", pool: this.lender.settings.name, why: this.revoked, cause: Cause.squash(cause) }
-        })
-      )
+  /** Ends the borrow of `use`; gives what work on a lease that was cut fails with: its driver knows only that the connection went away. */
+  leave(exit: Exit.Exit<unknown, unknown>): Effect.Effect<never, PoolError> | undefined {
+    if (this.enclosing) this.fiber.setContext(this.caller)
+    else if (exit._tag === "Success") return undefined // it ends with the scope
+    this.lender.release(this)
+    return this.revoked === undefined || exit._tag === "Success" ? undefined : Effect.fail(
+      new PoolError({
+        reason: {
+          _tag: "Revoked",
+          pool: this.lender.settings.name,
+          why: this.revoked,
+          cause: Cause.squash(exit.cause)
+        }
+      })
+    )
   }
 
   holder(now: number): Holder {

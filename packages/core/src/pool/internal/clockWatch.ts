@@ -13,6 +13,12 @@ const JUMP = 30_000
 /** Somebody must look at least this often, or a late look would mean nothing. */
 const LOOK_EVERY = 10_000
 
+/**
+ * What follows this soon after a look need not look. A machine that falls asleep stops its processes first, and takes
+ * longer than that over the rest, by the monotonic clock too; only a clock that is moved by hand stands still meanwhile.
+ */
+const LEAST_PAUSE = 1
+
 export class ClockWatch {
   /** The wall clock minus the monotonic one. */
   private offset = 0
@@ -46,8 +52,10 @@ export class ClockWatch {
   }
 
   look(now: number): void {
+    const pause = now - this.lookedAt
+    if (pause > 0 && pause < LEAST_PAUSE) return
     const slept = this.clock.currentTimeMillisUnsafe() - now - this.offset
-    const frozen = now - this.lookedAt - LOOK_EVERY
+    const frozen = pause - LOOK_EVERY
     this.offset += slept
     this.lookedAt = now
     if (slept > JUMP || frozen > JUMP) this.onJump(Math.max(0, slept), now)

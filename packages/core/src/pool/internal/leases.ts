@@ -16,7 +16,7 @@ import type { Connection } from "./connection.ts"
 import { LeakWatch } from "./leakWatch.ts"
 import type { Lineage } from "./lineage.ts"
 import type { Settings } from "./options.ts"
-import type { Counts } from "./report.ts"
+import type { Counts } from "./stats.ts"
 
 /** Of all leases: how long they were waited for, and how long they lasted. */
 interface Times {

@@ -1,20 +1,15 @@
 /**
- * The pool's metrics: OpenTelemetry's names for a client's connections where it has one, `breakwater.pool.*` for the rest.
- *
- * They are read when somebody looks: nothing is counted a second time, a borrow does no work for them, and what they say
- * is what `Pool.stats` says at that moment. Each carries the pool's name; a second pool of the same name shows as
- * `name#2`, for series that are equal would hide one another.
+ * The pool's metrics. They are read when somebody looks: nothing is counted a second time, a borrow does no work for them,
+ * and what they say is what `Pool.stats` says at that moment. Each carries the pool's name.
  *
  * @internal
  */
-import * as Context from "effect/Context"
-import * as Metric from "effect/Metric"
+import type * as Context from "effect/Context"
+import type * as Metric from "effect/Metric"
 import { BOUNDS, type HistogramSnapshot } from "../../internal/histogram.ts"
+import { attributes, type MetricName, pool } from "../../internal/metricNames.ts"
+import * as Metrics from "../../internal/metrics.ts"
 import type { Stats } from "./stats.ts"
-
-const POOL = "db.client.connection.pool.name"
-const STATE = "db.client.connection.state"
-const OUTCOME = "breakwater.pool.outcome"
 
 interface Recorded {
   readonly snapshot: () => HistogramSnapshot
@@ -35,54 +30,13 @@ export interface MetricsSource {
   }
 }
 
-type Labels = Readonly<Record<string, string>>
-/** Name, unit, what of the statistics, and what it is one of. */
-type Row = readonly [id: string, unit: string, of: keyof Stats, labels?: Labels]
+const { create, timeouts, use, wait, ...numbers } = pool
 
-const COUNT = "db.client.connection.count"
-const BORROWS = "breakwater.pool.borrows"
+// `keep` is a setting of ours, in no metric.
+const named: { readonly [K in Exclude<keyof Stats, "keep">]: MetricName } = numbers
 
-const gauges: ReadonlyArray<Row> = [
-  [COUNT, "{connection}", "idle", { [STATE]: "idle" }],
-  [COUNT, "{connection}", "used", { [STATE]: "used" }],
-  [COUNT, "{connection}", "opening", { [STATE]: "opening" }],
-  [COUNT, "{connection}", "checking", { [STATE]: "checking" }],
-  [COUNT, "{connection}", "closing", { [STATE]: "closing" }],
-  ["db.client.connection.max", "{connection}", "max"],
-  ["db.client.connection.idle.min", "{connection}", "min"],
-  ["db.client.connection.pending_requests", "{request}", "waiting"]
-]
-
-const counters: ReadonlyArray<Row> = [
-  ["db.client.connection.timeouts", "{timeout}", "timedOut"],
-  ["breakwater.pool.opened", "{connection}", "opened"],
-  ["breakwater.pool.closed", "{connection}", "closed"],
-  ["breakwater.pool.reused", "{borrow}", "reused"],
-  ["breakwater.pool.revoked", "{borrow}", "revoked"],
-  [BORROWS, "{borrow}", "acquired", { [OUTCOME]: "acquired" }],
-  [BORROWS, "{borrow}", "timedOut", { [OUTCOME]: "timed_out" }],
-  [BORROWS, "{borrow}", "refused", { [OUTCOME]: "refused" }],
-  [BORROWS, "{borrow}", "shed", { [OUTCOME]: "shed" }],
-  [BORROWS, "{borrow}", "cancelled", { [OUTCOME]: "cancelled" }],
-  [BORROWS, "{borrow}", "unavailable", { [OUTCOME]: "unavailable" }],
-  [BORROWS, "{borrow}", "nested", { [OUTCOME]: "nested" }],
-  [BORROWS, "{borrow}", "refusedClosed", { [OUTCOME]: "refused_closed" }]
-]
-
-const histograms = [
-  ["db.client.connection.create_time", "create"],
-  ["db.client.connection.wait_time", "wait"],
-  ["db.client.connection.use_time", "use"]
-] as const
-
-/** Of pools that are open now, by where their metrics are. */
-const namesIn = new WeakMap<Metric.MetricRegistry, Set<string>>()
-
-const freeName = (taken: ReadonlySet<string>, name: string): string => {
-  let free = name
-  for (let n = 2; taken.has(free); n++) free = `${name}#${n}`
-  return free
-}
+// They are the keys of the object above.
+const names = Object.keys(named) as ReadonlyArray<keyof typeof named>
 
 const stateOf = (histogram: Recorded): Metric.HistogramState => {
   const { count, counts, max, min, sum } = histogram.snapshot()
@@ -90,40 +44,21 @@ const stateOf = (histogram: Recorded): Metric.HistogramState => {
   return { count, max, min, sum, buckets: BOUNDS.map((bound, index) => [bound, until += counts[index]!]) }
 }
 
-/** Metrics that nobody writes. */
-const register = <Input, State>(
-  metric: Metric.Metric<Input, State>,
-  context: Context.Context<never>,
-  get: () => State
-): Metric.Registration => Metric.registerUnsafe(metric, context, { get, update: () => {}, modify: () => {} })
-
 /** Shows the metrics of a pool until the returned function is called. */
+const timed = (name: MetricName, times: Recorded | undefined): ReadonlyArray<Metrics.Series> =>
+  times === undefined ? [] : [Metrics.histogram(name, BOUNDS, () => stateOf(times))]
+
 export const show = (name: string, source: MetricsSource, context: Context.Context<never>): () => void => {
-  const registry = Context.get(context, Metric.MetricRegistry)
-  const names = namesIn.get(registry) ?? new Set()
-  namesIn.set(registry, names)
-  const shown = freeName(names, name)
-  names.add(shown)
-  const optionsOf = (unit: string, labels?: Labels) => ({ attributes: { [POOL]: shown, unit, ...labels } })
-  const registrations = [
-    ...gauges.map(([id, unit, of, labels]) =>
-      register(Metric.gauge(id, optionsOf(unit, labels)), context, () => ({ value: source.stats()[of] }))
-    ),
-    ...counters.map(([id, unit, of, labels]) =>
-      register(Metric.counter(id, { ...optionsOf(unit, labels), incremental: true }), context, () => ({
-        count: source.stats()[of],
-        incremental: true
-      }))
-    ),
-    ...histograms.flatMap(([id, of]) => {
-      const times = source.times[of]
-      if (times === undefined) return []
-      const metric = Metric.histogram(id, { ...optionsOf("s"), boundaries: BOUNDS })
-      return [register(metric, context, () => stateOf(times))]
-    })
-  ]
-  return () => {
-    for (const registration of registrations) registration.remove()
-    names.delete(shown)
-  }
+  const { times } = source
+  return Metrics.show(
+    { key: attributes.pool, name },
+    [
+      ...names.map((of) => Metrics.number(named[of], () => source.stats()[of])),
+      Metrics.number(timeouts, () => source.stats().timedOut),
+      ...timed(create, times.create),
+      ...timed(wait, times.wait),
+      ...timed(use, times.use)
+    ],
+    context
+  )
 }

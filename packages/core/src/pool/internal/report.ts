@@ -10,38 +10,11 @@ import type { Bag } from "./bag.ts"
 import type { Refusal, Wait } from "./borrow.ts"
 import type { Dialer } from "./dialer.ts"
 import type { Settings } from "./options.ts"
-import type { Stats } from "./stats.ts"
+import type { Counts, Stats } from "./stats.ts"
 import type { Waiting } from "./waiting.ts"
 
 /** That are named at once. */
 const HOLDERS = 5
-
-/** How borrows ended. */
-export interface Counts {
-  acquired: number
-  reused: number
-  revoked: number
-  timedOut: number
-  refused: number
-  shed: number
-  cancelled: number
-  unavailable: number
-  nested: number
-  refusedClosed: number
-}
-
-export const zeroCounts = (): Counts => ({
-  acquired: 0,
-  reused: 0,
-  revoked: 0,
-  timedOut: 0,
-  refused: 0,
-  shed: 0,
-  cancelled: 0,
-  unavailable: 0,
-  nested: 0,
-  refusedClosed: 0
-})
 
 /** The number that a refusal counts in. */
 export const countOf = {

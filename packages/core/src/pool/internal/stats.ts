@@ -52,3 +52,41 @@ export interface Stats {
   /** Borrows refused because the pool was draining or closed. */
   readonly refusedClosed: number
 }
+
+/** @internal */
+export const zeroCounts = () => ({
+  acquired: 0,
+  reused: 0,
+  revoked: 0,
+  timedOut: 0,
+  refused: 0,
+  shed: 0,
+  cancelled: 0,
+  unavailable: 0,
+  nested: 0,
+  refusedClosed: 0
+})
+
+/** How borrows ended. */
+export type Counts = ReturnType<typeof zeroCounts>
+
+/**
+ * The numbers of a pool that has done nothing: for backends that count some of them only.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const emptyStats: Stats = {
+  idle: 0,
+  used: 0,
+  opening: 0,
+  checking: 0,
+  closing: 0,
+  waiting: 0,
+  min: 0,
+  max: 0,
+  keep: 0,
+  opened: 0,
+  closed: 0,
+  ...zeroCounts()
+}

@@ -12,7 +12,8 @@ import type { Refusal, Wait } from "./borrow.ts"
 import { CoDel, type Crowd } from "./codel.ts"
 import type { Lineage } from "./lineage.ts"
 import type { CoDelSettings } from "./options.ts"
-import { countOf, type Counts } from "./report.ts"
+import { countOf } from "./report.ts"
+import type { Counts } from "./stats.ts"
 
 export class Waiting<A> {
   private readonly queue = new WaitQueue<Wait<A>>()
