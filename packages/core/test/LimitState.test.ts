@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { gradient } from "../src/policy/AdaptiveLimit.ts"
 import { Baseline } from "../src/policy/internal/baseline.ts"
-import { type Ending, LimitState, Probe, type Sample, type Settings } from "../src/policy/internal/limitState.ts"
+import { type Ending, type LimitSettings, LimitState, Probe, type Sample } from "../src/policy/internal/limitState.ts"
 
-const make = ({ initial = 20, ...options }: Partial<Settings> & { readonly initial?: number } = {}) =>
+const make = ({ initial = 20, ...options }: Partial<LimitSettings> & { readonly initial?: number } = {}) =>
   new LimitState({ min: 1, max: 1000, window: 1000, algorithm: gradient, ...options }, initial)
 
 /** Calls that come at this rate, one as soon as there is a permit, and what they take by how many run. */

@@ -27,13 +27,7 @@ import type * as Exit from "effect/Exit"
 import { AmbientDeadline } from "../internal/ambientDeadline.ts"
 import * as validate from "../internal/validate.ts"
 import { Gate, Turn } from "./internal/gate.ts"
-import {
-  type Ending,
-  LimitState,
-  type Probe,
-  type Sample,
-  type Settings as LimitSettings
-} from "./internal/limitState.ts"
+import { type Ending, type LimitSettings, LimitState, type Probe, type Sample } from "./internal/limitState.ts"
 import { merge } from "./internal/merge.ts"
 import { type Call, type Change, fromStages, type Policy, type Stage } from "./internal/policy.ts"
 import type { Operation } from "./Operation.ts"

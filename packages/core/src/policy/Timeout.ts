@@ -45,7 +45,9 @@ const within = <A, E, R>(
   Effect.withFiber((fiber) => {
     // Of a lease that the work runs on; before the work is interrupted, which may wait for an answer that never comes.
     const giveUp = Context.get(fiber.context, GiveUp)
-    return limited(work, fiber.context as Context.Context<R>, {
+    // The fiber that runs `work` has what it requires.
+    const context = fiber.context as Context.Context<R>
+    return limited(work, context, {
       duration: limit,
       passed: giveUp === call.outerGiveUp ? undefined : giveUp,
       orElse: () => timedOut(call, limit)

@@ -113,5 +113,6 @@ export const settings = (prefix: string, defaults: Options): Config.Config<() =>
     const options = (read ?? defaults) as Options
     if (bounds === undefined) return options
     const schedule = within("retry", () => Retry.fullJitter(bounds))
+    // As above, of the group.
     return { ...options, retry: { ...options.retry, schedule } as Retry.Options }
   })

@@ -18,7 +18,7 @@ export interface Window {
   readonly dropShare: number
 }
 
-export interface Settings {
+export interface LimitSettings {
   readonly min: number
   readonly max: number
   /** Milliseconds. */
@@ -99,7 +99,7 @@ export class Probe {
 export class LimitState {
   limit: number
   readonly baseline = new Baseline()
-  private settings: Settings
+  private settings: LimitSettings
   private probe: Probe | undefined
   private ramping = true
   /** What the algorithm wanted last: the limit goes there in steps. */
@@ -120,13 +120,13 @@ export class LimitState {
   private asked = 0
   private blocked = 0
 
-  constructor(settings: Settings, initial: number) {
+  constructor(settings: LimitSettings, initial: number) {
     this.settings = settings
     this.limit = this.aim = this.confirmedLimit = initial
   }
 
   /** Goes on with other settings, and with what it knows. */
-  configure(settings: Settings): void {
+  configure(settings: LimitSettings): void {
     this.settings = settings
     this.limit = Math.min(Math.max(this.limit, settings.min), settings.max)
     // A limit that was told to be lower has not fallen.
