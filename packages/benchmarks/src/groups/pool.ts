@@ -32,9 +32,7 @@ const free = (): Case => ({
   about:
     "One user borrows a connection, does nothing with it, and gives it back. Breakwater has lifetimes, a check with " +
     "its skip window, lineage, the histograms of times and the numbers, and nobody listens to its events; bare, it has " +
-    "no lifetimes, check and lineage, and still counts times. Of the whole, two reads of the clock are about 28 %, the frame " +
-    "that turns a cut lease into `Revoked` 17 %, lineage 10 %, the histograms 4 %: parts switched off one by one in 200 short " +
-    "interleaved rounds, 2026-11-21, Node 24.21.0, two busy cores.",
+    "no lifetimes, check and lineage, and still counts times.",
   candidates: [
     ...floors(),
     ...all({}),
@@ -70,10 +68,30 @@ const turn: Hold = {
   })
 }
 
+/** Fibers that take turns through a plain list: no deadline, no cancellation, no connection, no numbers. */
+const noPool = (hold: Hold): Candidate =>
+  ofEffect(
+    { name: "floor: no pool", role: "ours" },
+    Effect.sync(() => {
+      let unused = 10
+      const queue: Array<() => void> = []
+      const wait = Effect.callback<void>((resume) => void queue.push(() => resume(Effect.void)))
+      const take = Effect.suspend(() => unused-- > 0 ? Effect.void : wait)
+      const give = () => {
+        unused++
+        queue.shift()?.()
+      }
+      return () => Effect.flatMap(take, () => Effect.map(hold.effect, give))
+    }),
+    { users: 64 }
+  )
+
 const contended = (over: string, hold: Hold): Case => ({
   name: `64 users on 10 connections, held over ${over}`,
-  about: "Most users wait for a connection that another one gives back.",
-  candidates: [...floors(hold, { users: 64 }), ...all({ hold, users: 64 })],
+  about:
+    "Most users wait for a connection that another one gives back. `floor: no pool` is what fibers cost that do no " +
+    "more than take turns: each wait puts a fiber down and takes it up again, where a pool of promises settles a promise.",
+  candidates: [...floors(hold, { users: 64 }), ...all({ hold, users: 64 }), noPool(hold)],
   goals: ["Effect", "generic-pool", "tarn", "lightning-pool"].map((against) => ({
     of: "Breakwater",
     atMost: 0.9,

@@ -13,8 +13,8 @@ export interface Task {
   run(): void
 }
 
-/** Enough to be quick, few enough for other work to come in between. */
-const BATCH = 256
+/** Enough to be quick, few enough for other work to come in between: each may be a caller who has work of its own. */
+const BATCH = 128
 
 /** Takes the place of what has run. Emptying the list would cost more than the rest: it would be allocated anew. */
 const done: Task = { run() {} }

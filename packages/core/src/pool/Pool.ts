@@ -17,7 +17,6 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
@@ -29,11 +28,8 @@ import type * as Stream from "effect/Stream"
 import { AmbientDeadline } from "../internal/ambientDeadline.ts"
 import { Deadlines } from "../internal/deadlines.ts"
 import { EventHub } from "../internal/eventHub.ts"
-import { onExitNow } from "../internal/onExitNow.ts"
 import { Outbox } from "../internal/outbox.ts"
 import { boundedMillis, finiteMillis, refuse } from "../internal/validate.ts"
-import { abandon, abandonable } from "./internal/abandon.ts"
-import { Borrow } from "./internal/borrow.ts"
 import type { Detail } from "./internal/detail.ts"
 import { Dialer } from "./internal/dialer.ts"
 import { type Fork, PoolEdges } from "./internal/edges.ts"
@@ -42,6 +38,7 @@ import type { MetricsSource } from "./internal/metrics.ts"
 import * as Metrics from "./internal/metrics.ts"
 import { type Options, resolve, resolveSize, type UseOptions } from "./internal/options.ts"
 import { PoolState } from "./internal/poolState.ts"
+import { AbandonableRequest, GetRequest, UseRequest, type Work } from "./internal/requests.ts"
 import type { Stats } from "./internal/stats.ts"
 import { awaitDrained, awaitWarm, type DrainReport } from "./internal/whole.ts"
 import type { PoolError } from "./PoolError.ts"
@@ -188,8 +185,6 @@ export function use<A, B, E, R>(
   return (self: Pool<A>) => useOf(self, first, options)
 }
 
-type Work<A, B, E, R> = (item: A) => Effect.Effect<B, E, R>
-
 const useOf = <A, B, E, R>(
   self: Pool<A>,
   f: Work<A, B, E, R>,
@@ -197,13 +192,9 @@ const useOf = <A, B, E, R>(
 ): Effect.Effect<B, E | PoolError, R> => {
   const state = self[TypeId]
   const timeout = timeoutOf(state, options)
-  return Effect.withFiber((fiber) => {
-    const work = state.settings.cancel === undefined
-      ? f
-      : (item: A): Effect.Effect<B, E, R> => abandonable(state, borrow, f(item))
-    const borrow: Borrow<A, B, E, R> = new Borrow(state, fiber, timeout, options, work, true)
-    return onExitNow(fiber, borrow)
-  })
+  return state.settings.cancel === undefined
+    ? new UseRequest(state, timeout, options, f)
+    : new AbandonableRequest(state, timeout, options, f)
 }
 
 /**
@@ -221,29 +212,9 @@ export const get: {
   (args) => isPool(args[0]),
   <A>(self: Pool<A>, options?: UseOptions): Effect.Effect<A, PoolError, Scope.Scope> => {
     const state = self[TypeId]
-    const timeout = timeoutOf(state, options)
-    return Effect.withFiber((fiber) => {
-      const scope = Context.getUnsafe(fiber.context, Scope.Scope)
-      const kept = (item: A): Effect.Effect<A> => {
-        state.keep(borrow, scope)
-        return Effect.flatMap(
-          Scope.addFinalizerExit(scope, (exit) => end(state, borrow, exit)),
-          // A scope that has closed meanwhile has run the finalizer already: the item is not the caller's any more.
-          () => borrow.connection === undefined ? Effect.interrupt : Effect.succeed(item)
-        )
-      }
-      const borrow: Borrow<A, A, never, never> = new Borrow(state, fiber, timeout, options, kept, false)
-      return onExitNow(fiber, borrow)
-    })
+    return new GetRequest(state, timeoutOf(state, options), options)
   }
 )
-
-/** Of a lease whose scope has ended as `exit`. */
-const end = <A>(state: PoolState<A>, borrow: Borrow<A>, exit: Exit.Exit<unknown, unknown>) =>
-  Effect.sync(() => {
-    if (state.settings.cancel !== undefined && Exit.hasInterrupts(exit)) abandon(state, borrow)
-    else state.release(borrow)
-  })
 
 /** Checked when the borrow is described: a bad option must not wait for a busy pool to show. */
 const timeoutOf = <A>(state: PoolState<A>, options: UseOptions | undefined): number => {

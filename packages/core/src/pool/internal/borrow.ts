@@ -9,13 +9,12 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
-import type * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
 import * as Tracer from "effect/Tracer"
 import type { Deadline } from "../../internal/deadlines.ts"
-import type { Taking } from "../../internal/onExitNow.ts"
+import { Frame, type Frames } from "../../internal/frame.ts"
 import type { Task } from "../../internal/outbox.ts"
 import { Waiter } from "../../internal/waitQueue.ts"
 import { type Holder, PoolError, type Revoked } from "../PoolError.ts"
@@ -29,102 +28,97 @@ export type Refusal = "TimedOut" | "Refused" | "Shed" | "Unavailable" | "NestedR
 /** What a borrow needs of its pool. */
 export interface Lender<A> {
   readonly settings: { readonly name: string }
+  readonly frames: Frames
   readonly lineage: Lineage<Wait<A>>
   /** Lends, refuses or queues. */
   request(borrow: Borrow<A>): void
-  release(borrow: Borrow<A>): void
   expire(wait: Wait<A>): void
+  /** Takes the connection back, or the borrow out of the queue. */
+  release(borrow: Borrow<A>): void
   error(wait: Wait<A>, refusal: Refusal): PoolError
 }
 
-export class Borrow<A, B = unknown, E = unknown, R = unknown> extends Effectable.Class<B, E | PoolError, R>
-  implements Kin, Taking<B, E | PoolError, R, PoolError>
-{
+/** A borrow as it is described: whenever it is run, a `Borrow` comes of it. */
+export abstract class Request<A, B, E, R> extends Effectable.Class<B, E | PoolError, R> {
+  readonly lender: Lender<A>
+  readonly timeout: number
+  readonly options: UseOptions | undefined
+
+  constructor(lender: Lender<A>, timeout: number, options: UseOptions | undefined) {
+    super()
+    this.lender = lender
+    this.timeout = timeout
+    this.options = options
+  }
+
+  /** What runs with `item`, now that `borrow` has it. */
+  abstract lent(item: A, borrow: Borrow<A, B, E, R>): Effect.Effect<B, E, R>
+
+  override asEffect(): Effect.Effect<B, E | PoolError, R> {
+    return this.lender.frames.run(new Borrow(this, Fiber.getCurrent()!)) // whoever asks runs in one
+  }
+}
+
+export class Borrow<A, B = unknown, E = unknown, R = unknown> extends Frame<B, E | PoolError, R> implements Kin {
   /** The lease. */
-  connection: Connection<A> | undefined
-  wait: Wait<A> | undefined
-  revoked: Revoked["why"] | undefined
+  connection: Connection<A> | undefined = undefined
+  wait: Wait<A> | undefined = undefined
+  revoked: Revoked["why"] | undefined = undefined
   /** Has been named as a leak. */
   leaked = false
   leases = 0
   waitingInside = 0
-  kept: Kept | undefined
+  kept: Kept | undefined = undefined
   context: Context.Context<never> | undefined
-  private readonly caller: Context.Context<never>
-  readonly fiber: Fiber.Fiber<unknown, unknown>
-  readonly timeout: number
-  readonly options: UseOptions | undefined
-  readonly lender: Lender<A>
-  private readonly work: (item: A) => Effect.Effect<B, E, R>
-  /** Whether the lease ends with `work`. */
-  private readonly enclosing: boolean
+  private entrusted = false
+  readonly request: Request<A, B, E, R>
 
-  constructor(
-    lender: Lender<A>,
-    fiber: Fiber.Fiber<unknown, unknown>,
-    timeout: number,
-    options: UseOptions | undefined,
-    work: (item: A) => Effect.Effect<B, E, R>,
-    enclosing: boolean
-  ) {
-    super()
-    this.connection = undefined
-    this.wait = undefined
-    this.revoked = undefined
-    this.kept = undefined
-    this.lender = lender
-    this.fiber = fiber
-    this.context = this.caller = fiber.context
-    this.timeout = timeout
-    this.options = options
-    this.work = work
-    this.enclosing = enclosing
+  constructor(request: Request<A, B, E, R>, fiber: Fiber.Fiber<unknown, unknown>) {
+    super(fiber)
+    this.context = fiber.context
+    this.request = request
   }
 
   get lineage(): Lineage<Wait<A>> {
-    return this.lender.lineage
+    return this.request.lender.lineage
   }
 
   /** As its fiber runs it again, when it has waited. */
   override asEffect(): Effect.Effect<B, E | PoolError, R> {
-    return this.begin()
+    const { lender } = this.request
+    if (this.connection === undefined && this.wait === undefined) lender.request(this)
+    if (this.connection !== undefined) return this.request.lent(this.connection.item, this)
+    return this.wait!.refused ?? lender.frames.suspend(this) // what was not served waits, or was refused
   }
 
-  begin(): Effect.Effect<B, E | PoolError, R> {
-    if (this.connection === undefined) this.lender.request(this)
-    if (this.connection !== undefined) return this.lend(this.connection.item)
-    const wait = this.wait! // what was not served waits, or was refused
-    return wait.refused ??
-      Effect.callback((resume) => wait.onTold((refused) => resume(refused ?? this)))
-  }
-
-  private lend(item: A): Effect.Effect<B, E | PoolError, R> {
-    if (!this.enclosing) return this.work(item)
-    // Whatever runs inside inherits it. `provideService` would do the same at twice the cost of the whole borrow.
+  /** Whatever runs inside inherits it. `provideService` would do the same at twice the cost of the whole borrow. */
+  enclose(): void {
     if (this.lineage.mode !== "allow") this.fiber.setContext(Context.addUnsafe(this.fiber.context, Held.key, this))
-    return this.work(item)
   }
 
-  /** Ends the borrow of `use`; gives what work on a lease that was cut fails with: its driver knows only that the connection went away. */
-  leave(exit: Exit.Exit<unknown, unknown>): Effect.Effect<never, PoolError> | undefined {
-    if (this.enclosing) this.fiber.setContext(this.caller)
-    else if (exit._tag === "Success") return undefined // it ends with the scope
-    this.lender.release(this)
-    return this.revoked === undefined || exit._tag === "Success" ? undefined : Effect.fail(
-      new PoolError({
-        reason: {
-          _tag: "Revoked",
-          pool: this.lender.settings.name,
-          why: this.revoked,
-          cause: Cause.squash(exit.cause)
-        }
-      })
-    )
+  /** From now on it is not the work's end that ends the lease, but that of a scope. */
+  entrust(): void {
+    this.entrusted = true
+  }
+
+  protected override end() {
+    const { context, fiber } = this
+    if (fiber.context !== context && context !== undefined) fiber.setContext(context)
+    if (!this.entrusted) this.request.lender.release(this)
+    return this.revoked === undefined ? undefined : (cause: Cause.Cause<unknown>) => Effect.fail(this.failure(cause))
+  }
+
+  /** How work on a lease that was cut fails: the driver's error says only that its connection went away. */
+  private failure(cause: Cause.Cause<unknown>): PoolError {
+    const { name } = this.request.lender.settings
+    return new PoolError({
+      reason: { _tag: "Revoked", pool: name, why: this.revoked!, cause: Cause.squash(cause) } // asked of these only
+    })
   }
 
   holder(now: number): Holder {
     const age = Duration.millis(this.connection === undefined ? 0 : now - this.connection.leasedAt)
-    return { age, label: this.options?.label, site: this.context && siteOf(this.context) }
+    return { age, label: this.request.options?.label, site: this.context && siteOf(this.context) }
   }
 }
 
@@ -138,30 +132,23 @@ export class Wait<A> extends Waiter implements Deadline, Task {
   /** Monotonic milliseconds. */
   readonly requestedAt: number
   refused: Effect.Effect<never, PoolError> | undefined
-  private told = false
-  private resume: ((refused: Effect.Effect<never, PoolError> | undefined) => void) | undefined
 
   constructor(kin: Borrow<A>, requestedAt: number) {
-    super(kin.options?.priority ?? 0, kin.options?.key)
+    const { options } = kin.request
+    super(options?.priority ?? 0, options?.key)
     this.kin = kin
     this.requestedAt = requestedAt
   }
 
   onDeadline(): void {
-    this.kin.lender.expire(this)
+    this.kin.request.lender.expire(this)
   }
 
   /** Tells the caller. Errors are made here, not when they are decided: thousands may be decided at one instant. */
   run(): void {
-    this.told = true
-    if (this.refusal !== undefined) this.refused = Effect.fail(this.kin.lender.error(this, this.refusal))
-    this.resume?.(this.refused)
-  }
-
-  /** It may have been told already: the scheduler may yield between the request and this. */
-  onTold(resume: (refused: Effect.Effect<never, PoolError> | undefined) => void): void {
-    if (this.told) resume(this.refused)
-    else this.resume = resume
+    const { lender } = this.kin.request
+    if (this.refusal !== undefined) this.refused = Effect.fail(lender.error(this, this.refusal))
+    lender.frames.resume(this.kin)
   }
 }
 

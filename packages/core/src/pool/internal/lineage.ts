@@ -56,17 +56,45 @@ export const Held: Context.Reference<Kin | "detached" | undefined> = Context.Ref
   { defaultValue: () => undefined }
 )
 
+/** A set that has one element, as nearly always: a `Set` costs a tenth of a `get`, and two would be needed for each. */
+class Some<A> {
+  private one: A | undefined
+  private more: Set<A> | undefined
+
+  constructor(one: A) {
+    this.one = one
+  }
+
+  add(element: A): void {
+    if (element === this.one) return
+    this.more = (this.more ?? new Set()).add(element)
+  }
+
+  /** Whether any are left. */
+  delete(element: A): boolean {
+    if (element === this.one) this.one = undefined
+    else this.more?.delete(element)
+    return this.one !== undefined || (this.more !== undefined && this.more.size > 0)
+  }
+
+  forEach(f: (element: A) => void): void {
+    if (this.one !== undefined) f(this.one)
+    this.more?.forEach(f)
+  }
+}
+
 /** The leases of `get` in one scope. */
 export class Kept implements Enclosure {
   leases = 0
   waitingInside = 0
   newest: Kin
   readonly scope: Scope.Scope
-  readonly fibers = new Set<Fiber.Fiber<unknown, unknown>>()
+  readonly fibers: Some<Fiber.Fiber<unknown, unknown>>
 
   constructor(newest: Kin, scope: Scope.Scope) {
     this.newest = newest
     this.scope = scope
+    this.fibers = new Some(newest.fiber)
   }
 
   holder(now: number): Holder {
@@ -79,7 +107,7 @@ export class Lineage<W extends Waits> {
   private blocked = 0
   private readonly waiting = new Set<W>()
   private readonly byScope = new Map<Scope.Scope, Kept>()
-  private readonly byFiber = new Map<Fiber.Fiber<unknown, unknown>, Set<Kept>>()
+  private readonly byFiber = new Map<Fiber.Fiber<unknown, unknown>, Some<Kept>>()
   readonly mode: Nested
 
   constructor(mode: Nested) {
@@ -138,17 +166,15 @@ export class Lineage<W extends Waits> {
     if (kept.waitingInside > 0) this.blocked++
     kept.fibers.add(kin.fiber)
     const ofFiber = this.byFiber.get(kin.fiber)
-    if (ofFiber === undefined) this.byFiber.set(kin.fiber, new Set([kept]))
+    if (ofFiber === undefined) this.byFiber.set(kin.fiber, new Some(kept))
     else ofFiber.add(kept)
   }
 
   private drop(kept: Kept): void {
     this.byScope.delete(kept.scope)
-    for (const fiber of kept.fibers) {
-      const ofFiber = this.byFiber.get(fiber)
-      ofFiber?.delete(kept)
-      if (ofFiber?.size === 0) this.byFiber.delete(fiber)
-    }
+    kept.fibers.forEach((fiber) => {
+      if (this.byFiber.get(fiber)?.delete(kept) === false) this.byFiber.delete(fiber)
+    })
   }
 
   private enclosing(kin: Kin): ReadonlySet<Enclosure> | undefined {
@@ -159,7 +185,7 @@ export class Lineage<W extends Waits> {
       if (outer.lineage === this && outer.leases > 0) found.add(outer)
     }
     if (outer !== "detached" && this.byScope.size > 0) {
-      for (const kept of this.byFiber.get(kin.fiber) ?? []) found.add(kept)
+      this.byFiber.get(kin.fiber)?.forEach((kept) => found.add(kept))
       const scope = kin.context && Context.getOrUndefined(kin.context, Scope.Scope)
       const kept = scope && this.byScope.get(scope)
       if (kept !== undefined) found.add(kept)

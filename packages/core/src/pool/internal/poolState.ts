@@ -12,6 +12,8 @@ import type * as Scope from "effect/Scope"
 import { AmbientDeadline } from "../../internal/ambientDeadline.ts"
 import type { Deadlines } from "../../internal/deadlines.ts"
 import type { EventHub } from "../../internal/eventHub.ts"
+import type { Frames } from "../../internal/frame.ts"
+import { bestFrames } from "../../internal/frameTrial.ts"
 import { Histogram } from "../../internal/histogram.ts"
 import type { Outbox } from "../../internal/outbox.ts"
 import type { Holder, PoolError } from "../PoolError.ts"
@@ -44,6 +46,7 @@ export interface Edges<A> {
 
 export class PoolState<A> implements Lender<A> {
   readonly settings: Settings<A>
+  readonly frames: Frames = bestFrames()
   phase: "open" | "draining" | "closed" = "open"
   /** The borrows that a drain has cut: one list for all who wait for it. */
   cutByDrain: ReadonlyArray<Holder> = []
@@ -116,7 +119,7 @@ export class PoolState<A> implements Lender<A> {
     const now = this.deadlines.now()
     if (this.tryLend(borrow, now)) return
     const ambient = borrow.context === undefined ? Infinity : Context.get(borrow.context, AmbientDeadline)
-    const deadline = Math.min(now + borrow.timeout, ambient)
+    const deadline = Math.min(now + borrow.request.timeout, ambient)
     const wait = new Wait(borrow, now)
     borrow.wait = wait
     const refusal = this.refusal(wait, deadline, now)
