@@ -2,6 +2,7 @@
 import { pathToFileURL } from "node:url"
 import { parseArgs } from "node:util"
 import * as Changeset from "./check/changeset.ts"
+import * as Dashboard from "./check/dashboard.ts"
 import * as Exports from "./check/exports.ts"
 import * as Fences from "./check/fences.ts"
 import * as Imports from "./check/imports.ts"
@@ -43,6 +44,7 @@ const report = (problems: ReadonlyArray<string>, about?: string): Verdict => {
 const parts: Record<string, (fix: boolean) => Promise<Verdict>> = {
   // First: with --fix it writes what the others look at.
   exports: async (fix) => report(Exports.check(fix)),
+  dashboard: async (fix) => report(await Dashboard.check(fix)),
   types: () => nodeTool("typescript/bin/tsc", "-b", "--pretty", "false"),
   lint: (fix) => nodeTool("oxlint/bin/oxlint", ...(fix ? ["--fix"] : [])),
   format: (fix) => tool(at("node_modules/dprint/dprint"), [fix ? "fmt" : "check"]),

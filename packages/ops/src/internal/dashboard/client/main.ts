@@ -1,0 +1,214 @@
+/** The page: hears what the service says, remembers the last minutes, and shows them. */
+import { connect, type Link } from "./connection.ts"
+import { type Parts, partsOf, setAttribute, setHidden, setText } from "./dom.ts"
+import { duration, timeOfDay } from "./format.ts"
+import { empty, type Model, withHappenings, withStats } from "./model.ts"
+import * as Render from "./render.ts"
+import type { Message } from "./sse.ts"
+import { stored } from "./storage.ts"
+import * as Theme from "./theme.ts"
+import { eventsOf, type PageView, viewOf } from "./view.ts"
+import type { Happening, Stats } from "./wire.ts"
+
+/** Without a word for longer than this, in milliseconds, what is shown is called old. */
+const STALE_AFTER = 3_500
+/** Screen readers hear of a change at most this often. */
+const ANNOUNCE_EVERY = 5_000
+
+const token = stored("sessionStorage", "breakwater.token")
+
+/** Folds a message into the model. The service is of the same version as this page, which it serves. */
+const heard = (model: Model, { data, event }: Message): Model => {
+  if (event === "stats") {
+    const stats: Stats = JSON.parse(data)
+    return withStats(model, stats)
+  }
+  if (event === "events") {
+    const { dropped, events }: { readonly dropped: number; readonly events: ReadonlyArray<Happening> } = JSON.parse(data)
+    return withHappenings(model, events, dropped)
+  }
+  return model
+}
+
+const linkTexts: Record<Link["state"], string> = {
+  connecting: "Connecting",
+  live: "Live",
+  lost: "Reconnecting",
+  refused: "Not allowed"
+}
+
+/** Tells screen readers what is new of the headline, and not more often than anybody can listen. */
+const announcer = (node: HTMLElement) => {
+  let last = -ANNOUNCE_EVERY
+  return ({ detail, headline, tone }: PageView) => {
+    const text = tone === "calm" ? headline : `${headline}. ${detail}`
+    const now = performance.now()
+    if (now - last < ANNOUNCE_EVERY || node.dataset["headline"] === headline) return
+    last = now
+    node.dataset["headline"] = headline
+    setText(node, text)
+  }
+}
+
+/** Options of the filter, one a backend. */
+const showBackendOptions = (select: HTMLSelectElement, labels: ReadonlyArray<string>) => {
+  const there = [...select.options].slice(1).map(({ value }) => value)
+  if (there.join("\n") === labels.join("\n")) return
+  const chosen = select.value
+  while (select.options.length > 1) select.remove(1)
+  for (const label of labels) select.add(new Option(label, label))
+  select.value = labels.includes(chosen) ? chosen : ""
+}
+
+class Page {
+  model: Model = empty
+  link: Link = { state: "connecting" }
+  lastWord: number | undefined
+  pausedAt: number | undefined
+  awaitingFrame = false
+  stop: () => void = () => undefined
+  readonly parts: Parts
+  readonly showPage: (view: PageView) => void
+  readonly showEvents: ReturnType<typeof Render.events>
+  readonly announce: (view: PageView) => void
+
+  constructor(parts: Parts) {
+    this.parts = parts
+    this.showPage = Render.page(parts)
+    this.showEvents = Render.events(parts)
+    this.announce = announcer(parts.get("announcer"))
+  }
+
+  /** Opens the stream, the old one ended. */
+  open() {
+    this.stop()
+    this.stop = connect(`${location.pathname.replace(/\/$/, "")}/stream`, {
+      token: token.get,
+      onLink: (link) => {
+        this.link = link
+        if (link.state === "refused") this.refused(link.why)
+        this.showLink()
+      },
+      onMessage: (message) => {
+        this.model = heard(this.model, message)
+        this.lastWord = performance.now()
+        this.showSoon()
+      }
+    })
+  }
+
+  /** Once a frame, however much is heard; not at all while nobody looks. */
+  showSoon() {
+    if (this.awaitingFrame) return
+    this.awaitingFrame = true
+    requestAnimationFrame(() => {
+      this.awaitingFrame = false
+      this.show()
+    })
+  }
+
+  show() {
+    if (document.hidden || this.pausedAt !== undefined) return
+    const { get } = this.parts
+    const view = viewOf(this.model)
+    if (view === undefined) return
+    setHidden(get("gate"), true)
+    setHidden(get("content"), false)
+    setHidden(get("forget"), token.get() === undefined)
+    this.showPage(view)
+    this.announce(view)
+    this.showTold()
+    this.showLink()
+  }
+
+  showTold() {
+    const select = get(this.parts, "events-backend", HTMLSelectElement)
+    showBackendOptions(select, [...this.model.backends.keys()])
+    const trouble = get(this.parts, "events-trouble", HTMLInputElement).checked
+    this.showEvents(eventsOf(this.model, { trouble, backend: select.value }), this.model.dropped)
+  }
+
+  /** How old is what is shown? */
+  showLink() {
+    const { get } = this.parts
+    const { link, model, pausedAt } = this
+    const age = this.lastWord === undefined ? 0 : performance.now() - this.lastWord
+    const old = link.state !== "live" || age > STALE_AFTER
+    const state = pausedAt === undefined ? link.state === "live" && old ? "lost" : link.state : "paused"
+    setAttribute(get("link"), "data-state", state)
+    setText(get("link-text"), state === "paused" ? "Paused" : state === "lost" && link.state === "live" ? "Silent" : linkTexts[link.state])
+    const stale = old && model.stats !== undefined && link.state !== "refused"
+    setAttribute(get("main"), "data-stale", String(stale || state === "paused"))
+    setHidden(get("banner"), !stale && state !== "paused")
+    setText(get("banner"), this.bannerText(age))
+  }
+
+  bannerText(age: number): string {
+    const { link, model, pausedAt } = this
+    if (pausedAt !== undefined) return `Paused: this is how it was at ${timeOfDay(pausedAt)}.`
+    const { phase } = model.stats ?? {}
+    const why = phase === "draining" || phase === "stopped"
+      ? "The process has ended"
+      : link.state === "lost"
+      ? "The connection to the service is lost"
+      : "The service says nothing"
+    // To ten seconds: a screen reader that hears it again every second is no help.
+    const since = age < 10_000 ? "a few seconds" : duration(Math.floor(age / 10_000) * 10_000)
+    return `${why}. What you see is old by ${since}; trying again.`
+  }
+
+  refused(why: string) {
+    const { get } = this.parts
+    const wrong = token.get() !== undefined
+    token.set(undefined)
+    setHidden(get("content"), true)
+    setHidden(get("gate"), false)
+    setHidden(get("forget"), true)
+    setText(get("gate-error"), wrong ? "That was not the token." : "")
+    setText(get("link-text"), why)
+    get("gate-token").focus()
+  }
+}
+
+/** A part that is an element of a certain kind. */
+const get = <A extends HTMLElement>(parts: Parts, name: string, kind: new() => A): A => {
+  const found = parts.get(name)
+  if (found instanceof kind) return found
+  throw new Error(`part ${name} is of another kind`)
+}
+
+const listen = (page: Page, parts: Parts) => {
+  Theme.button(parts.get("theme"))
+  parts.get("gate-form").addEventListener("submit", (event) => {
+    event.preventDefault()
+    const input = get(parts, "gate-token", HTMLInputElement)
+    token.set(input.value)
+    input.value = ""
+    page.open()
+  })
+  parts.get("forget").addEventListener("click", () => {
+    token.set(undefined)
+    location.reload()
+  })
+  parts.get("pause").addEventListener("click", () => {
+    const pausing = page.pausedAt === undefined
+    page.pausedAt = pausing ? page.model.stats?.at : undefined
+    const paused = page.pausedAt !== undefined
+    setAttribute(parts.get("pause"), "aria-pressed", String(paused))
+    page.show()
+    page.showLink()
+  })
+  for (const part of ["events-trouble", "events-backend"]) {
+    parts.get(part).addEventListener("change", () => page.showTold())
+  }
+  document.addEventListener("visibilitychange", () => page.show())
+  setInterval(() => page.showLink(), 500)
+}
+
+Theme.apply()
+document.addEventListener("DOMContentLoaded", () => {
+  const parts = partsOf(document.documentElement)
+  const page = new Page(parts)
+  listen(page, parts)
+  page.open()
+})

@@ -1,0 +1,94 @@
+/** The plots of a backend: what each shows, and its scale. */
+import { count, duration, durationOrNone, rate } from "./format.ts"
+import { SPAN } from "./model.ts"
+import { area, ceiling, line, type Point } from "./plot.ts"
+import { failedIn, type Sample } from "./sample.ts"
+
+export interface PlotView {
+  readonly title: string
+  /** The values now, of the two lines. */
+  readonly high: string
+  readonly low: string
+  readonly scale: string
+  readonly label: string
+  /** How it is coloured. */
+  readonly kind: "connections" | "rate" | "time"
+  readonly shapes: { readonly area: string; readonly high: string; readonly low: string }
+}
+
+export const WIDTH = 300
+export const HEIGHT = 44
+
+interface Series {
+  readonly title: string
+  readonly kind: PlotView["kind"]
+  readonly high: (sample: Sample) => number | null
+  readonly low: (sample: Sample) => number | null
+  /** The scale never ends below it, so that what is small looks small. */
+  readonly least: number
+  readonly format: (value: number) => string
+  readonly now: { readonly high: (last: Sample) => string; readonly low: (last: Sample) => string }
+}
+
+const times = (title: string, p50: Series["low"], p95: Series["high"]): Series => ({
+  title,
+  kind: "time",
+  high: p95,
+  low: p50,
+  least: 10,
+  format: duration,
+  now: { high: (last) => `${durationOrNone(p95(last))} p95`, low: (last) => `${durationOrNone(p50(last))} p50` }
+})
+
+const series: ReadonlyArray<Series> = [
+  {
+    title: "Connections",
+    kind: "connections",
+    high: ({ used }) => used,
+    low: ({ waiting }) => waiting,
+    least: 5,
+    format: count,
+    now: { high: ({ used }) => `${count(used)} in use`, low: ({ waiting }) => `${count(waiting)} waiting` }
+  },
+  {
+    title: "Borrows",
+    kind: "rate",
+    high: (sample) => sample.rate,
+    low: ({ since }) => failedIn(since),
+    least: 10,
+    format: (value) => `${count(value)} /s`,
+    now: { high: (last) => `${rate(last.rate)} /s`, low: (last) => `${count(failedIn(last.since))} failed` }
+  },
+  times("Wait", ({ waitP50 }) => waitP50, ({ waitP95 }) => waitP95),
+  times("Time in use", ({ useP50 }) => useP50, ({ useP95 }) => useP95)
+]
+
+const plotOf = (
+  { format, high, kind, least, low, now, title }: Series,
+  samples: ReadonlyArray<Sample>,
+  to: number
+): PlotView => {
+  const points = (value: (sample: Sample) => number | null): ReadonlyArray<Point> =>
+    samples.map((sample) => ({ at: sample.at, value: value(sample) }))
+  const [highs, lows] = [points(high), points(low)]
+  const highest = Math.max(0, ...[...highs, ...lows].map(({ value }) => value ?? 0))
+  const top = ceiling(highest, least)
+  // A line along an edge would be cut in half.
+  const box = { width: WIDTH, height: HEIGHT - 1, from: to - SPAN, to, top: top * 1.04 }
+  const last = samples.at(-1)
+  const texts = last === undefined ? { high: "", low: "" } : { high: now.high(last), low: now.low(last) }
+  return {
+    title,
+    ...texts,
+    scale: `to ${format(top).replace(".0 ", " ")}`,
+    label: `${title}: now ${texts.high} and ${texts.low}; at most ${format(highest)} in the last five minutes`,
+    kind,
+    shapes: { area: area(highs, box), high: line(highs, box), low: line(lows, box) }
+  }
+}
+
+/** Those of what the backend measures. */
+export const plotsOf = (samples: ReadonlyArray<Sample>, to: number): ReadonlyArray<PlotView> =>
+  series
+    .filter(({ high }) => samples.length < 2 || samples.some((sample) => high(sample) !== null))
+    .map((one) => plotOf(one, samples, to))

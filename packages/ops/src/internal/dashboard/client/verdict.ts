@@ -1,0 +1,76 @@
+/** How a backend does, and why: what a person should see first. */
+import { count, many } from "./format.ts"
+import { defenceNames, defences, failureNames, failures, type Sample, tally, type Tone } from "./sample.ts"
+import type { BackendStats } from "./wire.ts"
+
+export interface Verdict {
+  readonly tone: Tone
+  /** The most telling first; none where all is calm. */
+  readonly reasons: ReadonlyArray<string>
+}
+
+/** So many samples are looked back on, so that what lasts a second does not flicker. */
+export const LOOK_BACK = 3
+
+/** A wait that a person would notice, in milliseconds. */
+const LONG_WAIT = 100
+
+interface Sign {
+  readonly tone: Exclude<Tone, "calm">
+  readonly reason: string
+}
+
+const circuitSigns = ({ policy: { circuit } }: BackendStats): ReadonlyArray<Sign> => {
+  if (circuit === undefined || circuit.mode === "disabled" || circuit.mode === "metricsOnly") return []
+  if (circuit.mode === "forcedOpen") return [{ tone: "failing", reason: "the breaker is held open by hand" }]
+  if (circuit.state === "open") return [{ tone: "failing", reason: "the breaker is open" }]
+  return circuit.state === "half-open" ? [{ tone: "strained", reason: "the breaker is trying again" }] : []
+}
+
+/** Of something counted, in words. */
+const told = { ...failures, ...defences }
+
+const failureSigns = (recent: ReadonlyArray<Pick<Sample, "since">>): ReadonlyArray<Sign> =>
+  tally(recent, failureNames).map(({ kind, times }) => ({
+    tone: "failing",
+    reason: `${many(times, "call")} ${told[kind]}`
+  }))
+
+const defenceSigns = (recent: ReadonlyArray<Pick<Sample, "since">>): ReadonlyArray<Sign> =>
+  tally(recent, defenceNames).map(({ kind, times }) => ({
+    tone: "strained",
+    reason: kind === "retries" ? many(times, "retry", "retries") : `${count(times)} ${told[kind]}`
+  }))
+
+const poolSigns = ({ pool: { max, used, waiting }, times: { wait } }: BackendStats): ReadonlyArray<Sign> => [
+  ...(waiting > 0
+    ? [{ tone: "strained", reason: `${count(waiting)} waiting for ${many(max, "connection")}` } as const]
+    : []),
+  ...(waiting === 0 && max > 0 && used >= max ? [{ tone: "strained", reason: "every connection is in use" } as const] : []),
+  ...(wait !== null && wait.count > 0 && wait.p95 >= LONG_WAIT
+    ? [{ tone: "strained", reason: "a connection is long in coming" } as const]
+    : [])
+]
+
+const healthSigns = ({ health }: BackendStats): ReadonlyArray<Sign> =>
+  health === null || health.status === "healthy" ? [] : [{ tone: "failing", reason: "it does not answer its check" }]
+
+/** `recent` are the samples of the last seconds, this one's among them. */
+export const verdictOf = (stats: BackendStats, recent: ReadonlyArray<Pick<Sample, "since">>): Verdict => {
+  const signs = [
+    ...circuitSigns(stats),
+    ...healthSigns(stats),
+    ...failureSigns(recent),
+    ...poolSigns(stats),
+    ...defenceSigns(recent)
+  ]
+  const tone = signs.some((sign) => sign.tone === "failing") ? "failing" : signs.length > 0 ? "strained" : "calm"
+  return { tone, reasons: signs.map(({ reason }) => reason) }
+}
+
+const ORDER: ReadonlyArray<Tone> = ["calm", "strained", "failing"]
+
+export const worst = (tones: ReadonlyArray<Tone>): Tone =>
+  tones.reduce((a, b) => ORDER.indexOf(a) >= ORDER.indexOf(b) ? a : b, "calm")
+
+export const toneWords: Record<Tone, string> = { calm: "Calm", strained: "Strained", failing: "Failing" }
