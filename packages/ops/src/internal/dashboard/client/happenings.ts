@@ -69,7 +69,7 @@ const MAXIMUM_LENGTH = 300
 
 /** One line: an error may bring its whole stack. */
 const shorten = (text: string): string => {
-  const line = text.replaceAll(/\s+/g, " ").trim()
+  const line = text.slice(0, MAXIMUM_LENGTH * 2).replaceAll(/\s+/g, " ").trim()
   return line.length > MAXIMUM_LENGTH ? `${line.slice(0, MAXIMUM_LENGTH - 1)}…` : line
 }
 
@@ -89,13 +89,14 @@ const detailOf = (fields: object): string =>
     return [BARE.has(name) || typeof value === "object" ? text : `${words(name.replace(/_ms$/, "")).toLowerCase()} ${text}`]
   }).join(" · ")
 
-/** What an event says, beside its title. */
-export const describe = (happening: Happening): string => {
-  const { from, to, ...others } = happening
-  const detail = detailOf(others)
-  return from === undefined || to === undefined
-    ? detail
-    : [`${String(from)} → ${String(to)}`, ...(detail === "" ? [] : [detail])].join(" · ")
+/** What an event says, beside its title. Some fields say more together than one by one. */
+export const describe = ({ attempt, from, of, to, ...others }: Happening): string => {
+  const pairs = [
+    ...(from === undefined || to === undefined ? [] : [`${String(from)} → ${String(to)}`]),
+    ...(attempt === undefined || of === undefined ? [] : [`attempt ${String(attempt)} of ${String(of)}`])
+  ]
+  const detail = detailOf(of === undefined ? { attempt, ...others } : others)
+  return [...pairs, ...(detail === "" ? [] : [detail])].join(" · ")
 }
 
 /** Times that differ from one to the next are no reason to tell an event twice. */

@@ -29,7 +29,7 @@ const backendModel = (at: number, now: BackendStats, old: BackendModel | undefin
   const before = old === undefined || last === undefined ? undefined : { at: last.at, stats: old.stats }
   const recent = (old?.samples ?? []).filter((sample) => sample.at > at - LOOK_BACK * 1000)
   const since = before === undefined ? {} : between(before.stats, now)
-  const verdict = verdictOf(now, [...recent.slice(1 - LOOK_BACK), { since }])
+  const verdict = verdictOf(at, now, [...recent.slice(1 - LOOK_BACK), { since }])
   const kept = (old?.samples ?? []).filter((sample) => sample.at > at - SPAN && sample.at < at)
   return { stats: now, verdict, samples: [...kept, sampleOf(at, now, before, verdict.tone)] }
 }

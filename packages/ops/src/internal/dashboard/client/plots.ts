@@ -60,8 +60,13 @@ const series: ReadonlyArray<Series> = [
     now: { high: (last) => `${rate(last.rate)} /s`, low: (last) => `${count(failedIn(last.since))} failed` }
   },
   times("Wait", ({ waitP50 }) => waitP50, ({ waitP95 }) => waitP95),
-  times("Time in use", ({ useP50 }) => useP50, ({ useP95 }) => useP95)
+  times("Time in use", ({ useP50 }) => useP50, ({ useP95 }) => useP95),
+  times("Latency", ({ operationP50 }) => operationP50, ({ operationP95 }) => operationP95)
 ]
+
+const measures = (samples: ReadonlyArray<Sample>, value: Series["high"]): boolean =>
+  samples.some((sample) => value(sample) !== null)
+
 
 const plotOf = (
   { format, high, kind, least, low, now, title }: Series,
@@ -87,8 +92,8 @@ const plotOf = (
   }
 }
 
-/** Those of what the backend measures. */
+/** Those of what the backend measures; connections and borrows are counted by all. */
 export const plotsOf = (samples: ReadonlyArray<Sample>, to: number): ReadonlyArray<PlotView> =>
   series
-    .filter(({ high }) => samples.length < 2 || samples.some((sample) => high(sample) !== null))
+    .filter(({ high, kind }) => kind !== "time" || measures(samples, high))
     .map((one) => plotOf(one, samples, to))

@@ -43,6 +43,8 @@ export interface Sample {
   readonly waitP95: number | null
   readonly useP50: number | null
   readonly useP95: number | null
+  readonly operationP50: number | null
+  readonly operationP95: number | null
   /** What was counted since the sample before. */
   readonly since: { readonly [K in Counted]?: number }
   readonly tone: Tone
@@ -97,6 +99,8 @@ export const sampleOf = (
     waitP95: times.wait?.p95 ?? null,
     useP50: times.use?.p50 ?? null,
     useP95: times.use?.p95 ?? null,
+    operationP50: times.operation?.p50 ?? null,
+    operationP95: times.operation?.p95 ?? null,
     since: before === undefined ? {} : between(before.stats, now),
     tone
   }

@@ -52,14 +52,21 @@ const poolSigns = ({ pool: { max, used, waiting }, times: { wait } }: BackendSta
     : [])
 ]
 
-const healthSigns = ({ health }: BackendStats): ReadonlyArray<Sign> =>
-  health === null || health.status === "healthy" ? [] : [{ tone: "failing", reason: "it does not answer its check" }]
+/** An older check, in milliseconds, says nothing about now. */
+const RECENT_CHECK = 15_000
 
-/** `recent` are the samples of the last seconds, this one's among them. */
-export const verdictOf = (stats: BackendStats, recent: ReadonlyArray<Pick<Sample, "since">>): Verdict => {
+/** The last check, if it says something about now: checks are made only when somebody asks for them. */
+export const recentHealth = (at: number, { health }: BackendStats): BackendStats["health"] =>
+  health === null || at - health.at > RECENT_CHECK ? null : health
+
+const healthSigns = (at: number, stats: BackendStats): ReadonlyArray<Sign> =>
+  recentHealth(at, stats)?.status === "unhealthy" ? [{ tone: "failing", reason: "it does not answer its check" }] : []
+
+/** `recent` are the samples of the last seconds, that of `at` among them. */
+export const verdictOf = (at: number, stats: BackendStats, recent: ReadonlyArray<Pick<Sample, "since">>): Verdict => {
   const signs = [
     ...circuitSigns(stats),
-    ...healthSigns(stats),
+    ...healthSigns(at, stats),
     ...failureSigns(recent),
     ...poolSigns(stats),
     ...defenceSigns(recent)

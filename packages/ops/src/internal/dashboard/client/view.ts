@@ -6,7 +6,7 @@ import { type Run, runs } from "./plot.ts"
 import { type PlotView, plotsOf } from "./plots.ts"
 import { type ChipView, chipsOf } from "./policies.ts"
 import { failedIn, type Tone } from "./sample.ts"
-import { toneWords, worst } from "./verdict.ts"
+import { recentHealth, toneWords, worst } from "./verdict.ts"
 import type { Phase, Stats } from "./wire.ts"
 
 export interface PhaseView {
@@ -101,11 +101,12 @@ const barOf = ({ closing, checking, idle, max, opening, used }: BackendModel["st
 
 const backendView = (label: string, model: BackendModel, to: number): BackendView => {
   const { samples, stats, verdict } = model
-  const { critical, health, kind, last_error: lastError, pool, profile, times } = stats
+  const { critical, kind, last_error: lastError, pool, profile, times } = stats
   const bar = barOf(pool)
   const all = runs(samples)
   const chips = chipsOf(stats.policy)
-  const latency = health === null || health.status !== "healthy" ? [] : [`answers in ${Format.duration(health.latency_ms)}`]
+  const health = recentHealth(to, stats)
+  const latency = health?.status === "healthy" ? [`answers in ${Format.duration(health.latency_ms)}`] : []
   return {
     label,
     kind,

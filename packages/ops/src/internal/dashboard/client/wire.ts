@@ -68,10 +68,11 @@ export interface BackendStats {
     readonly wait: Quantiles | null
     readonly use: Quantiles | null
     readonly create: Quantiles | null
+    readonly operation: Quantiles | null
   }
   readonly holders: ReadonlyArray<Holder>
   readonly last_error: { readonly at: number; readonly message: string } | null
-  readonly health: { readonly status: string; readonly latency_ms: number } | null
+  readonly health: { readonly at: number; readonly status: "healthy" | "unhealthy"; readonly latency_ms: number } | null
 }
 
 export interface Stats {

@@ -1,0 +1,85 @@
+/** Words of a service, made up for the tests of the page. */
+import type { BackendStats, Stats } from "../../src/internal/dashboard/client/wire.ts"
+
+const pool = {
+  idle: 0,
+  used: 0,
+  opening: 0,
+  checking: 0,
+  closing: 0,
+  waiting: 0,
+  min: 0,
+  max: 10,
+  keep: 10,
+  opened: 0,
+  closed: 0,
+  acquired: 0,
+  reused: 0,
+  revoked: 0,
+  timedOut: 0,
+  refused: 0,
+  shed: 0,
+  cancelled: 0,
+  unavailable: 0,
+  nested: 0,
+  refusedClosed: 0
+}
+
+const policy = {
+  name: "orders",
+  calls: 0,
+  attempts: 0,
+  retries: 0,
+  retriesSkipped: 0,
+  retriesExhausted: 0,
+  overBudget: 0,
+  hedges: 0,
+  hedgesWon: 0,
+  hedgesSkipped: 0,
+  attemptTimeouts: 0,
+  deadlinesExceeded: 0,
+  circuitOpened: 0,
+  circuitRejected: 0,
+  bulkheadRefused: 0,
+  faultsInjected: 0,
+  limitRefused: 0,
+  throttled: 0,
+  rateLimited: 0,
+  recoveries: 0
+}
+
+export const backend = (changes: {
+  readonly pool?: Partial<BackendStats["pool"]>
+  readonly policy?: Partial<BackendStats["policy"]>
+  readonly others?: Partial<BackendStats>
+} = {}): BackendStats => ({
+  kind: "postgres",
+  critical: true,
+  profile: null,
+  overrides: [],
+  pool_info: "Limit: 10",
+  times: { wait: null, use: null, create: null, operation: null },
+  share_reused: null,
+  holders: [],
+  last_error: null,
+  health: null,
+  ...changes.others,
+  pool: { ...pool, ...changes.pool },
+  policy: { ...policy, ...changes.policy }
+})
+
+export const quantiles = (p50: number, p95: number) => ({ p50, p95, p99: p95, count: 100 })
+
+export const circuit = (state: "closed" | "open" | "half-open", mode: "automatic" | "metricsOnly" = "automatic") =>
+  ({ state, mode, calls: 10, failures: 1, slow: 0 }) as const
+
+/** The word of second `second`. */
+export const stats = (second: number, backends: Readonly<Record<string, BackendStats>>): Stats => ({
+  service: "shop",
+  at: 1_800_000_000_000 + second * 1000,
+  uptime_ms: second * 1000,
+  phase: "ready",
+  profile: null,
+  totals: { backends: Object.keys(backends).length, ...pool },
+  backends
+})
