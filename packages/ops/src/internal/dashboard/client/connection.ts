@@ -1,15 +1,14 @@
 /** The stream of events, opened again whenever it breaks. */
 import { type Message, parser } from "./sse.ts"
+import type { Link } from "./status.ts"
 
-export type Link =
-  | { readonly state: "connecting" }
-  | { readonly state: "live" }
-  | { readonly state: "lost"; readonly why: string }
-  | { readonly state: "refused"; readonly why: string }
+/** Why the service does not let anybody in: without its token, or from elsewhere. */
+export type Refusal = "token" | "place"
 
 export interface Handlers {
   readonly onMessage: (message: Message) => void
   readonly onLink: (link: Link) => void
+  readonly onRefused: (refusal: Refusal) => void
   /** Asked anew for each attempt. */
   readonly token: () => string | undefined
 }
@@ -19,10 +18,7 @@ const LONGEST_PAUSE = 5_000
 /** The service says something every second: one that is silent for so long is gone, whatever the connection says. */
 const SILENCE = 10_000
 
-const REFUSALS: Record<number, string> = {
-  401: "This service wants a token.",
-  403: "This service does not show its pools to you."
-}
+const REFUSALS: Record<number, Refusal> = { 401: "token", 403: "place" }
 
 /** Reads until the stream ends. */
 const read = async (body: ReadableStream<Uint8Array>, heard: () => void, handlers: Handlers) => {
@@ -56,16 +52,18 @@ const attempt = async (url: string, stop: AbortSignal, handlers: Handlers, opene
     })
     const refusal = REFUSALS[response.status]
     if (refusal !== undefined) {
-      handlers.onLink({ state: "refused", why: refusal })
+      handlers.onLink("refused")
+      handlers.onRefused(refusal)
       return "refused"
     }
     if (!response.ok || response.body === null) throw new Error(`it answers ${response.status}`)
     opened()
-    handlers.onLink({ state: "live" })
+    handlers.onLink("live")
     await read(response.body, heard, handlers)
     throw new Error("it ended the stream")
-  } catch (error) {
-    if (!stop.aborted) handlers.onLink({ state: "lost", why: error instanceof Error ? error.message : String(error) })
+  } catch {
+    // Whatever it was, the remedy is the same, and the browser's console has it.
+    if (!stop.aborted) handlers.onLink("lost")
     return "lost"
   } finally {
     clearTimeout(timer)
@@ -80,7 +78,7 @@ export const connect = (url: string, handlers: Handlers): () => void => {
   const stop = new AbortController()
   const run = async () => {
     let pause = FIRST_PAUSE
-    handlers.onLink({ state: "connecting" })
+    handlers.onLink("connecting")
     while (!stop.signal.aborted) {
       // One connection after the other is the point.
       // oxlint-disable-next-line no-await-in-loop

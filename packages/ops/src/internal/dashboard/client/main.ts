@@ -1,21 +1,24 @@
 /** The page: hears what the service says, remembers the last minutes, and shows them. */
-import { connect, type Link } from "./connection.ts"
+import { connect, type Refusal } from "./connection.ts"
 import { type Parts, partsOf, setAttribute, setHidden, setText } from "./dom.ts"
-import { duration, timeOfDay } from "./format.ts"
 import { empty, type Model, withHappenings, withStats } from "./model.ts"
 import * as Render from "./render.ts"
 import type { Message } from "./sse.ts"
+import { type Link, statusOf } from "./status.ts"
 import { stored } from "./storage.ts"
 import * as Theme from "./theme.ts"
 import { eventsOf, type PageView, viewOf } from "./view.ts"
 import type { Happening, Stats } from "./wire.ts"
 
-/** Without a word for longer than this, in milliseconds, what is shown is called old. */
-const STALE_AFTER = 3_500
 /** Screen readers hear of a change at most this often. */
 const ANNOUNCE_EVERY = 5_000
 
 const token = stored("sessionStorage", "breakwater.token")
+
+const refusals: Record<Refusal, string> = {
+  token: "This service shows its pools to those who have its token. It stays in this tab, and goes when you close it.",
+  place: "This service shows its pools to requests from its own machine only, unless it is given a token for them."
+}
 
 /** Folds a message into the model. The service is of the same version as this page, which it serves. */
 const heard = (model: Model, { data, event }: Message): Model => {
@@ -28,13 +31,6 @@ const heard = (model: Model, { data, event }: Message): Model => {
     return withHappenings(model, events, dropped)
   }
   return model
-}
-
-const linkTexts: Record<Link["state"], string> = {
-  connecting: "Connecting",
-  live: "Live",
-  lost: "Reconnecting",
-  refused: "Not allowed"
 }
 
 /** Tells screen readers what is new of the headline, and not more often than anybody can listen. */
@@ -62,10 +58,11 @@ const showBackendOptions = (select: HTMLSelectElement, labels: ReadonlyArray<str
 
 class Page {
   model: Model = empty
-  link: Link = { state: "connecting" }
+  link: Link = "connecting"
   lastWord: number | undefined
   pausedAt: number | undefined
   awaitingFrame = false
+  headline = ""
   stop: () => void = () => undefined
   readonly parts: Parts
   readonly showPage: (view: PageView) => void
@@ -86,9 +83,9 @@ class Page {
       token: token.get,
       onLink: (link) => {
         this.link = link
-        if (link.state === "refused") this.refused(link.why)
-        this.showLink()
+        this.showStatus()
       },
+      onRefused: (refusal) => this.refused(refusal),
       onMessage: (message) => {
         this.model = heard(this.model, message)
         this.lastWord = performance.now()
@@ -108,17 +105,19 @@ class Page {
   }
 
   show() {
-    if (document.hidden || this.pausedAt !== undefined) return
+    if (document.hidden || this.pausedAt !== undefined || this.link === "refused") return
     const { get } = this.parts
     const view = viewOf(this.model)
     if (view === undefined) return
     setHidden(get("gate"), true)
     setHidden(get("content"), false)
+    setHidden(get("pause"), false)
     setHidden(get("forget"), token.get() === undefined)
+    this.headline = view.headline
     this.showPage(view)
     this.announce(view)
     this.showTold()
-    this.showLink()
+    this.showStatus()
   }
 
   showTold() {
@@ -129,44 +128,33 @@ class Page {
   }
 
   /** How old is what is shown? */
-  showLink() {
+  showStatus() {
     const { get } = this.parts
-    const { link, model, pausedAt } = this
-    const age = this.lastWord === undefined ? 0 : performance.now() - this.lastWord
-    const old = link.state !== "live" || age > STALE_AFTER
-    const state = pausedAt === undefined ? link.state === "live" && old ? "lost" : link.state : "paused"
-    setAttribute(get("link"), "data-state", state)
-    setText(get("link-text"), state === "paused" ? "Paused" : state === "lost" && link.state === "live" ? "Silent" : linkTexts[link.state])
-    const stale = old && model.stats !== undefined && link.state !== "refused"
-    setAttribute(get("main"), "data-stale", String(stale || state === "paused"))
-    setHidden(get("banner"), !stale && state !== "paused")
-    setText(get("banner"), this.bannerText(age))
+    const age = this.lastWord === undefined ? undefined : performance.now() - this.lastWord
+    const phase = this.model.stats?.phase ?? null
+    const status = statusOf({ link: this.link, age, pausedAt: this.pausedAt, phase })
+    setAttribute(get("link"), "data-state", status.state)
+    setText(get("link-text"), status.word)
+    setAttribute(get("main"), "data-old", String(status.old))
+    // What is old must not be read as what is.
+    setText(get("headline-text"), status.old ? `Last heard: ${this.headline}` : this.headline)
+    setHidden(get("banner"), status.banner === undefined)
+    setText(get("banner"), status.banner ?? "")
   }
 
-  bannerText(age: number): string {
-    const { link, model, pausedAt } = this
-    if (pausedAt !== undefined) return `Paused: this is how it was at ${timeOfDay(pausedAt)}.`
-    const { phase } = model.stats ?? {}
-    const why = phase === "draining" || phase === "stopped"
-      ? "The process has ended"
-      : link.state === "lost"
-      ? "The connection to the service is lost"
-      : "The service says nothing"
-    // To ten seconds: a screen reader that hears it again every second is no help.
-    const since = age < 10_000 ? "a few seconds" : duration(Math.floor(age / 10_000) * 10_000)
-    return `${why}. What you see is old by ${since}; trying again.`
-  }
-
-  refused(why: string) {
+  /** Asks for a token, where one would help. */
+  refused(refusal: Refusal) {
     const { get } = this.parts
     const wrong = token.get() !== undefined
     token.set(undefined)
     setHidden(get("content"), true)
     setHidden(get("gate"), false)
-    setHidden(get("forget"), true)
+    for (const part of ["forget", "pause", "phases"]) setHidden(get(part), true)
+    setText(get("gate-title"), refusal === "token" ? "A token, please" : "Not from here")
+    setText(get("gate-text"), refusals[refusal])
+    setHidden(get("gate-form"), refusal !== "token")
     setText(get("gate-error"), wrong ? "That was not the token." : "")
-    setText(get("link-text"), why)
-    get("gate-token").focus()
+    if (refusal === "token") get("gate-token").focus()
   }
 }
 
@@ -196,13 +184,13 @@ const listen = (page: Page, parts: Parts) => {
     const paused = page.pausedAt !== undefined
     setAttribute(parts.get("pause"), "aria-pressed", String(paused))
     page.show()
-    page.showLink()
+    page.showStatus()
   })
   for (const part of ["events-trouble", "events-backend"]) {
     parts.get(part).addEventListener("change", () => page.showTold())
   }
   document.addEventListener("visibilitychange", () => page.show())
-  setInterval(() => page.showLink(), 500)
+  setInterval(() => page.showStatus(), 500)
 }
 
 Theme.apply()
