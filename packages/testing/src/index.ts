@@ -6,6 +6,13 @@
  */
 
 /**
+ * A real Chromium for tests of pages: one that is on this machine, or Debian's package, installed on the spot.
+ *
+ * @since 0.1.0
+ */
+export * as Chromium from "./Chromium.ts"
+
+/**
  * Scores a connection pool, of any make, by 26 behaviours that a pool owes those who depend on it.
  *
  * @since 0.1.0

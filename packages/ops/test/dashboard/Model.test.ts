@@ -193,8 +193,13 @@ describe("the dashboard's events", () => {
 
   it("are bounded in number and in length", () => {
     const model = Array.from({ length: 1000 }, (_, n) => n).reduce<Model>(
-      (model, n) =>
-        withHappenings(model, [{ at: at + n * 60_000, backend: "orders", tag: "DialFailed", error: "x\n ".repeat(9999) }], 0),
+      (before, n) =>
+        withHappenings(before, [{
+          at: at + n * 60_000,
+          backend: "orders",
+          tag: "DialFailed",
+          error: "x\n ".repeat(9999)
+        }], 0),
       empty
     )
     assert.isAtMost(model.told.length, 400)

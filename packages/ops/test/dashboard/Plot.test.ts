@@ -5,7 +5,10 @@ const box = { width: 100, height: 10, from: 0, to: 10_000, top: 20 }
 
 describe("plots", () => {
   it("place time from left to right and values from the bottom up", () => {
-    assert.strictEqual(line([{ at: 0, value: 0 }, { at: 5000, value: 20 }, { at: 10_000, value: 10 }], box), "M0 10L50 0L100 5")
+    assert.strictEqual(
+      line([{ at: 0, value: 0 }, { at: 5000, value: 20 }, { at: 10_000, value: 10 }], box),
+      "M0 10L50 0L100 5"
+    )
     assert.strictEqual(area([{ at: 0, value: 10 }, { at: 5000, value: 20 }], box), "M0 10L0 5L50 0L50 10Z")
   })
 
@@ -24,7 +27,15 @@ describe("plots", () => {
       assert.isAtLeast(top, value * 0.999)
       assert.isAtMost(top, Math.max(5, value * 2.5 + 1e-9))
     }
-    assert.deepStrictEqual([0, 5, 5.1, 11, 21, 51, Number.NaN].map((value) => ceiling(value, 5)), [5, 5, 10, 20, 50, 100, 5])
+    assert.deepStrictEqual([0, 5, 5.1, 11, 21, 51, Number.NaN].map((value) => ceiling(value, 5)), [
+      5,
+      5,
+      10,
+      20,
+      50,
+      100,
+      5
+    ])
   })
 
   it("join seconds of one tone, and leave a hole where nothing was heard", () => {

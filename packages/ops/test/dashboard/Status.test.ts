@@ -40,6 +40,9 @@ describe("the status of the page", () => {
   it("calls nothing old before the first word", () => {
     assert.deepStrictEqual(known({ link: "connecting", age: undefined }).word, "Connecting")
     const unreachable = known({ link: "lost", age: undefined })
-    assert.deepStrictEqual([unreachable.old, unreachable.banner], [false, "The service cannot be reached; trying again."])
+    assert.deepStrictEqual([unreachable.old, unreachable.banner], [
+      false,
+      "The service cannot be reached; trying again."
+    ])
   })
 })

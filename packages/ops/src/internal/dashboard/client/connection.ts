@@ -25,7 +25,10 @@ const read = async (body: ReadableStream<Uint8Array>, heard: () => void, handler
   const messages = parser()
   const decoder = new TextDecoder()
   const reader = body.getReader()
-  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+  for (;;) {
+    // oxlint-disable-next-line no-await-in-loop -- one part after the other is what a stream is
+    const part = await reader.read()
+    if (part.done) return
     heard()
     for (const message of messages(decoder.decode(part.value, { stream: true }))) handlers.onMessage(message)
   }
@@ -80,13 +83,12 @@ export const connect = (url: string, handlers: Handlers): () => void => {
     let pause = FIRST_PAUSE
     handlers.onLink("connecting")
     while (!stop.signal.aborted) {
-      // One connection after the other is the point.
-      // oxlint-disable-next-line no-await-in-loop
+      // oxlint-disable-next-line no-await-in-loop -- one connection after the other is the point
       const ending = await attempt(url, stop.signal, handlers, () => {
         pause = FIRST_PAUSE
       })
       if (ending === "refused") return
-      // oxlint-disable-next-line no-await-in-loop
+      // oxlint-disable-next-line no-await-in-loop -- as above
       await sleep(pause)
       pause = Math.min(pause * 2, LONGEST_PAUSE)
     }

@@ -34,7 +34,10 @@ export const list = (words: ReadonlyArray<string>): string =>
 
 /** `RetryScheduled` as `Retry scheduled`. */
 export const words = (camel: string): string =>
-  camel.replaceAll(/[_-]/g, " ").replaceAll(/([a-z0-9])([A-Z])/g, (_, a: string, b: string) => `${a} ${b.toLowerCase()}`)
+  camel.replaceAll(/[_-]/g, " ").replaceAll(
+    /([a-z0-9])([A-Z])/g,
+    (_, a: string, b: string) => `${a} ${b.toLowerCase()}`
+  )
 
 const two = (value: number) => String(value).padStart(2, "0")
 

@@ -54,7 +54,7 @@ const ordinaryEnds = new Set(["Overflow", "Idle", "MaxLifetime", "Cleared", "Res
 
 const toneOf = ({ reason, tag, to }: Happening): Told["tone"] => {
   if (tag === "CircuitChanged") return to === "open" ? "failing" : to === "closed" ? "calm" : "strained"
-  if (tag === "Closed") return ordinaryEnds.has(String(reason)) ? "quiet" : "strained"
+  if (tag === "Closed") return ordinaryEnds.has(textOf(reason)) ? "quiet" : "strained"
   if (failing.has(tag)) return "failing"
   if (strained.has(tag)) return "strained"
   return calm.has(tag) ? "calm" : "quiet"
@@ -73,11 +73,14 @@ const shorten = (text: string): string => {
   return line.length > MAXIMUM_LENGTH ? `${line.slice(0, MAXIMUM_LENGTH - 1)}…` : line
 }
 
+/** What is no text is shown as JSON has it. */
+const textOf = (value: unknown): string => typeof value === "string" ? value : JSON.stringify(value) ?? ""
+
 const valueOf = (name: string, value: unknown): string => {
   if (name.endsWith("_ms") && typeof value === "number") return duration(value)
-  if (name === "reason" || name === "why") return words(String(value)).toLowerCase()
+  if (name === "reason" || name === "why") return words(textOf(value)).toLowerCase()
   if (typeof value === "object" && value !== null) return detailOf(value)
-  return shorten(String(value))
+  return shorten(textOf(value))
 }
 
 /** `{ reason: "Idle", retry_in_ms: 200 }` as `idle · retry in 200 ms`. */
@@ -86,14 +89,16 @@ const detailOf = (fields: object): string =>
     if (HIDDEN.has(name) || value === null || value === undefined || value === "") return []
     const text = valueOf(name, value)
     if (text === "") return []
-    return [BARE.has(name) || typeof value === "object" ? text : `${words(name.replace(/_ms$/, "")).toLowerCase()} ${text}`]
+    return [
+      BARE.has(name) || typeof value === "object" ? text : `${words(name.replace(/_ms$/, "")).toLowerCase()} ${text}`
+    ]
   }).join(" · ")
 
 /** What an event says, beside its title. Some fields say more together than one by one. */
 export const describe = ({ attempt, from, of, to, ...others }: Happening): string => {
   const pairs = [
-    ...(from === undefined || to === undefined ? [] : [`${String(from)} → ${String(to)}`]),
-    ...(attempt === undefined || of === undefined ? [] : [`attempt ${String(attempt)} of ${String(of)}`])
+    ...(from === undefined || to === undefined ? [] : [`${textOf(from)} → ${textOf(to)}`]),
+    ...(attempt === undefined || of === undefined ? [] : [`attempt ${textOf(attempt)} of ${textOf(of)}`])
   ]
   const detail = detailOf(of === undefined ? { attempt, ...others } : others)
   return [...pairs, ...(detail === "" ? [] : [detail])].join(" · ")

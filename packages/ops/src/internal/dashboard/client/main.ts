@@ -8,7 +8,7 @@ import { type Link, statusOf } from "./status.ts"
 import { stored } from "./storage.ts"
 import * as Theme from "./theme.ts"
 import { eventsOf, type PageView, viewOf } from "./view.ts"
-import type { Happening, Stats } from "./wire.ts"
+import type { Happenings, Stats } from "./wire.ts"
 
 /** Screen readers hear of a change at most this often. */
 const ANNOUNCE_EVERY = 5_000
@@ -27,7 +27,7 @@ const heard = (model: Model, { data, event }: Message): Model => {
     return withStats(model, stats)
   }
   if (event === "events") {
-    const { dropped, events }: { readonly dropped: number; readonly events: ReadonlyArray<Happening> } = JSON.parse(data)
+    const { dropped, events }: Happenings = JSON.parse(data)
     return withHappenings(model, events, dropped)
   }
   return model

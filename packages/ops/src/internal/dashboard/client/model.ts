@@ -1,5 +1,5 @@
 /** All that the page knows: what the service said last, and the last minutes of it. */
-import { type Told, tell } from "./happenings.ts"
+import { tell, type Told } from "./happenings.ts"
 import { between, type Sample, sampleOf } from "./sample.ts"
 import { LOOK_BACK, type Verdict, verdictOf } from "./verdict.ts"
 import type { BackendStats, Happening, Stats } from "./wire.ts"

@@ -9,7 +9,7 @@ type Strip = (runs: ReadonlyArray<Run>, from: number, to: number) => void
 /** Of 10: for those who do not see the colours, and so that calm looks calm. */
 const heights: Record<Run["tone"], number> = { calm: 2, strained: 6, failing: 10 }
 
-const strip = (parent: Element): Strip => {
+const makeStrip = (parent: Element): Strip => {
   let edges = { from: 0, to: 1 }
   const place = (at: number) => Math.max(0, ((at - edges.from) / (edges.to - edges.from)) * WIDTH)
   const show = keyed(
@@ -63,7 +63,7 @@ export const overview = (parent: Element): (view: PageView) => void => {
     ({ label }: BackendView) => label,
     (): Row => {
       const parts = copy("overview-row")
-      return { ...parts, strip: strip(parts.get("strip")) }
+      return { ...parts, strip: makeStrip(parts.get("strip")) }
     },
     (row, view) => update(row, view, edges.from, edges.to)
   )

@@ -67,7 +67,6 @@ const series: ReadonlyArray<Series> = [
 const measures = (samples: ReadonlyArray<Sample>, value: Series["high"]): boolean =>
   samples.some((sample) => value(sample) !== null)
 
-
 const plotOf = (
   { format, high, kind, least, low, now, title }: Series,
   samples: ReadonlyArray<Sample>,

@@ -50,8 +50,9 @@ export interface Sample {
   readonly tone: Tone
 }
 
-// They are the keys of these objects and no others.
+// They are the keys of this object and no others.
 export const failureNames = Object.keys(failures) as ReadonlyArray<Failure>
+// They are the keys of this object and no others.
 export const defenceNames = Object.keys(defences) as ReadonlyArray<Defence>
 const names: ReadonlyArray<Counted> = [...failureNames, ...defenceNames]
 

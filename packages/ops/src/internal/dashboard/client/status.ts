@@ -40,7 +40,12 @@ const why = (link: Link, phase: Phase | null): string => {
 
 export const statusOf = ({ age, link, pausedAt, phase }: Known): StatusView => {
   if (pausedAt !== undefined) {
-    return { state: "paused", word: "Paused", old: true, banner: `Paused: this is how it was at ${timeOfDay(pausedAt)}.` }
+    return {
+      state: "paused",
+      word: "Paused",
+      old: true,
+      banner: `Paused: this is how it was at ${timeOfDay(pausedAt)}.`
+    }
   }
   if (age === undefined || link === "refused") {
     const state = link === "lost" || link === "refused" ? "lost" : "waiting"

@@ -46,7 +46,9 @@ const poolSigns = ({ pool: { max, used, waiting }, times: { wait } }: BackendSta
   ...(waiting > 0
     ? [{ tone: "strained", reason: `${count(waiting)} waiting for ${many(max, "connection")}` } as const]
     : []),
-  ...(waiting === 0 && max > 0 && used >= max ? [{ tone: "strained", reason: "every connection is in use" } as const] : []),
+  ...(waiting === 0 && max > 0 && used >= max
+    ? [{ tone: "strained", reason: "every connection is in use" } as const]
+    : []),
   ...(wait !== null && wait.count > 0 && wait.p95 >= LONG_WAIT
     ? [{ tone: "strained", reason: "a connection is long in coming" } as const]
     : [])

@@ -3,8 +3,8 @@ import * as Format from "./format.ts"
 import type { Told } from "./happenings.ts"
 import { type BackendModel, type Model, SPAN } from "./model.ts"
 import { type Run, runs } from "./plot.ts"
-import { type PlotView, plotsOf } from "./plots.ts"
-import { type ChipView, chipsOf } from "./policies.ts"
+import { plotsOf, type PlotView } from "./plots.ts"
+import { chipsOf, type ChipView } from "./policies.ts"
 import { failedIn, type Tone } from "./sample.ts"
 import { recentHealth, toneWords, worst } from "./verdict.ts"
 import type { Phase, Stats } from "./wire.ts"
@@ -146,7 +146,9 @@ const headlineOf = (backends: ReadonlyArray<BackendView>): Pick<PageView, "tone"
   return {
     tone,
     headline: `${subject} ${named.length === 1 ? "is" : "are"} ${tone}`,
-    detail: unwell.map(({ label, reason }) => `${label}: ${reason.slice(0, -1).split("; ")[0]?.toLowerCase()}`).join(" · ")
+    detail: unwell.map(({ label, reason }) => `${label}: ${reason.slice(0, -1).split("; ")[0]?.toLowerCase()}`).join(
+      " · "
+    )
   }
 }
 
@@ -161,7 +163,11 @@ const tilesOf = (models: ReadonlyArray<BackendModel>): ReadonlyArray<TileView> =
   const waits = models.flatMap(({ stats }) => stats.times.wait?.p95 ?? [])
   const tile = (name: string, value: string, of = "", tone: Tone = "calm"): TileView => ({ name, value, of, tone })
   return [
-    tile("In use", Format.count(sum(pools.map(({ used }) => used))), `of ${Format.count(sum(pools.map(({ max }) => max)))}`),
+    tile(
+      "In use",
+      Format.count(sum(pools.map(({ used }) => used))),
+      `of ${Format.count(sum(pools.map(({ max }) => max)))}`
+    ),
     tile("Waiting", Format.count(waiting), "", waiting > 0 ? "strained" : "calm"),
     tile("Borrows", Format.rate(rates.length === 0 ? null : sum(rates)), "a second"),
     tile("Failed", Format.count(failed), "last second", failed > 0 ? "failing" : "calm"),
