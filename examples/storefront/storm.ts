@@ -24,6 +24,7 @@ const usage = `npm start -- [options]
   --seconds N    how long the storm lasts, its stages scaled alike: ${MINIMUM_SECONDS} to ${MAXIMUM_SECONDS}, default 40
   --report FILE  writes what it measured, as JSON
   --no-policies  runs the same storm once more without policies, and shows both side by side
+  --pictures DIR takes pictures of the dashboard, one during each fault; wants a Chromium
   --on RUNTIME   runs the storefront on ${Child.runtimes.join(", ")}; default ${Child.runtimes[0]}
   --serve        instead of a storm, stays up under a light load until Ctrl-C, for faults by your own hand
 `
@@ -36,6 +37,7 @@ const options = Effect.try({
       options: {
         seconds: { type: "string", default: "40" },
         report: { type: "string" },
+        pictures: { type: "string" },
         "no-policies": { type: "boolean", default: false },
         on: { type: "string", default: Child.runtimes[0] },
         serve: { type: "boolean", default: false },
@@ -65,21 +67,22 @@ const write = (file: string, text: string) =>
 
 interface Options {
   readonly seconds: number
+  readonly pictures: string | undefined
   readonly on: Child.Runtime
 }
 
-const once = Effect.fnUntraced(function*({ on, seconds }: Options, policies: boolean) {
+const once = Effect.fnUntraced(function*({ on, pictures, seconds }: Options, policies: boolean) {
   console.log("Starting the backends, proxies that break the network on command, and the storefront")
   const scene = yield* Scene.make({ policies, on })
   const how = policies ? "" : ", without policies"
   console.log(`\nA storm of ${seconds} s, ${RATE} requests a second${how}\n\n${Screen.header}`)
-  return yield* run(scene, { seconds, rate: RATE })
+  return yield* run(scene, { seconds, rate: RATE, pictures })
 }, Effect.scoped)
 
 const storm = Effect.fnUntraced(function*(given: Options, file: string | undefined, comparing: boolean) {
   const outcome = yield* once(given, true)
   console.log(Conclusion.show(outcome))
-  const bare = comparing ? yield* once(given, false) : undefined
+  const bare = comparing ? yield* once({ ...given, pictures: undefined }, false) : undefined
   if (bare !== undefined) console.log(Conclusion.compare(outcome, bare))
   const report = bare === undefined ? outcome.report : { ...outcome.report, withoutPolicies: bare.report }
   if (file !== undefined) yield* write(file, `${JSON.stringify(report, null, 2)}\n`)
@@ -87,14 +90,14 @@ const storm = Effect.fnUntraced(function*(given: Options, file: string | undefin
 })
 
 const main = Effect.gen(function*() {
-  const { help, "no-policies": comparing, on, report, seconds, serve: stay } = yield* options
+  const { help, "no-policies": comparing, on, pictures, report, seconds, serve: stay } = yield* options
   if (help) {
     console.log(usage)
     return 0
   }
   return stay
     ? yield* Effect.flatMap(Scene.make({ policies: true, on }), serve)
-    : yield* storm({ seconds, on }, report, comparing)
+    : yield* storm({ seconds, on, pictures }, report, comparing)
 })
 
 main.pipe(

@@ -3,6 +3,7 @@ import { Clock, Duration, Effect, Fiber, Schedule } from "effect"
 import type { Fault } from "./Faults.ts"
 import * as Ledger from "./Ledger.ts"
 import * as Load from "./load.ts"
+import type { Pictures } from "./Pictures.ts"
 import * as Report from "./Report.ts"
 import type { Scene } from "./Scene.ts"
 import { FULL_LENGTH, leftOut, type Stage, stages } from "./Stages.ts"
@@ -34,8 +35,14 @@ export interface Outcome {
 }
 
 /** Breaks something, mends it, and waits for the storefront to be well again. */
-const strike = Effect.fnUntraced(function*(watch: Watch, fault: Fault, lasts: Duration.Duration) {
+const strike = Effect.fnUntraced(function*(
+  watch: Watch,
+  fault: Fault,
+  lasts: Duration.Duration,
+  pictures: Pictures | undefined
+) {
   watch.what = fault.what
+  if (pictures !== undefined) yield* Effect.forkScoped(pictures.during(fault, lasts))
   yield* fault.run(lasts)
   watch.what = "recovering"
   const recovered = yield* fault.recovered(watch, yield* Clock.currentTimeMillis).pipe(
@@ -45,13 +52,18 @@ const strike = Effect.fnUntraced(function*(watch: Watch, fault: Fault, lasts: Du
   return recovered
 }, Effect.scoped)
 
-const play = Effect.fnUntraced(function*(watch: Watch, { fault, label, seconds }: Stage, scale: number) {
+const play = Effect.fnUntraced(function*(
+  watch: Watch,
+  { fault, label, seconds }: Stage,
+  scale: number,
+  pictures: Pictures | undefined
+) {
   watch.what = label
   const tally = watch.nextStage()
   const until = (yield* Clock.currentTimeMillis) + seconds * scale * 1000
   const recovered = fault === undefined
     ? undefined
-    : yield* strike(watch, fault.fault, Duration.seconds(fault.lasts * scale))
+    : yield* strike(watch, fault.fault, Duration.seconds(fault.lasts * scale), pictures)
   yield* Load.sleepUntil(until)
   const row: Row = { label, tally, recovered }
   return row
@@ -84,8 +96,17 @@ const terminate = Effect.fnUntraced(function*<E>(scene: Scene, watch: Watch, sto
 const socketsLeft = (scene: Scene) =>
   Effect.repeat(scene.socketsOpen, { while: (left) => left > 0, times: 30, schedule: Schedule.spaced("100 millis") })
 
+/** Only who wants some needs what takes them. */
+const picturesIn = (scene: Scene, folder: string) =>
+  Effect.flatMap(Effect.promise(() => import("./Pictures.ts")), ({ make }) => make(scene.url, folder))
+
 export const run = Effect.fnUntraced(
-  function*(scene: Scene, options: { readonly seconds: number; readonly rate: number }) {
+  function*(scene: Scene, options: {
+    readonly seconds: number
+    readonly rate: number
+    /** Where the dashboard's pictures are to go. */
+    readonly pictures?: string | undefined
+  }) {
     const scale = options.seconds / FULL_LENGTH
     const watch = new Watch({ remembers: true })
     yield* Ledger.fill(scene.postgres.server.url)
@@ -93,8 +114,9 @@ export const run = Effect.fnUntraced(
     const began = yield* Clock.currentTimeMillis
     const screen = yield* Effect.forkScoped(Load.show(scene, watch))
 
+    const pictures = options.pictures === undefined ? undefined : yield* picturesIn(scene, options.pictures)
     const course = stages(scene)
-    const rows = yield* Effect.forEach(course, (stage) => play(watch, stage, scale))
+    const rows = yield* Effect.forEach(course, (stage) => play(watch, stage, scale, pictures))
     const recovered = course.flatMap(({ fault }, index) =>
       fault === undefined ? [] : [[fault.fault.name, rows[index]?.recovered ?? null] as const]
     )

@@ -67,7 +67,7 @@ describe("the dashboard's view", () => {
       [
         backend({ others: { times: { wait: quantiles(1, 100), use: null, create: null, operation: null } } }),
         "strained",
-        "A connection is long in coming."
+        "A connection took up to 100 ms to come."
       ],
       [
         backend({ others: { health: { at: stats(1, {}).at - 1000, status: "unhealthy", latency_ms: 1000 } } }),
@@ -141,6 +141,31 @@ describe("the dashboard's view", () => {
       ["Wait", "2 ms p95", "1 ms p50"],
       ["Time in use", "4 ms p95", "3 ms p50"]
     ])
+    const times = { ...measured.times, operation: quantiles(5, 6) }
+    const latency = shown(backend({ others: { times } }))
+    assert.deepStrictEqual(latency?.plots.map(({ title }) => title), ["Connections", "Borrows", "Wait", "Latency"])
+  })
+
+  it("spans what was heard, so that a page that was just opened is not empty", () => {
+    const span = (seconds: number) => {
+      const { from, to } = view(after(stats(0, { orders: backend() }), stats(seconds, { orders: backend() })))
+      return (to - from) / 1000
+    }
+    assert.deepStrictEqual([1, 60, 61, 121, 299].map(span), [60, 60, 120, 300, 300])
+  })
+
+  it("calls lost connections and failed dials by their name, for some seconds", () => {
+    const { at } = stats(1, {})
+    const lost = [
+      { at, backend: "orders", tag: "Closed", reason: "PeerClosed" },
+      { at, backend: "orders", tag: "Closed", reason: "Idle" },
+      { at, backend: "orders", tag: "DialFailed", cause: "refused" },
+      { at, backend: "cache", tag: "DialFailed", cause: "refused" }
+    ]
+    const words = (second: number) => stats(second, { orders: backend() })
+    const model = withStats(withHappenings(after(words(1)), lost, 0), words(2))
+    assert.strictEqual(view(model).backends[0]?.reason, "1 connection lost; 1 dial failed.")
+    assert.strictEqual(view(withStats(model, words(4))).backends[0]?.tone, "calm")
   })
 })
 

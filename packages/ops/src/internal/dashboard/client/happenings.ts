@@ -52,6 +52,14 @@ const calm = new Set(["Resumed", "LeakReturned", "Recovered", "Drained"])
 /** Connections that close for these reasons are no trouble. */
 const ordinaryEnds = new Set(["Overflow", "Idle", "MaxLifetime", "Cleared", "Resized", "Drained"])
 
+/** What a happening says of how its backend does, beyond what is counted. */
+export type Loss = "connection" | "dial"
+
+export const lossOf = ({ reason, tag }: Happening): Loss | undefined => {
+  if (tag === "DialFailed") return "dial"
+  return tag === "Closed" && !ordinaryEnds.has(textOf(reason)) ? "connection" : undefined
+}
+
 const toneOf = ({ reason, tag, to }: Happening): Told["tone"] => {
   if (tag === "CircuitChanged") return to === "open" ? "failing" : to === "closed" ? "calm" : "strained"
   if (tag === "Closed") return ordinaryEnds.has(textOf(reason)) ? "quiet" : "strained"

@@ -1,6 +1,5 @@
 /** The plots of a backend: what each shows, and its scale. */
 import { count, duration, durationOrNone, rate } from "./format.ts"
-import { SPAN } from "./model.ts"
 import { area, ceiling, line, type Point } from "./plot.ts"
 import { failedIn, type Sample } from "./sample.ts"
 
@@ -40,6 +39,10 @@ const times = (title: string, p50: Series["low"], p95: Series["high"]): Series =
   now: { high: (last) => `${durationOrNone(p95(last))} p95`, low: (last) => `${durationOrNone(p50(last))} p50` }
 })
 
+const timeInUse = times("Time in use", ({ useP50 }) => useP50, ({ useP95 }) => useP95)
+
+const latency = times("Latency", ({ operationP50 }) => operationP50, ({ operationP95 }) => operationP95)
+
 const series: ReadonlyArray<Series> = [
   {
     title: "Connections",
@@ -60,8 +63,8 @@ const series: ReadonlyArray<Series> = [
     now: { high: (last) => `${rate(last.rate)} /s`, low: (last) => `${count(failedIn(last.since))} failed` }
   },
   times("Wait", ({ waitP50 }) => waitP50, ({ waitP95 }) => waitP95),
-  times("Time in use", ({ useP50 }) => useP50, ({ useP95 }) => useP95),
-  times("Latency", ({ operationP50 }) => operationP50, ({ operationP95 }) => operationP95)
+  timeInUse,
+  latency
 ]
 
 const measures = (samples: ReadonlyArray<Sample>, value: Series["high"]): boolean =>
@@ -70,7 +73,7 @@ const measures = (samples: ReadonlyArray<Sample>, value: Series["high"]): boolea
 const plotOf = (
   { format, high, kind, least, low, now, title }: Series,
   samples: ReadonlyArray<Sample>,
-  to: number
+  { span, to }: { readonly to: number; readonly span: number }
 ): PlotView => {
   const points = (value: (sample: Sample) => number | null): ReadonlyArray<Point> =>
     samples.map((sample) => ({ at: sample.at, value: value(sample) }))
@@ -78,21 +81,28 @@ const plotOf = (
   const highest = Math.max(0, ...[...highs, ...lows].map(({ value }) => value ?? 0))
   const top = ceiling(highest, least)
   // A line along an edge would be cut in half.
-  const box = { width: WIDTH, height: HEIGHT - 1, from: to - SPAN, to, top: top * 1.04 }
+  const box = { width: WIDTH, height: HEIGHT - 1, from: to - span, to, top: top * 1.04 }
   const last = samples.at(-1)
   const texts = last === undefined ? { high: "", low: "" } : { high: now.high(last), low: now.low(last) }
   return {
     title,
     ...texts,
     scale: `to ${format(top).replace(".0 ", " ")}`,
-    label: `${title}: now ${texts.high} and ${texts.low}; at most ${format(highest)} in the last five minutes`,
+    label: `${title}: now ${texts.high} and ${texts.low}; at most ${format(highest)} in the last ${duration(span)}`,
     kind,
     shapes: { area: area(highs, box), high: line(highs, box), low: line(lows, box) }
   }
 }
 
-/** Those of what the backend measures; connections and borrows are counted by all. */
-export const plotsOf = (samples: ReadonlyArray<Sample>, to: number): ReadonlyArray<PlotView> =>
-  series
-    .filter(({ high, kind }) => kind !== "time" || measures(samples, high))
-    .map((one) => plotOf(one, samples, to))
+/**
+ * Those of what the backend measures; connections and borrows are counted by all. How long connections are held says
+ * the same as the latency and less, where that is measured.
+ */
+export const plotsOf = (
+  samples: ReadonlyArray<Sample>,
+  times: { readonly to: number; readonly span: number }
+): ReadonlyArray<PlotView> => {
+  const measured = series.filter(({ high, kind }) => kind !== "time" || measures(samples, high))
+  const shown = measured.includes(latency) ? measured.filter((one) => one !== timeInUse) : measured
+  return shown.map((one) => plotOf(one, samples, times))
+}

@@ -69,6 +69,7 @@ export const page = ({ get }: Parts): (view: PageView) => void => {
     setText(get("headline-text"), view.headline)
     setText(get("headline-detail"), view.detail)
     showTiles(view.tiles)
+    setText(get("began"), view.began)
     showOverview(view)
     showCards(view.backends)
     const holding = view.holders.length === 0 ? [NOBODY] : view.holders

@@ -1,5 +1,6 @@
 /** How a backend does, and why: what a person should see first. */
-import { count, many } from "./format.ts"
+import { count, duration, many } from "./format.ts"
+import type { Loss } from "./happenings.ts"
 import { defenceNames, defences, failureNames, failures, type Sample, tally, type Tone } from "./sample.ts"
 import type { BackendStats } from "./wire.ts"
 
@@ -50,7 +51,7 @@ const poolSigns = ({ pool: { max, used, waiting }, times: { wait } }: BackendSta
     ? [{ tone: "strained", reason: "every connection is in use" } as const]
     : []),
   ...(wait !== null && wait.count > 0 && wait.p95 >= LONG_WAIT
-    ? [{ tone: "strained", reason: "a connection is long in coming" } as const]
+    ? [{ tone: "strained", reason: `a connection took up to ${duration(wait.p95)} to come` } as const]
     : [])
 ]
 
@@ -64,13 +65,32 @@ export const recentHealth = (at: number, { health }: BackendStats): BackendStats
 const healthSigns = (at: number, stats: BackendStats): ReadonlyArray<Sign> =>
   recentHealth(at, stats)?.status === "unhealthy" ? [{ tone: "failing", reason: "it does not answer its check" }] : []
 
-/** `recent` are the samples of the last seconds, that of `at` among them. */
-export const verdictOf = (at: number, stats: BackendStats, recent: ReadonlyArray<Pick<Sample, "since">>): Verdict => {
+const lossSigns = (losses: ReadonlyArray<Loss>): ReadonlyArray<Sign> => {
+  const connections = losses.filter((loss) => loss === "connection").length
+  const dials = losses.length - connections
+  return [
+    ...(connections > 0 ? [{ tone: "strained", reason: `${many(connections, "connection")} lost` } as const] : []),
+    ...(dials > 0 ? [{ tone: "strained", reason: `${many(dials, "dial")} failed` } as const] : [])
+  ]
+}
+
+/** All that a verdict rests on. */
+export interface Evidence {
+  readonly at: number
+  readonly stats: BackendStats
+  /** The samples of the last seconds, that of `at` among them. */
+  readonly recent: ReadonlyArray<Pick<Sample, "since">>
+  /** Of the last seconds. */
+  readonly losses: ReadonlyArray<Loss>
+}
+
+export const verdictOf = ({ at, losses, recent, stats }: Evidence): Verdict => {
   const signs = [
     ...circuitSigns(stats),
     ...healthSigns(at, stats),
     ...failureSigns(recent),
     ...poolSigns(stats),
+    ...lossSigns(losses),
     ...defenceSigns(recent)
   ]
   const tone = signs.some((sign) => sign.tone === "failing") ? "failing" : signs.length > 0 ? "strained" : "calm"

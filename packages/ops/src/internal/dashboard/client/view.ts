@@ -1,7 +1,7 @@
 /** What is shown of all that is known: texts and shapes, ready to be put into the page. */
 import * as Format from "./format.ts"
 import type { Told } from "./happenings.ts"
-import { type BackendModel, type Model, SPAN } from "./model.ts"
+import { type BackendModel, type Model, spanOf } from "./model.ts"
 import { type Run, runs } from "./plot.ts"
 import { plotsOf, type PlotView } from "./plots.ts"
 import { chipsOf, type ChipView } from "./policies.ts"
@@ -67,6 +67,7 @@ export interface PageView {
   /** The times at the edges of every strip. */
   readonly from: number
   readonly to: number
+  readonly began: string
   readonly backends: ReadonlyArray<BackendView>
   readonly holders: ReadonlyArray<HolderView>
 }
@@ -84,14 +85,20 @@ const phasesOf = (now: Phase | null): ReadonlyArray<PhaseView> => {
   }))
 }
 
+/** The end and the length of what is shown. */
+interface Times {
+  readonly to: number
+  readonly span: number
+}
+
 /** Seconds of each tone, for those who cannot see the strip. */
-const runsLabel = (label: string, all: ReadonlyArray<Run>): string => {
+const runsLabel = (all: ReadonlyArray<Run>, { span }: Times): string => {
   const seconds = (tone: Tone) =>
     Math.round(all.reduce((sum, run) => run.tone === tone ? sum + run.to - run.from : sum, 0) / 1000)
   const parts = (["failing", "strained"] as const).flatMap((tone) =>
     seconds(tone) > 0 ? [`${tone} for ${Format.many(seconds(tone), "second")}`] : []
   )
-  return `${label}, last five minutes: ${parts.length === 0 ? "calm" : Format.list(parts)}`
+  return `In the last ${Format.duration(span)}: ${parts.length === 0 ? "calm" : Format.list(parts)}`
 }
 
 const barOf = ({ closing, checking, idle, max, opening, used }: BackendModel["stats"]["pool"]) => {
@@ -99,13 +106,13 @@ const barOf = ({ closing, checking, idle, max, opening, used }: BackendModel["st
   return { used, opening: moving, idle, free: Math.max(0, max - used - moving - idle) }
 }
 
-const backendView = (label: string, model: BackendModel, to: number): BackendView => {
+const backendView = (label: string, model: BackendModel, times: Times): BackendView => {
   const { samples, stats, verdict } = model
-  const { critical, kind, last_error: lastError, pool, profile, times } = stats
+  const { critical, kind, last_error: lastError, pool, profile } = stats
   const bar = barOf(pool)
   const all = runs(samples)
   const chips = chipsOf(stats.policy)
-  const health = recentHealth(to, stats)
+  const health = recentHealth(times.to, stats)
   const latency = health?.status === "healthy" ? [`answers in ${Format.duration(health.latency_ms)}`] : []
   return {
     label,
@@ -119,16 +126,16 @@ const backendView = (label: string, model: BackendModel, to: number): BackendVie
     idle: Format.count(pool.idle),
     max: Format.count(pool.max),
     waiting: Format.count(pool.waiting),
-    wait: Format.durationOrNone(times.wait?.p95 ?? null),
+    wait: Format.durationOrNone(stats.times.wait?.p95 ?? null),
     breaker: chips.find(({ name }) => name === "Breaker"),
     bar,
     barLabel: `${pool.used} of ${pool.max} in use, ${bar.opening} opening, ${pool.idle} idle, ${pool.waiting} waiting`,
     queue: pool.waiting / (pool.waiting + Math.max(1, pool.max)),
     slots: pool.max,
     runs: all,
-    runsLabel: runsLabel(label, all),
+    runsLabel: runsLabel(all, times),
     chips,
-    plots: plotsOf(samples, to),
+    plots: plotsOf(samples, times),
     lastError: lastError === null ? undefined : `${Format.timeOfDay(lastError.at)} ${lastError.message}`
   }
 }
@@ -195,7 +202,8 @@ const marks: Record<Tone, string> = { calm: "", strained: "▲ ", failing: "✕ 
 export const viewOf = (model: Model): PageView | undefined => {
   const { backends, stats } = model
   if (stats === undefined) return undefined
-  const views = [...backends].map(([label, backend]) => backendView(label, backend, stats.at))
+  const times = { to: stats.at, span: spanOf(model) }
+  const views = [...backends].map(([label, backend]) => backendView(label, backend, times))
   const headline = headlineOf(views)
   return {
     ...headline,
@@ -204,7 +212,8 @@ export const viewOf = (model: Model): PageView | undefined => {
     about: [`up ${Format.duration(stats.uptime_ms)}`, ...(stats.profile === null ? [] : [stats.profile])].join(" · "),
     phases: phasesOf(stats.phase),
     tiles: tilesOf([...backends.values()]),
-    from: stats.at - SPAN,
+    from: stats.at - times.span,
+    began: `${times.span / 60_000} min ago`,
     to: stats.at,
     backends: views,
     holders: holdersOf(stats)
