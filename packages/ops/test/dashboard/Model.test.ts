@@ -167,6 +167,19 @@ describe("the dashboard's view", () => {
     assert.strictEqual(view(model).backends[0]?.reason, "1 connection lost; 1 dial failed.")
     assert.strictEqual(view(withStats(model, words(4))).backends[0]?.tone, "calm")
   })
+
+  it("takes it for ordinary that HTTP servers end what nobody uses, and that watchers leave", () => {
+    const closed = (kind: string, reason: string) => {
+      const words = (second: number) => stats(second, { one: backend({ others: { kind } }) })
+      const event = { at: words(1).at, backend: "one", tag: "Closed", reason }
+      const model = withStats(withHappenings(after(words(1)), [event], 0), words(2))
+      return [view(model).tone, eventsOf(model, { backend: "", trouble: false })[0]?.tone]
+    }
+    assert.deepStrictEqual(closed("http", "Broken"), ["calm", "quiet"])
+    assert.deepStrictEqual(closed("websocket", "PeerClosed"), ["calm", "quiet"])
+    assert.deepStrictEqual(closed("websocket", "CheckFailed"), ["strained", "strained"])
+    assert.deepStrictEqual(closed("postgres", "Broken"), ["strained", "strained"])
+  })
 })
 
 describe("the dashboard's events", () => {

@@ -1,6 +1,6 @@
 /** Events in words, and the same ones told once. */
 import { duration, words } from "./format.ts"
-import type { Tone } from "./sample.ts"
+import { textOf, type Tone, toneOf } from "./tones.ts"
 import type { Happening } from "./wire.ts"
 
 /** An event of which there may have been many. */
@@ -13,59 +13,8 @@ export interface Told {
   readonly backend: string
   readonly title: string
   readonly detail: string
-  readonly tone: Tone | "quiet"
+  readonly tone: Tone
   readonly times: number
-}
-
-const failing = new Set([
-  "DialFailed",
-  "TimedOut",
-  "Refused",
-  "Shed",
-  "Unavailable",
-  "NestedRefused",
-  "ClosedRefused",
-  "Revoked",
-  "Leaked",
-  "RetriesExhausted",
-  "DeadlineExceeded"
-])
-
-const strained = new Set([
-  "Waited",
-  "Cancelled",
-  "RetryScheduled",
-  "RetrySkipped",
-  "AttemptTimedOut",
-  "BulkheadRefused",
-  "LimitRefused",
-  "Throttled",
-  "RateLimited",
-  "FaultInjected",
-  "HedgeSkipped",
-  "Draining",
-  "Paused"
-])
-
-const calm = new Set(["Resumed", "LeakReturned", "Recovered", "Drained"])
-
-/** Connections that close for these reasons are no trouble. */
-const ordinaryEnds = new Set(["Overflow", "Idle", "MaxLifetime", "Cleared", "Resized", "Drained"])
-
-/** What a happening says of how its backend does, beyond what is counted. */
-export type Loss = "connection" | "dial"
-
-export const lossOf = ({ reason, tag }: Happening): Loss | undefined => {
-  if (tag === "DialFailed") return "dial"
-  return tag === "Closed" && !ordinaryEnds.has(textOf(reason)) ? "connection" : undefined
-}
-
-const toneOf = ({ reason, tag, to }: Happening): Told["tone"] => {
-  if (tag === "CircuitChanged") return to === "open" ? "failing" : to === "closed" ? "calm" : "strained"
-  if (tag === "Closed") return ordinaryEnds.has(textOf(reason)) ? "quiet" : "strained"
-  if (failing.has(tag)) return "failing"
-  if (strained.has(tag)) return "strained"
-  return calm.has(tag) ? "calm" : "quiet"
 }
 
 const HIDDEN = new Set(["at", "backend", "tag", "policy", "fiber", "elapsed_ms", "site"])
@@ -80,9 +29,6 @@ const shorten = (text: string): string => {
   const line = text.slice(0, MAXIMUM_LENGTH * 2).replaceAll(/\s+/g, " ").trim()
   return line.length > MAXIMUM_LENGTH ? `${line.slice(0, MAXIMUM_LENGTH - 1)}…` : line
 }
-
-/** What is no text is shown as JSON has it. */
-const textOf = (value: unknown): string => typeof value === "string" ? value : JSON.stringify(value) ?? ""
 
 const valueOf = (name: string, value: unknown): string => {
   if (name.endsWith("_ms") && typeof value === "number") return duration(value)
@@ -124,13 +70,15 @@ const KEPT = 400
 /** Adds what happened, the newest first; what is like one of the last seconds is counted with it. */
 export const tell = (
   told: ReadonlyArray<Told>,
-  happenings: ReadonlyArray<Happening>
+  happenings: ReadonlyArray<Happening>,
+  kindOf: (backend: string) => string | undefined
 ): ReadonlyArray<Told> => {
   const all = [...told]
   let id = all.reduce((highest, one) => Math.max(highest, one.id), 0)
   for (const happening of happenings.toSorted((a, b) => a.at - b.at)) {
     const { at, backend, tag } = happening
-    const next = { at, until: at, backend, title: words(tag), detail: describe(happening), tone: toneOf(happening) }
+    const tone = toneOf(happening, kindOf(backend))
+    const next = { at, until: at, backend, title: words(tag), detail: describe(happening), tone }
     const like = all.findIndex((one, index) =>
       index < SEARCHED && one.backend === backend && one.title === next.title &&
       alike(one.detail) === alike(next.detail) && at - one.until < TOGETHER_WITHIN && at - one.at < TOGETHER_FOR

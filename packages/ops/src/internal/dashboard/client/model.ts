@@ -1,6 +1,7 @@
 /** All that the page knows: what the service said last, and the last minutes of it. */
-import { type Loss, lossOf, tell, type Told } from "./happenings.ts"
+import { tell, type Told } from "./happenings.ts"
 import { between, type Sample, sampleOf } from "./sample.ts"
+import { type Loss, lossOf } from "./tones.ts"
 import { LOOK_BACK, type Verdict, verdictOf } from "./verdict.ts"
 import type { BackendStats, Happening, Stats } from "./wire.ts"
 
@@ -61,15 +62,17 @@ export const withStats = (model: Model, stats: Stats): Model => {
 }
 
 /** Takes what happened since. */
-export const withHappenings = (model: Model, happenings: ReadonlyArray<Happening>, dropped: number): Model => ({
-  ...model,
-  told: tell(model.told, happenings),
-  losses: [
-    ...model.losses,
-    ...happenings.flatMap((happening) => {
-      const what = lossOf(happening)
-      return what === undefined ? [] : [{ at: happening.at, backend: happening.backend, what }]
-    })
-  ],
-  dropped: model.dropped + dropped
-})
+export const withHappenings = (model: Model, happenings: ReadonlyArray<Happening>, dropped: number): Model => {
+  const kindOf = (backend: string) => model.backends.get(backend)?.stats.kind
+  const losses = happenings.flatMap((happening) => {
+    const { at, backend } = happening
+    const what = lossOf(happening, kindOf(backend))
+    return what === undefined ? [] : [{ at, backend, what }]
+  })
+  return {
+    ...model,
+    told: tell(model.told, happenings, kindOf),
+    losses: [...model.losses, ...losses],
+    dropped: model.dropped + dropped
+  }
+}

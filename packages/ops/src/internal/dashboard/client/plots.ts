@@ -29,7 +29,7 @@ interface Series {
   readonly now: { readonly high: (last: Sample) => string; readonly low: (last: Sample) => string }
 }
 
-const times = (title: string, p50: Series["low"], p95: Series["high"]): Series => ({
+const timing = (title: string, p50: Series["low"], p95: Series["high"]): Series => ({
   title,
   kind: "time",
   high: p95,
@@ -39,9 +39,9 @@ const times = (title: string, p50: Series["low"], p95: Series["high"]): Series =
   now: { high: (last) => `${durationOrNone(p95(last))} p95`, low: (last) => `${durationOrNone(p50(last))} p50` }
 })
 
-const timeInUse = times("Time in use", ({ useP50 }) => useP50, ({ useP95 }) => useP95)
+const timeInUse = timing("Time in use", ({ useP50 }) => useP50, ({ useP95 }) => useP95)
 
-const latency = times("Latency", ({ operationP50 }) => operationP50, ({ operationP95 }) => operationP95)
+const latency = timing("Latency", ({ operationP50 }) => operationP50, ({ operationP95 }) => operationP95)
 
 const series: ReadonlyArray<Series> = [
   {
@@ -62,7 +62,7 @@ const series: ReadonlyArray<Series> = [
     format: (value) => `${count(value)} /s`,
     now: { high: (last) => `${rate(last.rate)} /s`, low: (last) => `${count(failedIn(last.since))} failed` }
   },
-  times("Wait", ({ waitP50 }) => waitP50, ({ waitP95 }) => waitP95),
+  timing("Wait", ({ waitP50 }) => waitP50, ({ waitP95 }) => waitP95),
   timeInUse,
   latency
 ]

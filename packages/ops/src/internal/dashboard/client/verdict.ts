@@ -1,7 +1,7 @@
 /** How a backend does, and why: what a person should see first. */
 import { count, duration, many } from "./format.ts"
-import type { Loss } from "./happenings.ts"
 import { defenceNames, defences, failureNames, failures, type Sample, tally, type Tone } from "./sample.ts"
+import type { Loss } from "./tones.ts"
 import type { BackendStats } from "./wire.ts"
 
 export interface Verdict {

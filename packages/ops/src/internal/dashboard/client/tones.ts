@@ -1,0 +1,69 @@
+/** How bad an event is. */
+import type { Tone as BackendTone } from "./sample.ts"
+import type { Happening } from "./wire.ts"
+
+/** Most events are neither good nor bad. */
+export type Tone = BackendTone | "quiet"
+
+/** What is no text is shown as JSON has it. */
+export const textOf = (value: unknown): string => typeof value === "string" ? value : JSON.stringify(value) ?? ""
+
+const failing = new Set([
+  "DialFailed",
+  "TimedOut",
+  "Refused",
+  "Shed",
+  "Unavailable",
+  "NestedRefused",
+  "ClosedRefused",
+  "Revoked",
+  "Leaked",
+  "RetriesExhausted",
+  "DeadlineExceeded"
+])
+
+const strained = new Set([
+  "Waited",
+  "Cancelled",
+  "RetryScheduled",
+  "RetrySkipped",
+  "AttemptTimedOut",
+  "BulkheadRefused",
+  "LimitRefused",
+  "Throttled",
+  "RateLimited",
+  "FaultInjected",
+  "HedgeSkipped",
+  "Draining",
+  "Paused"
+])
+
+const calm = new Set(["Resumed", "LeakReturned", "Recovered", "Drained"])
+
+/** Connections that close for these reasons are no trouble. */
+const ordinaryEnds = new Set(["Overflow", "Idle", "MaxLifetime", "Cleared", "Resized", "Drained"])
+
+/** Nor for these, by kind of backend: servers end connections that nobody uses, and watchers leave. */
+const ordinaryFor: Readonly<Record<string, ReadonlyArray<string>>> = {
+  http: ["Broken", "PeerClosed"],
+  websocket: ["PeerClosed", "Invalidated"]
+}
+
+const isOrdinaryEnd = (reason: string, kind: string | undefined): boolean =>
+  ordinaryEnds.has(reason) || (ordinaryFor[kind ?? ""] ?? []).includes(reason)
+
+/** What an event says of how its backend does, beyond what is counted. */
+export type Loss = "connection" | "dial"
+
+export const lossOf = ({ reason, tag }: Happening, kind: string | undefined): Loss | undefined => {
+  if (tag === "DialFailed") return "dial"
+  return tag === "Closed" && !isOrdinaryEnd(textOf(reason), kind) ? "connection" : undefined
+}
+
+export const toneOf = ({ reason, tag, to }: Happening, kind: string | undefined): Tone => {
+  if (tag === "CircuitChanged") return to === "open" ? "failing" : to === "closed" ? "calm" : "strained"
+  if (tag === "Closed") return isOrdinaryEnd(textOf(reason), kind) ? "quiet" : "strained"
+  if (failing.has(tag)) return "failing"
+  if (strained.has(tag)) return "strained"
+  return calm.has(tag) ? "calm" : "quiet"
+}
