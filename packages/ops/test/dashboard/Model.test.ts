@@ -93,6 +93,12 @@ describe("the dashboard's view", () => {
     const restarted = view(after(stats(0, { orders: old }), stats(1, { orders: backend({ pool: { acquired: 3 } }) })))
     assert.strictEqual(restarted.tone, "calm")
     assert.strictEqual(restarted.tiles.find(({ name }) => name === "Borrows")?.value, "–")
+    const failing = view(after(
+      stats(0, { orders: old }),
+      stats(1, { orders: backend() }),
+      stats(2, { orders: backend({ pool: { timedOut: 1 } }) })
+    ))
+    assert.strictEqual(failing.backends[0]?.reason, "1 call timed out in the queue.")
   })
 
   it("calls a failure by its name for three seconds, and is calm after that", () => {

@@ -46,7 +46,7 @@ const backendModel = (
   const before = old === undefined || last === undefined ? undefined : { at: last.at, stats: old.stats }
   const recent = (old?.samples ?? []).filter((sample) => sample.at > at - LOOK_BACK * 1000)
   const since = before === undefined ? {} : between(before.stats, now)
-  const verdict = verdictOf({ at, stats: now, recent: [...recent.slice(1 - LOOK_BACK), { since }], losses })
+  const verdict = verdictOf({ at, stats: now, recent: [...recent, { since }], losses })
   const kept = (old?.samples ?? []).filter((sample) => sample.at > at - SPAN && sample.at < at)
   return { stats: now, verdict, samples: [...kept, sampleOf(at, now, before, verdict.tone)] }
 }
