@@ -87,6 +87,17 @@ describe("the dashboard's view", () => {
     }
   })
 
+  it("tells the most telling signs only, and how many more there are", () => {
+    const one = shown(backend({
+      pool: { timedOut: 2, unavailable: 3, waiting: 1 },
+      policy: { circuit: circuit("open"), retries: 2, throttled: 1 }
+    }))
+    assert.strictEqual(
+      one?.reason,
+      "The breaker is open; 3 calls found no server; 2 calls timed out in the queue; 1 waiting for 10 connections; and 2 more signs."
+    )
+  })
+
   it("does not blame a backend for what happened before the page was opened, nor after a restart", () => {
     const old = backend({ pool: { timedOut: 500, acquired: 9000 } })
     assert.strictEqual(view(after(stats(0, { orders: old }))).tone, "calm")

@@ -101,6 +101,16 @@ const runsLabel = (all: ReadonlyArray<Run>, { span }: Times): string => {
   return `In the last ${Format.duration(span)}: ${parts.length === 0 ? "calm" : Format.list(parts)}`
 }
 
+/** More than so many signs say nothing more at a glance. */
+const SIGNS = 4
+
+const reasonOf = (reasons: ReadonlyArray<string>): string => {
+  if (reasons.length === 0) return "Nothing waits, nothing fails."
+  const more = reasons.length - SIGNS
+  const shown = reasons.slice(0, SIGNS).join("; ")
+  return `${capital(shown)}${more > 0 ? `; and ${Format.many(more, "more sign")}` : ""}.`
+}
+
 const barOf = ({ closing, checking, idle, max, opening, used }: BackendModel["stats"]["pool"]) => {
   const moving = opening + checking + closing
   return { used, opening: moving, idle, free: Math.max(0, max - used - moving - idle) }
@@ -120,7 +130,7 @@ const backendView = (label: string, model: BackendModel, times: Times): BackendV
     about: [kind, ...(critical ? ["critical"] : []), ...(profile === null ? [] : [profile]), ...latency].join(" · "),
     tone: verdict.tone,
     word: toneWords[verdict.tone],
-    reason: verdict.reasons.length === 0 ? "Nothing waits, nothing fails." : `${capital(verdict.reasons.join("; "))}.`,
+    reason: reasonOf(verdict.reasons),
     used: Format.count(pool.used),
     opening: Format.count(bar.opening),
     idle: Format.count(pool.idle),
