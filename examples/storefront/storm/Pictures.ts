@@ -12,7 +12,7 @@ const DESKTOP = { width: 1280, height: 860 }
 const PHONE = { width: 390, height: 844 }
 
 /** Late enough in a fault that the page has heard of it, which it does every second. */
-const LATE = 0.6
+const LATE = 0.85
 
 type Look = "light" | "dark" | "phone"
 
