@@ -65,7 +65,8 @@ export const make = Effect.fnUntraced(function*(url: string, folder: string) {
         taken++
         yield* shoot(`storm-${String(taken).padStart(2, "0")}-${name.replaceAll(/\W+/g, "-")}`, false)
         const look = looks[name]
-        if (look !== undefined) yield* portrait(look)
+        // The fault may end before; the page must be as it was for the next.
+        if (look !== undefined) yield* Effect.uninterruptible(portrait(look))
       }).pipe(
         Effect.catch(({ message }) => Effect.sync(() => console.error(`No picture of ${name}: ${message}`)))
       )

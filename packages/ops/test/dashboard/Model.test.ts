@@ -63,6 +63,7 @@ describe("the dashboard's view", () => {
       [backend({ policy: { deadlinesExceeded: 3 } }), "failing", "3 calls past their deadline."],
       [backend({ pool: { used: 10 } }), "strained", "Every connection is in use."],
       [backend({ policy: { retries: 1 } }), "strained", "1 retry."],
+      [backend({ policy: { attemptTimeouts: 1 } }), "strained", "1 attempt cut short."],
       [backend({ policy: { throttled: 7 } }), "strained", "7 throttled."],
       [
         backend({ others: { times: { wait: quantiles(1, 100), use: null, create: null, operation: null } } }),

@@ -24,7 +24,6 @@ const makeBackend = Effect.fnUntraced(function*(name: string, kind: string, max:
   const backend: Backend = {
     name,
     kind,
-    // Of those that are, a connection is opened at the start.
     critical: kind === "postgres",
     stats: Pool.stats(pool),
     health: Effect.succeed({ status: "healthy", latency: Duration.millis(1) }),
@@ -91,6 +90,8 @@ const shop = Effect.gen(function*() {
     fail: Effect.gen(function*() {
       for (let n = 0; n < 7; n++) yield* holding(orders.pool, n === 0 ? HOSTILE : `order ${n}`)
       cache.server.reachable = false
+      // The start has warmed it.
+      yield* Pool.clear(cache.pool)
       yield* Effect.ignore(Pool.use(cache.pool, Effect.succeed, { timeout: "200 millis" }))
       yield* Effect.ignore(refused).pipe(Effect.repeat({ times: 5 }))
     }).pipe(Scope.provide(scope))

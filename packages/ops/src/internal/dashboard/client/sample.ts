@@ -17,7 +17,7 @@ export const failures = {
 
 /** What a policy did so that they end well, or to keep the backend from harm. */
 export const defences = {
-  attemptTimeouts: "attempts cut short",
+  attemptTimeouts: "cut short",
   retries: "retries",
   bulkheadRefused: "refused by the bulkhead",
   limitRefused: "refused by the limit",

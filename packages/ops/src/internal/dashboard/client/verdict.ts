@@ -1,6 +1,15 @@
 /** How a backend does, and why: what a person should see first. */
 import { count, duration, many } from "./format.ts"
-import { defenceNames, defences, failureNames, failures, type Sample, tally, type Tone } from "./sample.ts"
+import {
+  type Counted,
+  defenceNames,
+  defences,
+  failureNames,
+  failures,
+  type Sample,
+  tally,
+  type Tone
+} from "./sample.ts"
 import type { Loss } from "./tones.ts"
 import type { BackendStats } from "./wire.ts"
 
@@ -37,11 +46,13 @@ const failureSigns = (recent: ReadonlyArray<Pick<Sample, "since">>): ReadonlyArr
     reason: `${many(times, "call")} ${told[kind]}`
   }))
 
+const defenceReason = (kind: Counted, times: number): string => {
+  if (kind === "retries") return many(times, "retry", "retries")
+  return kind === "attemptTimeouts" ? `${many(times, "attempt")} ${told[kind]}` : `${count(times)} ${told[kind]}`
+}
+
 const defenceSigns = (recent: ReadonlyArray<Pick<Sample, "since">>): ReadonlyArray<Sign> =>
-  tally(recent, defenceNames).map(({ kind, times }) => ({
-    tone: "strained",
-    reason: kind === "retries" ? many(times, "retry", "retries") : `${count(times)} ${told[kind]}`
-  }))
+  tally(recent, defenceNames).map(({ kind, times }) => ({ tone: "strained", reason: defenceReason(kind, times) }))
 
 const poolSigns = ({ pool: { max, used, waiting }, times: { wait } }: BackendStats): ReadonlyArray<Sign> => [
   ...(waiting > 0
