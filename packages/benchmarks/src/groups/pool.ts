@@ -20,7 +20,7 @@ const peer = (name: string): Who => ({ name, role: "peer" })
 
 const all = (setting: Pools.Setting): ReadonlyArray<Candidate> => [
   Pools.breakwater(ours, setting),
-  Pools.least({ name: "the least in fibers", role: "ours" }, setting),
+  Pools.least({ name: "the least in fibers", role: "bound" }, setting),
   Pools.effect(peer("Effect"), setting),
   Pools.genericPool(peer("generic-pool"), setting),
   Pools.tarn(peer("tarn"), setting),
@@ -68,30 +68,12 @@ const turn: Hold = {
   })
 }
 
-/** Fibers that take turns through a plain list: no deadline, no cancellation, no connection, no numbers. */
-const noPool = (hold: Hold): Candidate =>
-  ofEffect(
-    { name: "floor: no pool", role: "ours" },
-    Effect.sync(() => {
-      let unused = 10
-      const queue: Array<() => void> = []
-      const wait = Effect.callback<void>((resume) => void queue.push(() => resume(Effect.void)))
-      const take = Effect.suspend(() => unused-- > 0 ? Effect.void : wait)
-      const give = () => {
-        unused++
-        queue.shift()?.()
-      }
-      return () => Effect.flatMap(take, () => Effect.map(hold.effect, give))
-    }),
-    { users: 64 }
-  )
-
 const contended = (over: string, hold: Hold): Case => ({
   name: `64 users on 10 connections, held over ${over}`,
   about:
-    "Most users wait for a connection that another one gives back. `floor: no pool` is what fibers cost that do no " +
-    "more than take turns: each wait puts a fiber down and takes it up again, where a pool of promises settles a promise.",
-  candidates: [...floors(hold, { users: 64 }), ...all({ hold, users: 64 }), noPool(hold)],
+    "Most users wait for a connection that another one gives back. The least in fibers is an array, a queue and a " +
+    "finalizer: each wait puts a fiber down and takes it up again, where a pool of promises settles a promise.",
+  candidates: [...floors(hold, { users: 64 }), ...all({ hold, users: 64 })],
   goals: ["Effect", "generic-pool", "tarn", "lightning-pool"].map((against) => ({
     of: "Breakwater",
     atMost: 0.9,
