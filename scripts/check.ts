@@ -4,6 +4,7 @@ import { parseArgs } from "node:util"
 import * as Changeset from "./check/changeset.ts"
 import * as Exports from "./check/exports.ts"
 import * as Fences from "./check/fences.ts"
+import * as Generated from "./check/generated.ts"
 import * as Imports from "./check/imports.ts"
 import * as Modules from "./check/modules.ts"
 import { Interrupted, main, run, UsageError } from "./internal/processes.ts"
@@ -43,6 +44,7 @@ const report = (problems: ReadonlyArray<string>, about?: string): Verdict => {
 const parts: Record<string, (fix: boolean) => Promise<Verdict>> = {
   // First: with --fix it writes what the others look at.
   exports: async (fix) => report(Exports.check(fix)),
+  generated: async (fix) => report(await Generated.check(fix)),
   types: () => nodeTool("typescript/bin/tsc", "-b", "--pretty", "false"),
   lint: (fix) => nodeTool("oxlint/bin/oxlint", ...(fix ? ["--fix"] : [])),
   format: (fix) => tool(at("node_modules/dprint/dprint"), [fix ? "fmt" : "check"]),
