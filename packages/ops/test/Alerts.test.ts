@@ -216,6 +216,19 @@ describe("The alert rules", () => {
       assert.include(checked?.output, `${Alerts.make().length} rules found`)
     }))
 
+  it.runIf(isThere)("and the board are queries that Prometheus understands", () =>
+    inFolder((folder) => {
+      const filled = Board.expressions(Board.make()).map((expr) =>
+        expr.replaceAll("$__rate_interval", "1m").replaceAll(/\$(?:pool|instance)/g, ".*")
+      )
+      const rules = filled.map((expr, index) => ({ record: `board:${index}`, expr }))
+      const file = path.join(folder, "board.yml")
+      fs.writeFileSync(file, JSON.stringify({ groups: [{ name: "board", rules }] }))
+      const checked = promtool("check", "rules", file)
+      assert.strictEqual(checked?.status, 0, checked?.output)
+      assert.include(checked?.output, `${rules.length} rules found`)
+    }))
+
   it.runIf(isThere)(
     "fire in their fault and in no other, and are silent while all is well",
     { timeout: 60_000 },
