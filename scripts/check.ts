@@ -5,6 +5,7 @@ import * as Changeset from "./check/changeset.ts"
 import * as Dashboard from "./check/dashboard.ts"
 import * as Exports from "./check/exports.ts"
 import * as Fences from "./check/fences.ts"
+import * as Generated from "./check/generated.ts"
 import * as Imports from "./check/imports.ts"
 import * as Modules from "./check/modules.ts"
 import { Interrupted, main, run, UsageError } from "./internal/processes.ts"
@@ -45,6 +46,7 @@ const parts: Record<string, (fix: boolean) => Promise<Verdict>> = {
   // First: with --fix it writes what the others look at.
   exports: async (fix) => report(Exports.check(fix)),
   dashboard: async (fix) => report(await Dashboard.check(fix)),
+  generated: async (fix) => report(await Generated.check(fix)),
   types: () => nodeTool("typescript/bin/tsc", "-b", "--pretty", "false"),
   lint: (fix) => nodeTool("oxlint/bin/oxlint", ...(fix ? ["--fix"] : [])),
   format: (fix) => tool(at("node_modules/dprint/dprint"), [fix ? "fmt" : "check"]),

@@ -93,6 +93,7 @@ export const Policy = Schema.Struct({
  * @category schemas
  */
 export const Quantiles = Schema.Struct({
+  mean: Schema.Number,
   p50: Schema.Number,
   p95: Schema.Number,
   p99: Schema.Number,
@@ -103,7 +104,8 @@ export const Quantiles = Schema.Struct({
  * One backend. In `times`, null is what it does not measure, or did not do of late: how long borrows waited and held their
  * connection, how long dials took, how long the server took for what it was asked. `share_reused` is that of borrows that
  * got a connection which had been used before, null before the first. `overrides` are the settings that are not those of
- * the profile.
+ * the profile. `sizing` is what `Sizing.fromStats` of core says of the last ten seconds, of databases; null for others, and
+ * for one that has just come.
  *
  * @since 0.1.0
  * @category schemas
@@ -124,6 +126,11 @@ export const Backend = Schema.Struct({
     operation: Schema.NullOr(Quantiles)
   }),
   share_reused: Schema.NullOr(Schema.Number),
+  sizing: Schema.NullOr(Schema.Struct({
+    limit: Count,
+    change: Schema.Literals(["grow", "shrink", "keep", "set"]),
+    findings: Schema.Array(Schema.Struct({ kind: Schema.String, says: Schema.String, source: Schema.String }))
+  })),
   /** The longest first, at most five. */
   holders: Schema.Array(Holder),
   last_error: Schema.NullOr(LastError),

@@ -6,6 +6,22 @@
  */
 
 /**
+ * Alert rules for Prometheus over what `/metrics` shows, one for each way in which pools fail. They are silent while
+ * all is well, and each says what to look at first. As a file: `docs/deploy/prometheus/alerts.yml`.
+ *
+ * @since 0.1.0
+ */
+export * as Alerts from "./Alerts.ts"
+
+/**
+ * A board for Grafana over what `/metrics` shows: pools, what backends take for their answers, and policies. As a file
+ * to import: `docs/deploy/grafana/breakwater.json`.
+ *
+ * @since 0.1.0
+ */
+export * as Board from "./Board.ts"
+
+/**
  * Metrics under the names that services with hand-written pools have used, so that their boards and alerts go on
  * working: `connection_pool_*` by kind of backend, and `prisma_*` for Postgres. Beside OpenTelemetry's, which every
  * pool has anyway; nothing is counted a second time.

@@ -39,7 +39,10 @@ const histogram = of("histogram")
 export const attributes = {
   pool: "db.client.connection.pool.name",
   policy: "breakwater.policy.name",
-  backend: "breakwater.backend.kind"
+  backend: "breakwater.backend.kind",
+  /** The label of a backend, at the times of its operations; OpenTelemetry's name of what it is one of. */
+  owner: "breakwater.backend",
+  system: "db.system.name"
 } as const
 
 const connections = (state: string) =>
@@ -123,4 +126,17 @@ export const policy = {
   rateLimitWaiting: gauge("breakwater.policy.rate_limit.waiting", "{call}"),
   budget: gauge("breakwater.policy.budget", "{attempt}"),
   hedgeAfter: gauge("breakwater.policy.hedge.delay", "s")
+} as const
+
+/**
+ * Of what a backend asks of its server: how long it takes, by OpenTelemetry's names for a database and for the client of
+ * an HTTP server, and how much of it fails.
+ *
+ * @category names
+ * @since 0.1.0
+ */
+export const operation = {
+  database: histogram("db.client.operation.duration", "s"),
+  http: histogram("http.client.request.duration", "s"),
+  failures: counter("breakwater.backend.failures", "{operation}")
 } as const

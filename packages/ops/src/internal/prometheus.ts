@@ -7,12 +7,13 @@
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
+import { exportedId } from "./promql.ts"
 
 const OURS = /^(?:db\.client\.|breakwater\.|http\.client\.request\.duration$)/
 
 const named = ({ attributes, id, type }: Metric.Metric.Snapshot): string => {
   const unit = attributes !== undefined && "unit" in attributes ? attributes["unit"] : undefined
-  return `${id}${unit === "s" ? ".seconds" : ""}${type === "Counter" ? ".total" : ""}`
+  return exportedId(id, unit, type === "Counter")
 }
 
 export const contentType = "text/plain; version=0.0.4; charset=utf-8"

@@ -3,12 +3,13 @@
  *
  * @internal
  */
-import type { Backend, Limits } from "@breakwater/core/Backend"
+import type { Backend, Detail, Limits } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import * as Health from "@breakwater/core/Health"
 import type * as Lifecycle from "@breakwater/core/Lifecycle"
 import type * as CorePolicy from "@breakwater/core/Policy"
 import * as CorePool from "@breakwater/core/Pool"
+import * as Sizing from "@breakwater/core/Sizing"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -54,6 +55,20 @@ const policyOf = (snapshot: CorePolicy.Snapshot): typeof OpsStats.Policy.Type =>
 
 const nothing = { times: {}, holders: [], lastError: undefined }
 
+/** Its rules are those of database servers, which cannot have many connections. */
+const sizingOf = (
+  windows: Windows,
+  backend: Backend,
+  pool: CorePool.Stats,
+  now: { readonly at: number; readonly times: Detail["times"] }
+): typeof OpsStats.Backend.Type["sizing"] => {
+  if (backend.kind !== "postgres") return null
+  const observed = windows.observed(backend, { ...now, timedOut: pool.timedOut })
+  if (observed === undefined) return null
+  const { change, findings, limit } = Sizing.fromStats(pool, observed)
+  return { limit, change, findings }
+}
+
 const backendStats = (
   { checks, windows }: Sources,
   label: string,
@@ -71,6 +86,7 @@ const backendStats = (
       pool,
       policy: policyOf(yield* backend.policy),
       times: windows.quantiles(backend, times),
+      sizing: sizingOf(windows, backend, pool, { at: yield* Clock.currentTimeMillis, times }),
       share_reused: pool.acquired === 0 ? null : pool.reused / pool.acquired,
       holders: holders.map((holder) => holderOf(Health.holderReport(holder))),
       last_error: lastError === undefined

@@ -6,6 +6,9 @@
 import type { Backend, Detail } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import * as Histogram from "@breakwater/core/Histogram"
+import type * as Sizing from "@breakwater/core/Sizing"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Quantiles } from "../OpsStats.ts"
 
@@ -23,12 +26,21 @@ const quantilesOf = (
   const of = now === undefined || before === undefined ? now : Histogram.since(before, now)
   if (of === undefined || of.count === 0) return null
   const at = (share: number) => Math.round((Histogram.quantile(of, share) ?? 0) * 1e6) / 1e3
-  return { p50: at(0.5), p95: at(0.95), p99: at(0.99), count: of.count }
+  // From the sum, exact; the others are read from buckets.
+  const mean = Math.round(of.sum / of.count * 1e6) / 1e3
+  return { mean, p50: at(0.5), p95: at(0.95), p99: at(0.99), count: of.count }
+}
+
+interface Past {
+  /** Epoch milliseconds. */
+  readonly at: number
+  readonly times: Times
+  readonly timedOut: number
 }
 
 export class Windows {
   /** The oldest first. */
-  private readonly past = new WeakMap<Backend, Array<Times>>()
+  private readonly past = new WeakMap<Backend, Array<Past>>()
 
   /** Takes note of how things stand, over and over. */
   readonly run: Effect.Effect<never> = Effect.suspend(() => this.note).pipe(
@@ -41,10 +53,12 @@ export class Windows {
       Effect.forEach(
         entries,
         ({ backend }) =>
-          Effect.map(backend.detail ?? Effect.undefined, (detail) => {
+          Effect.gen({ self: this }, function*() {
+            const detail = yield* backend.detail ?? Effect.undefined
             if (detail === undefined) return
+            const { timedOut } = yield* backend.stats
             const past = this.past.get(backend) ?? []
-            past.push(detail.times)
+            past.push({ at: yield* Clock.currentTimeMillis, times: detail.times, timedOut })
             if (past.length > KEPT) past.shift()
             this.past.set(backend, past)
           }),
@@ -55,12 +69,21 @@ export class Windows {
   quantiles(backend: Backend, now: Times) {
     const past = this.past.get(backend) ?? []
     // Of one that has just come: since it came.
-    const before = (past.length < KEPT ? undefined : past[0]) ?? {}
+    const before: Times = (past.length < KEPT ? undefined : past[0]?.times) ?? {}
     return {
       wait: quantilesOf(before.wait, now.wait),
       use: quantilesOf(before.use, now.use),
       create: quantilesOf(before.create, now.create),
       operation: quantilesOf(before.operation, now.operation)
     }
+  }
+
+  /** What a pool did of late, to size it by; `undefined` for one that has just come. */
+  observed(backend: Backend, now: Past): Sizing.Observed | undefined {
+    const past = this.past.get(backend) ?? []
+    const [before] = past
+    if (before === undefined || past.length < KEPT || now.at <= before.at) return undefined
+    const { create, use } = this.quantiles(backend, now.times)
+    return { window: Duration.millis(now.at - before.at), use, create, timedOut: now.timedOut - before.timedOut }
   }
 }

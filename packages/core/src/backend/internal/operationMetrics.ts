@@ -8,6 +8,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
+import { attributes, operation } from "../../internal/metricNames.ts"
 import type { Backend } from "../Backend.ts"
 import * as Histogram from "../Histogram.ts"
 
@@ -20,12 +21,12 @@ const show = (label: string, { detail, kind }: Backend, context: Context.Context
   const read = () => detail === undefined ? undefined : Effect.runSync(detail)
   const boundaries = read()?.times.operation?.bounds
   if (boundaries === undefined) return () => {}
-  const system = kind === "http" ? {} : { "db.system.name": SYSTEMS[kind] ?? kind }
-  const attributes = { "breakwater.backend": label, ...system }
-  const id = kind === "http" ? "http.client.request.duration" : "db.client.operation.duration"
-  const times = Metric.histogram(id, { attributes: { ...attributes, unit: "s" }, boundaries })
-  const failures = Metric.counter("breakwater.backend.failures", {
-    attributes: { ...attributes, unit: "{operation}" },
+  const system = kind === "http" ? {} : { [attributes.system]: SYSTEMS[kind] ?? kind }
+  const owner = { [attributes.owner]: label, ...system }
+  const duration = kind === "http" ? operation.http : operation.database
+  const times = Metric.histogram(duration.id, { attributes: { ...owner, unit: duration.unit }, boundaries })
+  const failures = Metric.counter(operation.failures.id, {
+    attributes: { ...owner, unit: operation.failures.unit },
     incremental: true
   })
   const registrations = [
