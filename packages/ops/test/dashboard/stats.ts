@@ -60,6 +60,7 @@ export const backend = (changes: {
   pool_info: "Limit: 10",
   times: { wait: null, use: null, create: null, operation: null },
   share_reused: null,
+  sizing: null,
   holders: [],
   last_error: null,
   health: null,
@@ -68,7 +69,7 @@ export const backend = (changes: {
   policy: { ...policy, ...changes.policy }
 })
 
-export const quantiles = (p50: number, p95: number) => ({ p50, p95, p99: p95, count: 100 })
+export const quantiles = (p50: number, p95: number) => ({ mean: p50, p50, p95, p99: p95, count: 100 })
 
 export const circuit = (state: "closed" | "open" | "half-open", mode: "automatic" | "metricsOnly" = "automatic") =>
   ({ state, mode, calls: 10, failures: 1, slow: 0 }) as const
