@@ -1,7 +1,11 @@
 /** The pool beside generic-pool, tarn, lightning-pool and Effect's own. */
 import * as Pool from "@breakwater/core/Pool"
 import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
 import * as EffectPool from "effect/Pool"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as GenericPool from "generic-pool"
 import {
   type Candidate,
@@ -27,15 +31,26 @@ const all = (setting: Pools.Setting): ReadonlyArray<Candidate> => [
   Pools.lightningPool(peer("lightning-pool"), setting)
 ]
 
+const watch = <A>(pool: Pool.Pool<A>): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.andThen(
+    Effect.forkScoped(Stream.runDrain(Pool.changes(pool))),
+    Effect.forkScoped(Effect.repeat(Metric.snapshot, Schedule.spaced("1 second")))
+  )
+
 const free = (): Case => ({
   name: "Borrow and return, free pool of 10",
   about:
     "One user borrows a connection, does nothing with it, and gives it back. Breakwater has lifetimes, a check with " +
     "its skip window, lineage, the histograms of times and the numbers, and nobody listens to its events; bare, it has " +
-    "no lifetimes, check and lineage, and still counts times.",
+    "no lifetimes, check and lineage, and still counts times; watched, somebody listens to its changes, as the log and the " +
+    "dashboard do, and reads all metrics each second, as Prometheus does.",
   candidates: [
     ...floors(),
     ...all({}),
+    ofEffect(
+      { name: "Breakwater, watched", role: "ours" },
+      Effect.map(Effect.tap(Pools.breakwaterPool(10), watch), (pool) => () => Pool.use(pool, () => Effect.void))
+    ),
     ofEffect(
       { name: "Breakwater, bare", role: "ours" },
       Effect.map(Pools.breakwaterPool(10, "bare"), (pool) => () => Pool.use(pool, () => Effect.void))
@@ -52,7 +67,8 @@ const free = (): Case => ({
   goals: [
     { of: "Breakwater", atMost: 0.5, against: "generic-pool" },
     { of: "Breakwater", atMost: 0.9, against: "Effect" },
-    { of: "Breakwater, bare", atMost: 0.75, against: "Effect" }
+    { of: "Breakwater, bare", atMost: 0.75, against: "Effect" },
+    { of: "Breakwater, watched", atMost: 1.1, against: "Breakwater" }
   ]
 })
 
