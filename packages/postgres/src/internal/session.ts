@@ -87,6 +87,8 @@ export class Session {
   /** Whether anything came since a statement was handed over, and whether a goodbye is all that came. */
   private answered = false
   private saidGoodbyeFirst = false
+  /** The server has been asked to cancel, or was not asked for want of a place: a further request could only be late. */
+  private cancelAsked = false
 
   constructor(backing: Backing, host: Host, fork: (effect: Effect.Effect<void>) => unknown) {
     this.backing = backing
@@ -200,6 +202,8 @@ export class Session {
     const { cancels } = this.backing
     // A CancelRequest that comes late would hit whoever borrows the session next.
     this.retire("Cancelled")
+    if (this.cancelAsked) return new Net.Socket().destroy()
+    this.cancelAsked = true
     if (cancels.open >= cancels.limit) {
       cancels.cut++
       this.socket?.destroy()

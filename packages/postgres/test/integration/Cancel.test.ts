@@ -13,9 +13,9 @@ describe.skipIf(!TestPostgres.available)("Cancelling", () => {
     it.effect("ends an interrupted statement at once, at the server too", () =>
       Effect.gen(function*() {
         const postgres = yield* open()
-        const { duration } = yield* elapsed(
-          Effect.exit(Effect.timeout(postgres.sql`select pg_sleep(30), 'interrupted'`, "200 millis"))
-        )
+        const fiber = yield* Effect.forkChild(postgres.sql`select pg_sleep(30), 'interrupted'`)
+        yield* eventually(Effect.map(running(postgres, "%interrupted%"), (count) => count === 1))
+        const { duration } = yield* elapsed(Fiber.interrupt(fiber))
         assert.isBelow(Duration.toMillis(duration), LIMIT)
         yield* eventually(Effect.map(running(postgres, "%interrupted%"), (count) => count === 0))
         assert.strictEqual((yield* postgres.stats).cancelRequests, 1)
@@ -116,10 +116,12 @@ describe.skipIf(!TestPostgres.available)("Cancelling", () => {
     it.effect("opens no more than dial.concurrency sockets to cancel, and cuts the rest", () =>
       Effect.gen(function*() {
         const postgres = yield* open({ pool: { size: { max: 8 }, dial: { concurrency: 2 } } })
-        const { duration } = yield* elapsed(Effect.exit(Effect.timeout(
-          Effect.forEach(Array(8).keys(), () => postgres.sql`select pg_sleep(30), 'many'`, { concurrency: 8 }),
-          "400 millis"
-        )))
+        const observer = yield* open({ pool: { size: { max: 1 } } })
+        const fiber = yield* Effect.forkChild(
+          Effect.forEach(Array(8).keys(), () => postgres.sql`select pg_sleep(30), 'many'`, { concurrency: 8 })
+        )
+        yield* eventually(Effect.map(running(observer, "%many%"), (count) => count === 8))
+        const { duration } = yield* elapsed(Fiber.interrupt(fiber))
         assert.isBelow(Duration.toMillis(duration), LIMIT)
         yield* eventually(Effect.map(postgres.stats, ({ cancelling }) => cancelling === 0))
         const { cancelRequests, cutWithoutRequest } = yield* postgres.stats
