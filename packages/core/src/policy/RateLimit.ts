@@ -143,15 +143,16 @@ class Limiter {
 
   private wait(bucket: Bucket<Place>, place: Place): Effect.Effect<void, PolicyError> {
     const { call } = place
-    const isRefused = () => place.refusal !== undefined
     const isFirst = () => bucket.waiters.values().next().value === place
     const look: Effect.Effect<void, PolicyError> = Effect.suspend(() => {
       if (place.refusal !== undefined) return place.refusal
-      if (!isFirst()) return Effect.andThen(place.wait(() => isFirst() || isRefused()), look)
+      const { rate } = this.state
+      const hasChanged = () => this.state.rate !== rate
+      if (!isFirst()) return Effect.andThen(place.wait(() => isFirst() || hasChanged()), look)
       // Rounded up: a timer that cuts fractions off would wake too early.
       const delay = Math.ceil(this.state.delay(bucket, 0, call.now()))
       if (delay <= 0) return Effect.void
-      return Effect.andThen(Effect.raceFirst(Effect.sleep(delay), place.wait(isRefused)), look)
+      return Effect.andThen(Effect.raceFirst(Effect.sleep(delay), place.wait(hasChanged)), look)
     })
     return Effect.onExitPrimitive(
       Effect.suspend(() => {
