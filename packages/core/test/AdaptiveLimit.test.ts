@@ -201,4 +201,21 @@ describe("the adaptive limit", () => {
     assert.strictEqual(stateOf(AdaptiveLimit.make({ limit: { max: 10 } })).limit, 10)
     assert.strictEqual(stateOf(AdaptiveLimit.make({ limit: { min: 30 } })).limit, 30)
   })
+
+  it.effect("serves who waits also where a classifier throws", () =>
+    Effect.gen(function*() {
+      const policy = AdaptiveLimit.make({
+        limit: { max: 1 },
+        classify: () => {
+          throw new Error("a bug")
+        }
+      })
+      const holder = yield* start(run(policy, Effect.sleep("10 millis")))
+      let served = false
+      const waiter = yield* start(run(policy, Effect.sync(() => void (served = true))))
+      yield* TestClock.adjust("10 millis")
+      assert.isTrue(served)
+      for (const fiber of [holder, waiter]) assert.isTrue(Exit.hasDies(yield* Fiber.join(fiber)))
+      assert.deepInclude(stateOf(policy), { running: 0, waiting: 0 })
+    }))
 })

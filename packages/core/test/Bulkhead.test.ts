@@ -176,4 +176,21 @@ describe("the bulkhead", () => {
         assert.deepStrictEqual(stateOf(policy), { running: 0, waiting: 0, permits: 1 }, `operation ${at}`)
       }
     }))
+
+  it.effect("gives a permit to who waits before who has just had one and asks again", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ bulkhead: { permits: 1, queue: 2 } })
+      const order: Array<string> = []
+      const call = (name: string) => run(policy, Effect.sync(() => void order.push(name)))
+      const begin = <A, E>(effect: Effect.Effect<A, E>) => Effect.forkChild(effect, { startImmediately: true })
+      yield* begin(run(policy, Effect.sleep("10 millis")))
+      const fibers = [
+        yield* begin(Effect.andThen(call("a"), call("a again"))),
+        yield* begin(call("b"))
+      ]
+      yield* TestClock.adjust("10 millis")
+      yield* Effect.forEach(fibers, (fiber) => Fiber.join(fiber))
+      assert.deepStrictEqual(order, ["a", "b", "a again"])
+      assert.deepStrictEqual(stateOf(policy), { running: 0, waiting: 0, permits: 1 })
+    }))
 })

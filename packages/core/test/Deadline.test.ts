@@ -190,6 +190,14 @@ describe("Deadline", () => {
       }))
   })
 
+  it.live("is the same instant by a clock that wraps the live one", () =>
+    Effect.gen(function*() {
+      const wrapped: Clock.Clock = Object.create(yield* Clock.clockWith(Effect.succeed))
+      const inside = Effect.provideService(Deadline.remaining, Clock.Clock, wrapped)
+      const left = yield* Policy.apply(inside, Deadline.make("1 hour"), read)
+      assert.closeTo(Duration.toMinutes(left), 60, 5)
+    }))
+
   it("throws a RangeError for a duration that is no bound", () => {
     for (const bad of [0, -1, Infinity, NaN]) {
       assert.throws(

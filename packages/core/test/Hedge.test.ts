@@ -35,6 +35,24 @@ const hedge = (options: Omit<Hedge.Options, "classify"> = {}) =>
   Policy.make({ hedge: { after: "100 millis", ...options } })
 
 describe("Hedge", () => {
+  it.effect("dies where its classifier throws, and tells nobody of a loser that it throws for", () =>
+    Effect.gen(function*() {
+      let bugs = 0
+      const throwingFrom = (from: number) =>
+        Hedge.make({
+          after: "100 millis",
+          classify: (exit) => {
+            if (++bugs >= from) throw new Error("a bug")
+            return Outcome.fromExit(exit)
+          }
+        })
+      const { after, exit } = yield* ending(Policy.apply(answer("slow", 50), throwingFrom(1), read))
+      assert.deepStrictEqual([after, Exit.hasDies(exit)], [50, true])
+      bugs = 0
+      const won = yield* ending(Policy.apply(scripted(answer(1, 300), answer(2, 10)).effect, throwingFrom(2), read))
+      assert.deepStrictEqual([won, bugs], [{ after: 110, exit: Exit.succeed(2) }, 2])
+    }))
+
   it.effect("asks a second time when the first attempt is slow, and takes the answer that comes first", () =>
     Effect.gen(function*() {
       for (

@@ -190,6 +190,18 @@ describe("update of a rate limit", () => {
       assert.deepStrictEqual(exits.map((exit) => failsWith(exit, "RateLimited")), [false, false, false, true, true])
     }))
 
+  it.effect("refuses all who would wait too long, also who is the first only because of that", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ rateLimit: { limit: 10, burst: 1, maxWait: "1 second" } })
+      const begun: Array<number> = []
+      const fibers = yield* Effect.forEach([0, 1, 2, 3], () => noting(policy, begun))
+      Policy.update(policy, { rateLimit: { limit: 1, interval: "1 hour" } })
+      yield* TestClock.adjust("2 hours")
+      const exits = yield* Effect.forEach(fibers, Fiber.join)
+      assert.deepStrictEqual(exits.map((exit) => failsWith(exit, "RateLimited")), [false, true, true, true])
+      assert.deepStrictEqual([begun, Policy.snapshot(policy).rateLimited], [[0], 3])
+    }))
+
   it.effect("lets a key that was used up wait for the new rate only", () =>
     Effect.gen(function*() {
       const policy = Policy.make({ rateLimit: { limit: 1, interval: "1 hour", maxWait: "1 second" } })

@@ -214,6 +214,37 @@ describe("the rate limit", () => {
       }
     }))
 
+  it.effect("lets go on who came second and is first before it waits, wherever the scheduler yields", () =>
+    Effect.gen(function*() {
+      for (let at = 0; at < 40; at++) {
+        const policy = RateLimit.make({ limit: 1, maxWait: "1 minute" })
+        yield* run(policy, Effect.void)
+        const first = yield* Effect.forkChild(run(policy, Effect.void), { startImmediately: true })
+        const second = yield* Effect.forkChild(
+          Effect.provideService(run(policy, Effect.succeed("served")), Scheduler.Scheduler, yieldAt(at)),
+          { startImmediately: true }
+        )
+        yield* Fiber.interrupt(first)
+        yield* TestClock.adjust("10 seconds")
+        assert.isDefined(second.pollUnsafe(), `operation ${at}`)
+      }
+    }))
+
+  it.effect("goes on by a rate that changes while it begins to wait, wherever the scheduler yields", () =>
+    Effect.gen(function*() {
+      for (let at = 0; at < 40; at++) {
+        const policy = RateLimit.make({ limit: 1, interval: "1 minute", maxWait: "1 hour" })
+        yield* run(policy, Effect.void)
+        const waiting = yield* Effect.forkChild(
+          Effect.provideService(run(policy, Effect.succeed("served")), Scheduler.Scheduler, yieldAt(at)),
+          { startImmediately: true }
+        )
+        Policy.update(policy, { rateLimit: { interval: "1 second" } })
+        yield* TestClock.adjust("2 seconds")
+        assert.isDefined(waiting.pollUnsafe(), `operation ${at}`)
+      }
+    }))
+
   it("refuses options out of range", () => {
     assert.throws(() => RateLimit.make({ limit: 0 }), RangeError, /"limit" is 0/)
     assert.throws(() => RateLimit.make({ limit: 1, burst: 0 }), RangeError, /"burst" is 0/)

@@ -16,6 +16,13 @@ export const AmbientDeadline: Context.Reference<number> = Context.Reference<numb
 const live = Context.get(Context.empty(), Clock.Clock)
 
 /**
+ * From the beginning of the process to where Effect's clock counts from, on Node that of the machine: a clock that wraps
+ * the live one must read the same instant, since deadlines that were set by one are read by the other.
+ */
+// oxlint-disable-next-line no-restricted-globals -- as below
+const origin = Number(live.monotonicTimeNanosUnsafe()) / 1e6 - performance.now()
+
+/**
  * The monotonic clock in milliseconds, the hand on which every deadline is set: the wall clock jumps.
  *
  * Effect's own clock makes a bigint of it first, which a borrow would do twice: on Node, Bun and Deno, `performance.now`
@@ -25,7 +32,7 @@ const live = Context.get(Context.empty(), Clock.Clock)
  */
 export const monotonicMillis = (clock: Clock.Clock): number =>
   // oxlint-disable-next-line no-restricted-globals -- for the live clock only: any other is asked
-  clock === live ? performance.now() : Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+  clock === live ? origin + performance.now() : Number(clock.monotonicTimeNanosUnsafe()) / 1e6
 
 /**
  * Milliseconds until the ambient deadline of a context: `Infinity` without one, 0 or less when it has passed.

@@ -80,15 +80,19 @@ class Place {
   /** Monotonic milliseconds. */
   readonly until: number
   /** Lets it go on, or look again when that is. */
-  resume: ((effect: Effect.Effect<void, PolicyError>) => void) | undefined
+  resume: ((effect: Effect.Effect<void>) => void) | undefined
+  /** Set when the time for it has become too short. */
+  refusal: Effect.Effect<never, PolicyError> | undefined
 
   constructor(call: Call, until: number) {
     this.call = call
     this.until = until
   }
 
-  get wait(): Effect.Effect<void, PolicyError> {
+  /** Until it is told to look again; the scheduler may have yielded since there was no reason to. */
+  wait(isDue: () => boolean): Effect.Effect<void> {
     return Effect.callback((resume) => {
+      if (isDue()) return resume(Effect.void)
       this.resume = resume
       return Effect.sync(() => void (this.resume = undefined))
     })
@@ -139,18 +143,22 @@ class Limiter {
 
   private wait(bucket: Bucket<Place>, place: Place): Effect.Effect<void, PolicyError> {
     const { call } = place
-    const timeCome: Effect.Effect<void, PolicyError> = Effect.suspend(() => {
-      const now = call.now()
+    const isFirst = () => bucket.waiters.values().next().value === place
+    const look: Effect.Effect<void, PolicyError> = Effect.suspend(() => {
+      if (place.refusal !== undefined) return place.refusal
+      const { rate } = this.state
+      const hasChanged = () => this.state.rate !== rate
+      if (!isFirst()) return Effect.andThen(place.wait(() => isFirst() || hasChanged()), look)
       // Rounded up: a timer that cuts fractions off would wake too early.
-      const delay = Math.ceil(this.state.delay(bucket, 0, now))
+      const delay = Math.ceil(this.state.delay(bucket, 0, call.now()))
       if (delay <= 0) return Effect.void
-      return Effect.andThen(Effect.raceFirst(Effect.sleep(delay), place.wait), timeCome)
+      return Effect.andThen(Effect.raceFirst(Effect.sleep(delay), place.wait(hasChanged)), look)
     })
     return Effect.onExitPrimitive(
       Effect.suspend(() => {
         bucket.waiters.add(place)
         this.state.waiting++
-        return bucket.waiters.size === 1 ? timeCome : Effect.andThen(place.wait, timeCome)
+        return look
       }),
       (exit) => {
         if (exit._tag === "Success") this.state.take(bucket, call.now(), true)
@@ -171,11 +179,15 @@ class Limiter {
   /** The rate has changed for those who wait. */
   private lookAgain(bucket: Bucket<Place>): void {
     let ahead = 0
-    for (const { call, resume, until } of Array.from(bucket.waiters)) {
-      const now = call.now()
+    for (const place of Array.from(bucket.waiters)) {
+      if (place.refusal !== undefined) continue
+      const now = place.call.now()
       const delay = this.state.delay(bucket, ahead, now)
-      if (now + delay > until) resume?.(this.refuse(call, delay))
-      else if (ahead++ === 0) resume?.(Effect.void)
+      const isLate = now + delay > place.until
+      // Whoever has been woken already, by one before it that was refused just now, finds it when it looks.
+      if (isLate) place.refusal = this.refuse(place.call, delay)
+      else ahead++
+      if (isLate || ahead === 1) place.resume?.(Effect.void)
     }
   }
 

@@ -1,7 +1,10 @@
 /** One test a fault that the pool once had; each names what used to happen. */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Exit, Fiber, Schedule, Scheduler, Scope, Stream } from "effect"
+import { Cause, Clock, Effect, Exit, Fiber, Schedule, Scheduler, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import * as CircuitBreaker from "../../src/policy/CircuitBreaker.ts"
+import * as Operation from "../../src/policy/Operation.ts"
+import * as Policy from "../../src/policy/Policy.ts"
 import * as Pool from "../../src/pool/Pool.ts"
 import type { PoolError } from "../../src/pool/PoolError.ts"
 import { type Connection, FakeServer } from "./fakeServer.ts"
@@ -135,6 +138,23 @@ describe("leases", () => {
         return Pool.invalidate(pool, item)
       })
       assert.deepStrictEqual([open, (yield* Pool.stats(pool)).idle], [0, 0])
+    }))
+
+  it.effect("who was interrupted on a lease that had been cut used to fail as Revoked too, to the breaker's account", () =>
+    Effect.gen(function*() {
+      const pool = yield* Pool.make({ name: "p", acquire: new FakeServer().acquire, size: { max: 1 } })
+      const breaker = CircuitBreaker.make({ window: 1 })
+      const work = Policy.apply(
+        Pool.use(pool, () => Effect.never),
+        breaker,
+        Operation.make("work", { idempotent: true })
+      )
+      const fiber = yield* Effect.forkChild(work, { startImmediately: true })
+      yield* Pool.clear(pool, { interrupt: true })
+      yield* Fiber.interrupt(fiber)
+      const exit = yield* Fiber.await(fiber)
+      assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
+      assert.strictEqual(Policy.snapshot(breaker).circuit?.state, "closed")
     }))
 })
 

@@ -159,6 +159,23 @@ describe("cancel", () => {
       assert.deepStrictEqual([server.open, ended], [0, true])
     }))
 
+  it.effect("gives the caller its own context back", () =>
+    Effect.gen(function*() {
+      const { pool } = yield* cancelling(1, 0)
+      const borrow = Effect.exit(Effect.interruptible(Pool.use(pool, () => Effect.never)))
+      let restored = false
+      const caller = Effect.gen(function*() {
+        const before = yield* Effect.context<never>()
+        yield* borrow
+        restored = before === (yield* Effect.context<never>())
+      })
+      const fiber = yield* Effect.forkChild(Effect.uninterruptible(caller), now)
+      fiber.interruptUnsafe()
+      yield* TestClock.adjust("100 millis")
+      yield* Fiber.await(fiber)
+      assert.isTrue(restored)
+    }))
+
   it.effect("ends the work that outlives its connection", () =>
     Effect.gen(function*() {
       const { pool } = yield* cancelling(1, 0)

@@ -76,7 +76,8 @@ export abstract class Gate<T extends Turn> implements Releases {
     admit: (passage) => {
       const turn = this.turn(passage.call, passage.context)
       passage.hold(turn)
-      const blocked = this.running >= this.permits
+      // While those are served who wait, a permit is for them, and not for who has just been served and asks again.
+      const blocked = this.running >= this.permits || (this.serving && this.waiters.size > 0)
       this.arrived?.(blocked)
       if (blocked) return this.waiters.size >= this.queue ? this.refuse(passage.call) : this.wait(turn)
       this.grant(turn)
@@ -125,7 +126,11 @@ export abstract class Gate<T extends Turn> implements Releases {
 
   release(turn: T, exit: Exit.Exit<unknown, unknown>): void {
     this.running--
-    this.returned?.(turn, exit)
-    if (this.waiters.size > 0) this.serve()
+    try {
+      this.returned?.(turn, exit)
+    } finally {
+      // Also where a classifier has thrown.
+      if (this.waiters.size > 0) this.serve()
+    }
   }
 }

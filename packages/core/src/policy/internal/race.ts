@@ -90,6 +90,15 @@ export class Race<A, E, R> {
 
   private ended(attempt: Attempt, exit: Exit.Exit<A, E>): void {
     this.running.delete(attempt)
+    try {
+      this.judge(attempt, exit)
+    } catch (defect) {
+      // A classifier has thrown, and nobody else would tell the caller. After the end there is nobody to tell.
+      if (!this.isOver) this.settle(attempt, Exit.die(defect))
+    }
+  }
+
+  private judge(attempt: Attempt, exit: Exit.Exit<A, E>): void {
     if (exit._tag === "Success") this.measure(attempt)
     const outcome = this.settings.classify(exit)
     // A refusal on our own side never reached the backend.

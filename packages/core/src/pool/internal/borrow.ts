@@ -70,12 +70,14 @@ export class Borrow<A, B = unknown, E = unknown, R = unknown> extends Frame<B, E
   waitingInside = 0
   kept: Kept | undefined = undefined
   context: Context.Context<never> | undefined
+  /** That of its caller, also once the lease has ended before the work. */
+  private readonly caller: Context.Context<never>
   private entrusted = false
   readonly request: Request<A, B, E, R>
 
   constructor(request: Request<A, B, E, R>, fiber: Fiber.Fiber<unknown, unknown>) {
     super(fiber)
-    this.context = fiber.context
+    this.context = this.caller = fiber.context
     this.request = request
   }
 
@@ -102,8 +104,8 @@ export class Borrow<A, B = unknown, E = unknown, R = unknown> extends Frame<B, E
   }
 
   protected override end() {
-    const { context, fiber } = this
-    if (fiber.context !== context && context !== undefined) fiber.setContext(context)
+    const { caller, fiber } = this
+    if (fiber.context !== caller) fiber.setContext(caller)
     if (!this.entrusted) this.request.lender.release(this)
     return this.revoked === undefined ? undefined : (cause: Cause.Cause<unknown>) => Effect.fail(this.failure(cause))
   }
