@@ -50,11 +50,12 @@ describe("a policy from configuration", () => {
         POLICY_BULKHEAD_PERMITS: "3",
         POLICY_BULKHEAD_MAX_WAIT: "40 millis",
         POLICY_BULKHEAD_QUEUE: "1",
+        POLICY_BULKHEAD_PER_KEY_MAX: "2",
         POLICY_RATE_LIMIT_LIMIT: "5",
         POLICY_RATE_LIMIT_PER_KEY_MAX: "7"
       })
       const shown = Policy.snapshot(limits)
-      assert.deepInclude(shown.bulkhead, { permits: 3 })
+      assert.deepInclude(shown.bulkhead, { permits: 3, keys: 0 })
       assert.deepStrictEqual(shown.rateLimit, { keys: 0, waiting: 0 })
       const holders = yield* Effect.forEach(["a", "b", "c"], (key) =>
         Effect.forkChild(Policy.apply(Effect.never, limits, Operation.make("read", { idempotent: true, key })), {
