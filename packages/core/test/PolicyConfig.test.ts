@@ -50,12 +50,11 @@ describe("a policy from configuration", () => {
         POLICY_BULKHEAD_PERMITS: "3",
         POLICY_BULKHEAD_MAX_WAIT: "40 millis",
         POLICY_BULKHEAD_QUEUE: "1",
-        POLICY_BULKHEAD_PER_KEY_MAX: "2",
         POLICY_RATE_LIMIT_LIMIT: "5",
         POLICY_RATE_LIMIT_PER_KEY_MAX: "7"
       })
       const shown = Policy.snapshot(limits)
-      assert.deepInclude(shown.bulkhead, { permits: 3, keys: 0 })
+      assert.deepInclude(shown.bulkhead, { permits: 3 })
       assert.deepStrictEqual(shown.rateLimit, { keys: 0, waiting: 0 })
       const holders = yield* Effect.forEach(["a", "b", "c"], (key) =>
         Effect.forkChild(Policy.apply(Effect.never, limits, Operation.make("read", { idempotent: true, key })), {
@@ -64,6 +63,8 @@ describe("a policy from configuration", () => {
       assert.strictEqual(Policy.snapshot(limits).rateLimit?.keys, 3)
       assert.strictEqual(yield* took(limits), 40)
       yield* Effect.forEach(holders, Fiber.interrupt)
+      const apart = yield* made({ POLICY_BULKHEAD_PERMITS: "1", POLICY_BULKHEAD_PER_KEY_MAX: "2" })
+      assert.strictEqual(Policy.snapshot(apart).bulkhead?.keys, 0)
       const repeats = yield* made({
         POLICY_THROTTLE_WINDOW: "1 minute",
         POLICY_HEDGE_AFTER: "50 millis",
