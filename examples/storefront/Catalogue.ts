@@ -23,7 +23,7 @@ const layerMongo = Catalogue.layerConfig({
   }),
   policy: Policies.config<Mongo.PolicyOptions>({
     deadline: "1500 millis",
-    timeout: "1 second",
+    timeout: "600 millis",
     retry: { times: 1 },
     breaker: {}
   }, {}),

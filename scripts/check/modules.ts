@@ -48,7 +48,8 @@ const unexplainedCasts = (file: string): Array<string> => {
   const lines = read(file).split("\n")
   return lines.flatMap((line, index) => {
     const code = line.replaceAll(/"[^"]*"|`[^`]*`/g, "\"\"")
-    const isCast = cast.test(code.replace(/\/\/.*$/, "")) && !/^\s*(?:import|export \*|\*|\/\/|\/\*)/.test(line)
+    const isCast = cast.test(code.replace(/\/\/.*$/, "")) &&
+      !/^\s*(?:import|export \*|type \w+ as|\*|\/\/|\/\*)/.test(line)
     const explained = code.includes("//") || /^\s*\/\/|\*\/\s*$/.test(lines[index - 1] ?? "")
     return isCast && !explained ? [`${file}:${index + 1}: a cast needs its reason in a comment beside it`] : []
   })

@@ -43,8 +43,11 @@ describe.skipIf(!TestPostgres.available || !TestRedis.ownAvailable)("storefront 
         const { http, neighbours: { mongo } } = yield* Shop
         yield* until(http.get("/products/3/description"), ({ status }) => status === 200)
         yield* mongo.kill
-        const description = yield* http.get("/products/3/description")
-        assert.deepStrictEqual([description.status, description.reason], [503, "Unavailable"])
+        // In the instant of the death, Bun may tell the driver nothing: that read ends by its time limit.
+        yield* until(
+          http.get("/products/3/description"),
+          ({ reason, status }) => status === 503 && reason === "Unavailable"
+        )
         assert.strictEqual((yield* http.get("/products/3/shipping")).status, 200)
         assert.strictEqual((yield* http.order("undescribed", { product: 3, quantity: 1 })).status, 201)
         yield* mongo.start

@@ -4,6 +4,7 @@ import { TestClock } from "effect/testing"
 import * as Bulkhead from "../src/policy/Bulkhead.ts"
 import * as Operation from "../src/policy/Operation.ts"
 import * as Policy from "../src/policy/Policy.ts"
+import type * as PolicyError from "../src/policy/PolicyError.ts"
 import { seed, seeded } from "./pool/seeded.ts"
 import { yieldAt } from "./support/interrupts.ts"
 
@@ -21,7 +22,13 @@ describe("the bulkhead", () => {
       const running = yield* Effect.forEach([1, 2], () =>
         Effect.forkChild(run(policy, Effect.sleep("1 second")), { startImmediately: true }))
       const error = yield* Effect.flip(run(policy, Effect.void))
-      assert.deepStrictEqual(error.reason, { _tag: "BulkheadFull", operation: "work", permits: 2, waiting: 0 })
+      assert.deepStrictEqual(error.reason, {
+        _tag: "BulkheadFull",
+        operation: "work",
+        key: undefined,
+        permits: 2,
+        waiting: 0
+      })
       assert.deepStrictEqual(error.outcome, { _tag: "Ignored", sent: "no" })
       yield* TestClock.adjust("1 second")
       yield* Effect.forEach(running, Fiber.join)
@@ -119,6 +126,7 @@ describe("the bulkhead", () => {
     assert.throws(() => Policy.make({ bulkhead: { permits: 1, queue: -1 } }), RangeError, /"bulkhead.queue" is -1/)
     assert.throws(() => Policy.make({ bulkhead: { permits: 1, maxWait: 0 } }), RangeError, /"bulkhead.maxWait"/)
     assert.throws(() => Bulkhead.make({ permits: 1, order: "lifo" as "fifo" }), RangeError, /"order" is "lifo"/)
+    assert.throws(() => Policy.make({ bulkhead: { permits: 1, perKey: { max: 0 } } }), RangeError, /perKey\.max" is 0/)
     assert.throws(
       () => Policy.update(Policy.make({ bulkhead }), { bulkhead: { permits: 1.5 } }),
       RangeError,
@@ -192,5 +200,104 @@ describe("the bulkhead", () => {
       yield* Effect.forEach(fibers, (fiber) => Fiber.join(fiber))
       assert.deepStrictEqual(order, ["a", "b", "a again"])
       assert.deepStrictEqual(stateOf(policy), { running: 0, waiting: 0, permits: 1 })
+    }))
+})
+
+describe("the bulkhead of a key", () => {
+  const start = (policy: Policy.Policy<unknown>, work: Effect.Effect<unknown>, key?: string) =>
+    Effect.forkChild(Effect.exit(run(policy, work, operation(key))), { startImmediately: true })
+  const refused = (policy: Policy.Policy<PolicyError.PolicyError>, key?: string) =>
+    Effect.map(Effect.flip(run(policy, Effect.void, operation(key))), ({ reason }) => reason)
+
+  it.effect("has permits and a queue of its own", () =>
+    Effect.gen(function*() {
+      const policy = Bulkhead.make({ permits: 1, queue: 1, maxWait: "1 minute", perKey: {} })
+      for (const key of ["a", "a", "b", undefined]) yield* start(policy, Effect.sleep("1 second"), key)
+      assert.deepStrictEqual(stateOf(policy), { running: 3, waiting: 1, permits: 1, keys: 2 })
+      assert.deepInclude(yield* refused(policy, "a"), { key: "a", permits: 1, waiting: 1 })
+      yield* start(policy, Effect.void, "b")
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(stateOf(policy), { running: 1, waiting: 0, permits: 1, keys: 1 })
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(stateOf(policy), { running: 0, waiting: 0, permits: 1, keys: 0 })
+    }))
+
+  it.effect("is one for all those that there is no room for, until a key has no call any more", () =>
+    Effect.gen(function*() {
+      const policy = Bulkhead.make({ permits: 1, perKey: { max: 2 } })
+      yield* start(policy, Effect.sleep("2 seconds"), "a")
+      yield* start(policy, Effect.sleep("1 second"), "b")
+      yield* start(policy, Effect.sleep("1 minute"), "c")
+      for (const key of ["d", undefined]) assert.deepInclude(yield* refused(policy, key), { key: undefined })
+      yield* TestClock.adjust("1 second")
+      yield* run(policy, Effect.void, operation("d"))
+      assert.deepInclude(yield* refused(policy, "a"), { key: "a" })
+    }))
+
+  it.effect("changes with all others", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ bulkhead: { permits: 1, queue: 9, maxWait: "1 minute", perKey: {} } })
+      for (const key of ["a", "a", "b", "b", "b"]) yield* start(policy, Effect.sleep("1 second"), key)
+      assert.deepStrictEqual(stateOf(policy), { running: 2, waiting: 3, permits: 1, keys: 2 })
+      Policy.update(policy, { bulkhead: { permits: 2 } })
+      assert.deepStrictEqual(stateOf(policy), { running: 4, waiting: 1, permits: 2, keys: 2 })
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(stateOf(policy), { running: 0, waiting: 0, permits: 2, keys: 0 })
+    }))
+
+  it.effect("bounds its calls and is forgotten through random interruptions", () =>
+    Effect.gen(function*() {
+      const choices = seeded(seed)
+      const keys = ["a", "b", "c"]
+      const running = new Map(keys.map((key) => [key, 0]))
+      const count = (key: string, by: number) => Effect.sync(() => running.set(key, running.get(key)! + by))
+      const policy = Bulkhead.make({ permits: 2, queue: 2, maxWait: "20 millis", perKey: {} })
+      for (let round = 0; round < 300; round++) {
+        const fibers = yield* Effect.forEach(Array.from({ length: 15 }), () => {
+          const key = keys[choices.below(keys.length)]!
+          const work = Effect.acquireUseRelease(count(key, 1), () =>
+            Effect.sleep(choices.below(30)), () =>
+            count(key, -1))
+          return Effect.forkChild(Effect.exit(run(policy, work, operation(key))), {
+            startImmediately: choices.next() < 0.5
+          })
+        })
+        yield* TestClock.adjust(choices.below(20))
+        for (const [key, calls] of running) {
+          assert.isAtMost(calls, 2, `${key}, seed ${seed}, round ${round}`)
+        }
+        for (const fiber of fibers) {
+          if (choices.next() < 0.3) {
+            fiber.interruptUnsafe()
+          }
+        }
+        yield* TestClock.adjust("100 millis")
+        yield* Effect.forEach(fibers, Fiber.await)
+        const empty = { running: 0, waiting: 0, permits: 2, keys: 0 }
+        assert.deepStrictEqual(stateOf(policy), empty, `seed ${seed}, round ${round}`)
+      }
+    }), 30_000)
+
+  it.live("stays whole while a call of it yields anywhere between its entry and its end", () =>
+    Effect.gen(function*() {
+      for (let at = 0; at < 30; at++) {
+        const policy = Bulkhead.make({ permits: 1, queue: 2, perKey: {} })
+        let running = 0
+        let most = 0
+        const work = Effect.gen(function*() {
+          most = Math.max(most, ++running)
+          yield* Effect.yieldNow
+          running--
+        })
+        const call = run(policy, work, operation("a"))
+        const holder = Effect.runFork(call)
+        const yielding = Effect.runFork(Effect.provideService(call, Scheduler.Scheduler, yieldAt(at)))
+        yield* Fiber.join(holder)
+        const third = Effect.runFork(call)
+        yield* Fiber.join(yielding)
+        yield* Fiber.join(third)
+        assert.strictEqual(most, 1, `operation ${at}`)
+        assert.deepStrictEqual(stateOf(policy), { running: 0, waiting: 0, permits: 1, keys: 0 }, `operation ${at}`)
+      }
     }))
 })

@@ -63,6 +63,8 @@ describe("a policy from configuration", () => {
       assert.strictEqual(Policy.snapshot(limits).rateLimit?.keys, 3)
       assert.strictEqual(yield* took(limits), 40)
       yield* Effect.forEach(holders, Fiber.interrupt)
+      const apart = yield* made({ POLICY_BULKHEAD_PERMITS: "1", POLICY_BULKHEAD_PER_KEY_MAX: "2" })
+      assert.strictEqual(Policy.snapshot(apart).bulkhead?.keys, 0)
       const repeats = yield* made({
         POLICY_THROTTLE_WINDOW: "1 minute",
         POLICY_HEDGE_AFTER: "50 millis",

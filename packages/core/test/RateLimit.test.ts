@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Fiber, Scheduler } from "effect"
+import { RateLimiter } from "effect/persistence"
 import { TestClock } from "effect/testing"
 import * as Deadline from "../src/policy/Deadline.ts"
 import * as Operation from "../src/policy/Operation.ts"
 import * as Policy from "../src/policy/Policy.ts"
+import type { PolicyError } from "../src/policy/PolicyError.ts"
 import * as RateLimit from "../src/policy/RateLimit.ts"
 import { seed, seeded } from "./pool/seeded.ts"
 import { yieldAt } from "./support/interrupts.ts"
@@ -252,4 +254,96 @@ describe("the rate limit", () => {
     assert.throws(() => RateLimit.make({ limit: 1, maxWait: Infinity }), RangeError, /"maxWait"/)
     assert.throws(() => RateLimit.make({ limit: 1, perKey: { max: 0 } }), RangeError, /"perKey.max" is 0/)
   })
+})
+
+describe("a rate limit that processes share", () => {
+  const limiter = Effect.provide(RateLimiter.make, RateLimiter.layerStoreMemory)
+  const withStore = (consume: RateLimiter.RateLimiter["consume"]) =>
+    Effect.map(limiter, (given): RateLimiter.RateLimiter => ({ ...given, consume }))
+  const reasonOf = (policy: Policy.Policy<PolicyError>, key?: string) =>
+    Effect.map(Effect.flip(run(policy, Effect.void, key)), ({ reason }) => reason)
+
+  it.effect("counts what all of them begin, by the name of the quota", () =>
+    Effect.gen(function*() {
+      const store = yield* limiter
+      const process = (name: string) => RateLimit.shared(store, { name, limit: 2, maxWait: 0 })
+      const [one, another, other] = [process("geocoder"), process("geocoder"), process("mail")]
+      yield* run(one, Effect.void)
+      yield* run(another, Effect.void)
+      const reason = yield* reasonOf(one)
+      assert.deepStrictEqual(reason, {
+        _tag: "RateLimited",
+        operation: "work",
+        key: undefined,
+        retryAfter: Duration.millis(500)
+      })
+      assert.strictEqual((yield* reasonOf(another))._tag, "RateLimited")
+      yield* run(other, Effect.void)
+      assert.strictEqual(Policy.snapshot(one).rateLimited, 1)
+      yield* TestClock.adjust(500)
+      yield* run(another, Effect.void)
+    }))
+
+  it.effect("lets a call wait until there is room, but not beyond what it may nor beyond its deadline", () =>
+    Effect.gen(function*() {
+      const policy = RateLimit.shared(yield* limiter, { name: "q", limit: 1, maxWait: "1 second" })
+      const begun: Array<number> = []
+      for (let n = 0; n < 2; n++) yield* begin(policy, begun)
+      const late = yield* Effect.forkChild(
+        Effect.exit(run(Policy.compose(Deadline.make("500 millis"), policy), Effect.void)),
+        { startImmediately: true }
+      )
+      assert.include(String(late.pollUnsafe()), "rate limit")
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(begun, [0, 1000])
+      const short = RateLimit.shared(yield* limiter, { name: "q", limit: 1, maxWait: "999 millis" })
+      yield* run(short, Effect.void)
+      assert.strictEqual((yield* reasonOf(short))._tag, "RateLimited")
+    }))
+
+  it.effect("has a quota for each key only when told to", () =>
+    Effect.gen(function*() {
+      const apart = RateLimit.shared(yield* limiter, { name: "q", limit: 1, maxWait: 0, perKey: true })
+      yield* run(apart, Effect.void, "a")
+      yield* run(apart, Effect.void, "b")
+      assert.deepInclude(yield* reasonOf(apart, "a"), { key: "a" })
+      const together = RateLimit.shared(yield* limiter, { name: "q", limit: 1, maxWait: 0 })
+      yield* run(together, Effect.void, "a")
+      assert.deepInclude(yield* reasonOf(together, "b"), { key: undefined })
+    }))
+
+  it.effect("lets calls through when the store fails, or does not answer in time", () =>
+    Effect.gen(function*() {
+      const down = new RateLimiter.RateLimiterError({
+        reason: new RateLimiter.RateLimitStoreError({ message: "down" })
+      })
+      yield* run(RateLimit.shared(yield* withStore(() => Effect.fail(down)), { name: "q", limit: 1 }), Effect.void)
+      const silent = RateLimit.shared(yield* withStore(() => Effect.never), { name: "q", limit: 1 })
+      const begun: Array<number> = []
+      yield* begin(silent, begun)
+      yield* TestClock.adjust(99)
+      assert.deepStrictEqual(begun, [])
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(begun, [100])
+    }))
+
+  it.effect("is no failure of the backend to a breaker around it, and is not changed by an update", () =>
+    Effect.gen(function*() {
+      const quota = RateLimit.shared(yield* limiter, { name: "q", limit: 1, maxWait: 0 })
+      const policy = Policy.compose(Policy.make({ breaker: {} }), quota)
+      yield* run(policy, Effect.void)
+      assert.strictEqual((yield* reasonOf(policy))._tag, "RateLimited")
+      assert.deepInclude(Policy.snapshot(policy).circuit, { calls: 1, failures: 0 })
+      assert.throws(() => Policy.update(policy, { rateLimit: { limit: 2 } }), RangeError, /"rateLimit" is to change/)
+    }))
+
+  it.effect("refuses options out of range", () =>
+    Effect.map(limiter, (store) => {
+      const made = (options: Partial<RateLimit.SharedOptions>) => () =>
+        RateLimit.shared(store, { name: "q", limit: 1, ...options })
+      assert.throws(made({ limit: 0 }), RangeError, /"limit" is 0/)
+      assert.throws(made({ interval: 0 }), RangeError, /"interval"/)
+      assert.throws(made({ maxWait: Infinity }), RangeError, /"maxWait"/)
+      assert.throws(made({ storeTimeout: 0 }), RangeError, /"storeTimeout"/)
+    }))
 })

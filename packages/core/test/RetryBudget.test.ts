@@ -100,7 +100,13 @@ describe("RetryBudget", () => {
   it.effect("neither earns nor spends by refusals on our own side, nor by calls that fail", () =>
     Effect.gen(function*() {
       const refusals = [
-        new PolicyError.PolicyError({ _tag: "BulkheadFull", operation: "read", permits: 1, waiting: 0 }),
+        new PolicyError.PolicyError({
+          _tag: "BulkheadFull",
+          operation: "read",
+          key: undefined,
+          permits: 1,
+          waiting: 0
+        }),
         new Down({ outcome: Outcome.ignored("no") }),
         new Down({ outcome: Outcome.overload("no") })
       ]

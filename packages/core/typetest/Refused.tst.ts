@@ -202,6 +202,8 @@ describe("a setting that does not change while calls run", () => {
     Policy.update(policy, { throttle: { perKey: {} } })
     // @ts-expect-error 'perKey' does not exist in type
     Policy.update(policy, { rateLimit: { perKey: {} } })
+    // @ts-expect-error 'perKey' does not exist in type
+    Policy.update(policy, { bulkhead: { perKey: {} } })
     // @ts-expect-error 'initial' does not exist in type
     Policy.update(policy, { adaptiveLimit: { limit: { initial: 3 } } })
     // @ts-expect-error 'seed' does not exist in type

@@ -38,6 +38,7 @@ import type * as Types from "effect/Types"
 import { monotonicMillis } from "../internal/ambientDeadline.ts"
 import { EventHub } from "../internal/eventHub.ts"
 import * as validate from "../internal/validate.ts"
+import { errorOf } from "./internal/failure.ts"
 import { Keyed } from "./internal/keyed.ts"
 import type { Operation } from "./Operation.ts"
 
@@ -124,16 +125,6 @@ interface Source<A, B, E, R> {
   readonly answer: (operation: Operation, clock: Clock.Clock) => Answer<B, E, R> | undefined
   readonly keep?: (operation: Operation, value: A, clock: Clock.Clock) => void
   readonly kept: () => number
-}
-
-// The one error of a cause. A bug or an interruption in it is nothing to answer for.
-const errorOf = <E>(cause: Cause.Cause<E>): { readonly error: E } | undefined => {
-  let first: { readonly error: E } | undefined
-  for (const reason of cause.reasons) {
-    if (reason._tag !== "Fail") return undefined
-    first ??= reason
-  }
-  return first
 }
 
 class Replacement<A, B, E, R> {

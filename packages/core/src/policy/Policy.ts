@@ -244,8 +244,8 @@ const fromParts = <E, Op extends Operation, Repeats extends boolean>(
 ): Policy<E, Op, Repeats> => fromStages(name, parts.flatMap((part) => part.stages))
 
 /**
- * Assembles a policy, outermost first: deadline, throttle, retry or hedge, then for each attempt the circuit breaker, the
- * rate limit, the bulkhead or the adaptive limit, the borrow (which is the call's), the timeout, and a chaos. Accepts
+ * Assembles a policy, outermost first: deadline, throttle, retry or hedge, then for each attempt the recovery, the circuit
+ * breaker, the rate limit, the bulkhead or the adaptive limit, the borrow (which is the call's), the timeout, and a chaos. Accepts
  * every operation: one that is not idempotent is repeated only when it was surely not sent.
  *
  * Throws a `RangeError` for an option out of range, for a timeout that is not shorter than the deadline, for a hedge

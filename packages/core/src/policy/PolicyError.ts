@@ -85,6 +85,8 @@ export interface BulkheadFull {
   readonly _tag: "BulkheadFull"
   /** Name of the operation. */
   readonly operation: string
+  /** Whose bulkhead it is, where every key has one. */
+  readonly key: string | undefined
   readonly permits: number
   readonly waiting: number
 }

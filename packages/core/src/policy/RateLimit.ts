@@ -9,13 +9,14 @@
  * With `perKey` every key of an operation (a host, a tenant) has a limit of its own. Keys that have not been used for a while
  * are forgotten, which changes nothing for them; when as many as may be kept are in use, further keys share one limit.
  *
- * The limit is that of this process. Where several processes share a quota, Effect's `persistence/RateLimiter` with its
- * Redis store counts for all of them, for one round trip a call; this one in front of it saves most of those.
+ * The limit is that of this process. Where several processes share a quota, `shared` has Effect's `persistence/RateLimiter`,
+ * with its Redis store, count for all of them, at one round trip a call; a limit of `make` around it saves most of those.
  *
  * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type { RateLimiter } from "effect/persistence/RateLimiter"
 import { remainingMillis } from "../internal/ambientDeadline.ts"
 import * as validate from "../internal/validate.ts"
 import { type Changes, merge } from "./internal/merge.ts"
@@ -129,13 +130,13 @@ class Limiter {
   around<A, E, R>(effect: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E | PolicyError, R> {
     return Effect.withFiber((fiber): Effect.Effect<A, E | PolicyError, R> => {
       const now = call.now()
-      const bucket = this.state.bucket(this.perKey ? call.operation.key : undefined, now)
+      const bucket = this.state.bucket(this.keyOf(call), now)
       const delay = this.state.delay(bucket, bucket.waiters.size, now)
       if (delay <= 0 && bucket.waiters.size === 0) {
         this.state.take(bucket, now, false)
         return effect
       }
-      if (delay > this.maxWait || delay >= remainingMillis(fiber.context)) return this.refuse(call, delay)
+      if (delay > this.maxWait || delay >= remainingMillis(fiber.context)) return refuse(call, this.keyOf(call), delay)
       const until = now + Math.min(this.maxWait, remainingMillis(fiber.context))
       return Effect.andThen(this.wait(bucket, new Place(call, until)), effect)
     })
@@ -185,22 +186,27 @@ class Limiter {
       const delay = this.state.delay(bucket, ahead, now)
       const isLate = now + delay > place.until
       // Whoever has been woken already, by one before it that was refused just now, finds it when it looks.
-      if (isLate) place.refusal = this.refuse(place.call, delay)
+      if (isLate) place.refusal = refuse(place.call, this.keyOf(place.call), delay)
       else ahead++
       if (isLate || ahead === 1) place.resume?.(Effect.void)
     }
   }
 
-  private refuse(call: Call, delay: number): Effect.Effect<never, PolicyError<RateLimited>> {
-    const error = new PolicyError<RateLimited>({
-      _tag: "RateLimited",
-      operation: call.operation.name,
-      key: this.perKey ? call.operation.key : undefined,
-      retryAfter: Duration.millis(Math.max(0, delay))
-    })
-    call.record("rateLimited", (common) => ({ ...common, _tag: "RateLimited", retryAfter: error.reason.retryAfter }))
-    return Effect.fail(error)
+  private keyOf({ operation }: Call): string | undefined {
+    return this.perKey ? operation.key : undefined
   }
+}
+
+const refuse = (
+  call: Call,
+  key: string | undefined,
+  delay: number
+): Effect.Effect<never, PolicyError<RateLimited>> => {
+  const retryAfter = Duration.millis(Math.max(0, delay))
+  call.record("rateLimited", (common) => ({ ...common, _tag: "RateLimited", retryAfter }))
+  return Effect.fail(
+    new PolicyError<RateLimited>({ _tag: "RateLimited", operation: call.operation.name, key, retryAfter })
+  )
 }
 
 const stage = (limiter: Limiter): Stage => ({
@@ -218,3 +224,93 @@ const stage = (limiter: Limiter): Stage => ({
  */
 export const make = (options: Options): Policy<PolicyError<RateLimited>, Operation, false> =>
   fromStages("rateLimit", [stage(new Limiter(options))])
+
+/**
+ * A quota that several processes share.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SharedOptions {
+  /** What the quota is called in the store: who uses the same name there shares it. */
+  readonly name: string
+  /** Calls in `interval`, of all processes together; as many may come at once after a pause. */
+  readonly limit: number
+  /** Default 1 second. */
+  readonly interval?: Duration.Input | undefined
+  /** How long a call waits at most, and never beyond the caller's deadline. Default 1 second. */
+  readonly maxWait?: Duration.Input | undefined
+  /** Whether each key of the operations has a quota of its own. Default: one for all. */
+  readonly perKey?: boolean | undefined
+  /** How long the store may take to answer. Default 100 milliseconds, a choice of ours. */
+  readonly storeTimeout?: Duration.Input | undefined
+}
+
+interface Quota {
+  /** Milliseconds until there is room in it; 0 when the call may begin, which then counts. */
+  readonly ask: (key: string | undefined) => Effect.Effect<number>
+  readonly keyOf: (call: Call) => string | undefined
+  /** Milliseconds. */
+  readonly maxWait: number
+}
+
+const quotaOf = (limiter: RateLimiter, options: SharedOptions): Quota => {
+  const limit = validate.integer("limit", options.limit, 1)
+  const window = validate.boundedMillis("interval", options.interval ?? "1 second")
+  const storeTimeout = validate.boundedMillis("storeTimeout", options.storeTimeout ?? "100 millis")
+  const consume = (key: string | undefined) =>
+    limiter.consume({
+      algorithm: "token-bucket",
+      onExceeded: "fail",
+      key: key === undefined ? options.name : `${options.name}:${key}`,
+      limit,
+      window
+    })
+  return {
+    keyOf: ({ operation }) => options.perKey === true ? operation.key : undefined,
+    maxWait: validate.finiteMillis("maxWait", options.maxWait ?? "1 second"),
+    ask: (key) =>
+      Effect.timeoutOrElse(Effect.as(consume(key), 0), { duration: storeTimeout, orElse: () => Effect.succeed(0) })
+        .pipe(
+          Effect.catch(({ reason }) =>
+            // Rounded up, and never 0: the store would be asked again in the same moment.
+            Effect.succeed(
+              reason._tag === "RateLimitExceeded" ? Math.max(1, Math.ceil(Duration.toMillis(reason.retryAfter))) : 0
+            )
+          )
+        )
+  }
+}
+
+const admitted = (quota: Quota, call: Call, until: number): Effect.Effect<void, PolicyError<RateLimited>> => {
+  const key = quota.keyOf(call)
+  return Effect.flatMap(quota.ask(key), (delay) => {
+    if (delay === 0) return Effect.void
+    if (call.now() + delay > until) return refuse(call, key, delay)
+    return Effect.andThen(Effect.sleep(delay), Effect.suspend(() => admitted(quota, call, until)))
+  })
+}
+
+/**
+ * A limit that a store counts for all processes that use it, over Effect's `persistence/RateLimiter`; put it inside a policy
+ * with `Policy.compose`. A store that fails, or does not answer in time, lets calls through: a quota must not be what makes
+ * the backend unreachable. A limit of this process around it holds then too. Who waits has no place in the store, so that of
+ * those who wait any may be next. Throws a `RangeError` for options out of range.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const shared = (
+  limiter: RateLimiter,
+  options: SharedOptions
+): Policy<PolicyError<RateLimited>, Operation, false> => {
+  const quota = quotaOf(limiter, options)
+  return fromStages("sharedRateLimit", [{
+    kind: "RateLimit",
+    around: (effect, call) =>
+      Effect.withFiber((fiber) => {
+        const until = call.now() + Math.min(quota.maxWait, remainingMillis(fiber.context))
+        return Effect.andThen(admitted(quota, call, until), effect)
+      })
+  }])
+}

@@ -30,6 +30,7 @@ import { remainingMillis } from "../internal/ambientDeadline.ts"
 import * as validate from "../internal/validate.ts"
 import { AttemptTime } from "./internal/attemptTime.ts"
 import { type Budget, budgetOf } from "./internal/budget.ts"
+import { errorOf } from "./internal/failure.ts"
 import { anew, type Guard, layered, type Pass } from "./internal/layers.ts"
 import { type Changes, merge } from "./internal/merge.ts"
 import { type AttemptOf, type Call, entering, fromStages, type Policy, type Stage } from "./internal/policy.ts"
@@ -205,16 +206,6 @@ const settingsOf = (options: Options, mode: Mode): Settings => ({
   attemptTime: new AttemptTime(),
   classify: options.classify ?? Outcome.fromExit
 })
-
-// The error of a cause that a repetition may cure: a bug or an interruption in it is nothing to repeat.
-const errorOf = <E>(cause: Cause.Cause<E>): { readonly error: E } | undefined => {
-  let first: { readonly error: E } | undefined
-  for (const reason of cause.reasons) {
-    if (reason._tag !== "Fail") return undefined
-    first ??= reason
-  }
-  return first
-}
 
 const whyNot = (
   settings: Settings,

@@ -58,7 +58,8 @@ const readers = {
     permits: Config.Int,
     queue: Config.Int,
     maxWait: Config.Duration,
-    order: oneOf("fifo", "adaptive-lifo")
+    order: oneOf("fifo", "adaptive-lifo"),
+    perKey: { max: Config.Int }
   },
   chaos: {
     seed: Config.Int,

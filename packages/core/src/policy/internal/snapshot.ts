@@ -22,7 +22,7 @@ export interface CircuitState {
 }
 
 /**
- * What a bulkhead shows.
+ * What a bulkhead shows. With `perKey` the calls of all keys, the permits of each, and how many keys have a call.
  *
  * @category models
  * @since 0.1.0
@@ -31,6 +31,7 @@ export interface BulkheadState {
   readonly running: number
   readonly waiting: number
   readonly permits: number
+  readonly keys?: number
 }
 
 /**

@@ -71,7 +71,7 @@ export const update = (policy: PolicyImpl, changes: Update): void => {
   for (const [option, given] of Object.entries(changes)) {
     if (given === undefined) continue
     const part = partOf(option)
-    const stages = policy.stages.filter(({ kind }) => kind === part?.kind)
+    const stages = policy.stages.filter((stage) => stage.kind === part?.kind && stage.update !== undefined)
     if (stages.length === 0) absent(option, policy.name)
     for (const stage of stages) {
       // The settings are those of the kind, by the type of `Update`.
