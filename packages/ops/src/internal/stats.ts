@@ -37,21 +37,16 @@ export const poolInfo = (max: number, { dial, wait }: Limits = {}): string =>
     ...(dial === undefined ? [] : [`Connect Timeout: ${seconds(dial)}`])
   ].join(", ")
 
-const policyOf = (snapshot: CorePolicy.Snapshot): typeof OpsStats.Policy.Type => {
-  const { adaptiveLimit, hedgeAfter, ...others } = snapshot
-  const { unloaded, ...limit } = adaptiveLimit ?? {}
-  return {
-    ...others,
-    ...(adaptiveLimit === undefined ? {} : {
-      adaptiveLimit: {
-        ...adaptiveLimit,
-        ...limit,
-        unloaded_ms: unloaded === undefined ? null : Duration.toMillis(unloaded)
-      }
-    }),
-    ...(hedgeAfter === undefined ? {} : { hedgeAfter_ms: Duration.toMillis(hedgeAfter) })
-  }
-}
+const limitOf = ({ unloaded, ...limit }: NonNullable<CorePolicy.Snapshot["adaptiveLimit"]>) => ({
+  ...limit,
+  unloaded_ms: unloaded === undefined ? null : Duration.toMillis(unloaded)
+})
+
+const policyOf = ({ adaptiveLimit, hedgeAfter, ...others }: CorePolicy.Snapshot): typeof OpsStats.Policy.Type => ({
+  ...others,
+  ...(adaptiveLimit === undefined ? {} : { adaptiveLimit: limitOf(adaptiveLimit) }),
+  ...(hedgeAfter === undefined ? {} : { hedgeAfter_ms: Duration.toMillis(hedgeAfter) })
+})
 
 const nothing = { times: {}, holders: [], lastError: undefined }
 

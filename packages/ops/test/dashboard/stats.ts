@@ -1,29 +1,8 @@
 /** Words of a service, made up for the tests of the page. */
+import { Pool } from "@breakwater/core"
 import type { BackendStats, Stats } from "../../src/internal/dashboard/client/wire.ts"
 
-const pool = {
-  idle: 0,
-  used: 0,
-  opening: 0,
-  checking: 0,
-  closing: 0,
-  waiting: 0,
-  min: 0,
-  max: 10,
-  keep: 10,
-  opened: 0,
-  closed: 0,
-  acquired: 0,
-  reused: 0,
-  revoked: 0,
-  timedOut: 0,
-  refused: 0,
-  shed: 0,
-  cancelled: 0,
-  unavailable: 0,
-  nested: 0,
-  refusedClosed: 0
-}
+const pool = { ...Pool.emptyStats, max: 10, keep: 10 }
 
 const policy = {
   name: "orders",
