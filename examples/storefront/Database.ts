@@ -13,8 +13,8 @@ export const layer = Database.layerConfig({
     dial: { timeout: "1 second" }
   }),
   policy: Policies.config<Postgres.PolicyOptions>({
-    deadline: "2500 millis",
-    timeout: "2 seconds",
+    deadline: "900 millis",
+    timeout: "400 millis",
     retry: { times: 3 },
     breaker: {},
     // No function that the shop selects from writes anything.

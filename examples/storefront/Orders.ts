@@ -37,15 +37,15 @@ const OrderJson = Schema.fromJsonString(Order)
  */
 const transacting = Policy.make({
   name: "orders.place",
-  deadline: "3 seconds",
+  deadline: "1200 millis",
   retry: { times: 3 },
-  bulkhead: { permits: 6, queue: 100, maxWait: "1 second" },
+  bulkhead: { permits: 6, queue: 100, maxWait: "400 millis" },
   classify: PostgresOutcome.fromExit
 })
 const operation = Operation.make("orders.place", { idempotent: true })
 
 /** Bounds payment and transaction together. */
-const whole = Policy.make({ name: "orders", deadline: "3500 millis" })
+const whole = Policy.make({ name: "orders", deadline: "2 seconds" })
 
 const guarded = Effect.fnUntraced(function*<A, E, R, E2, Repeats extends boolean>(
   order: Effect.Effect<A, E, R>,

@@ -15,8 +15,8 @@ export const options = (variable: string) => ({
     dial: { timeout: "500 millis" }
   }),
   policy: Policies.config<Http.PolicyOptions>({
-    deadline: "2 seconds",
-    timeout: "400 millis",
+    deadline: "900 millis",
+    timeout: "250 millis",
     retry: { times: 3 },
     breaker: {}
   }, {})

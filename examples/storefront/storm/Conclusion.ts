@@ -1,9 +1,9 @@
 /** The end of a storm for a person: what happened in which stage, what failed how, and the verdict. */
 import * as Report from "./Report.ts"
-import type { Outcome, Row } from "./run.ts"
+import type { Outcome } from "./run.ts"
 import * as Screen from "./Screen.ts"
 
-const recovery = ({ recovered }: Row): string =>
+const recovery = ({ recovered }: Report.Row): string =>
   recovered === undefined ? "" : recovered === null ? "never" : `${recovered} ms`
 
 const stages = ({ rows }: Outcome): string =>

@@ -6,17 +6,35 @@ import type { LeftOut } from "./Faults.ts"
 import type { Findings } from "./Ledger.ts"
 import type { Tally } from "./Tally.ts"
 
+/** How a stage went. */
+export interface Row {
+  readonly label: string
+  readonly tally: Tally
+  /** Milliseconds, or null where it did not; undefined where nothing was broken. */
+  readonly recovered: number | null | undefined
+}
+
+/** Requests by how they ended, and the milliseconds from when one was due to its answer. */
+export interface Requests {
+  readonly requests: number
+  readonly ok: number
+  /** Those that failed, by `Tag.Reason` of the error, the most frequent first. */
+  readonly failures: Readonly<Record<string, number>>
+  readonly p50: number
+  readonly p99: number
+}
+
+export interface Stage extends Requests {
+  readonly stage: string
+}
+
 /** More than this to recover from a fault fails the run. */
 export const RECOVERY_LIMIT_MILLIS = 5_000
 
-export interface Report {
+export interface Report extends Requests {
   /** From the first request to the end of the storefront. */
   readonly seconds: number
-  readonly requests: number
-  readonly ok: number
-  /** Requests that failed, by `Tag.Reason` of the error, the most frequent first. */
-  readonly failures: Readonly<Record<string, number>>
-  /** Of these, those without a type: answers that are no error of the shop, sockets that broke while it was not ending. */
+  /** Of the failures, those without a type: answers that are no error of the shop, sockets that broke while it was not ending. */
   readonly untyped: number
   /** Orders that the client was told are placed. */
   readonly ordersAcknowledged: number
@@ -26,9 +44,6 @@ export interface Report {
   readonly ordersDoubled: number
   /** Orders placed without a payment. */
   readonly ordersUnpaid: number
-  /** Milliseconds from when a request was due to its answer. */
-  readonly p50: number
-  readonly p99: number
   /** Over the whole storm, by the name that the backend has in the shop. */
   readonly connectionsOpened: Readonly<Record<string, number>>
   /** How often its circuit opened, by the same names. */
@@ -46,7 +61,17 @@ export interface Report {
   readonly leftOut: Readonly<Record<string, string>>
   /** What spoke MongoDB's protocol: a server, or a responder that shows the driver and not MongoDB. */
   readonly mongodb: "server" | "responder"
+  /** One after the other. */
+  readonly stages: ReadonlyArray<Stage>
 }
+
+const requestsOf = (tally: Tally): Requests => ({
+  requests: tally.requests,
+  ok: tally.ok,
+  failures: Object.fromEntries([...tally.failures].toSorted(([, a], [, b]) => b - a)),
+  p50: tally.percentile(0.5),
+  p99: tally.percentile(0.99)
+})
 
 export const make = (parts: {
   readonly seconds: number
@@ -58,27 +83,24 @@ export const make = (parts: {
   readonly recoveredWithinMs: Report["recoveredWithinMs"]
   readonly leftOut: ReadonlyArray<LeftOut>
   readonly mongodb: Report["mongodb"]
+  readonly rows: ReadonlyArray<Row>
 }): Report => {
   const { orders, total } = parts
-  const failures = [...total.failures].toSorted(([, a], [, b]) => b - a)
   return {
     seconds: Math.round(parts.seconds * 10) / 10,
-    requests: total.requests,
-    ok: total.ok,
-    failures: Object.fromEntries(failures),
+    ...requestsOf(total),
     untyped: total.untyped,
     ordersAcknowledged: orders.acknowledged,
     ordersLost: orders.lost,
     ordersDoubled: orders.doubled,
     ordersUnpaid: orders.unpaid,
-    p50: total.percentile(0.5),
-    p99: total.percentile(0.99),
     connectionsOpened: parts.connectionsOpened,
     breakerOpened: parts.breakerOpened,
     socketsLeft: parts.socketsLeft,
     recoveredWithinMs: { ...plainlyNamed(parts.recoveredWithinMs), ...parts.recoveredWithinMs },
     leftOut: Object.fromEntries(parts.leftOut.map(({ name, why }) => [name, why])),
-    mongodb: parts.mongodb
+    mongodb: parts.mongodb,
+    stages: parts.rows.map(({ label, tally }) => ({ stage: label, ...requestsOf(tally) }))
   }
 }
 

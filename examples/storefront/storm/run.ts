@@ -7,7 +7,6 @@ import type { Pictures } from "./Pictures.ts"
 import * as Report from "./Report.ts"
 import type { Scene } from "./Scene.ts"
 import { FULL_LENGTH, leftOut, type Stage, stages } from "./Stages.ts"
-import type { Tally } from "./Tally.ts"
 import { Watch } from "./Watch.ts"
 
 /** Longer than what fails the run, so that the report can say how long it was. */
@@ -20,17 +19,9 @@ const HANGING_PRODUCT = 1
 const HANGING_FOR = "500 millis"
 const EXIT_PATIENCE = "15 seconds"
 
-/** How a stage went. */
-export interface Row {
-  readonly label: string
-  readonly tally: Tally
-  /** Milliseconds, or null where it did not; undefined where nothing was broken. */
-  readonly recovered: number | null | undefined
-}
-
 export interface Outcome {
   readonly report: Report.Report
-  readonly rows: ReadonlyArray<Row>
+  readonly rows: ReadonlyArray<Report.Row>
   readonly exitCode: number
 }
 
@@ -65,7 +56,7 @@ const play = Effect.fnUntraced(function*(
     ? undefined
     : yield* strike(watch, fault.fault, Duration.seconds(fault.lasts * scale), pictures)
   yield* Load.sleepUntil(until)
-  const row: Row = { label, tally, recovered }
+  const row: Report.Row = { label, tally, recovered }
   return row
 })
 
@@ -75,7 +66,7 @@ const play = Effect.fnUntraced(function*(
  */
 const terminate = Effect.fnUntraced(function*<E>(scene: Scene, watch: Watch, stopClient: Effect.Effect<void, E>) {
   watch.what = "SIGTERM, statements hang"
-  const row: Row = { label: watch.what, tally: watch.nextStage(), recovered: undefined }
+  const row: Report.Row = { label: watch.what, tally: watch.nextStage(), recovered: undefined }
   const hanging = yield* Effect.forkScoped(Ledger.hangOrdersOf(HANGING_PRODUCT, scene.postgres.server.url))
   yield* Effect.sleep(HANGING_FOR)
   watch.drainingSince = yield* Clock.currentTimeMillis
@@ -125,6 +116,7 @@ export const run = Effect.fnUntraced(
     const ended = yield* Clock.currentTimeMillis
     yield* Fiber.interrupt(screen)
 
+    const all = [...rows, row]
     const report = Report.make({
       seconds: (ended - began) / 1000,
       total: watch.total,
@@ -134,9 +126,10 @@ export const run = Effect.fnUntraced(
       breakerOpened: Object.fromEntries(backends.map(([name, { policy }]) => [name, policy.circuitOpened])),
       recoveredWithinMs: Object.fromEntries(recovered),
       leftOut: leftOut(scene),
-      mongodb: scene.mongo.server.responder ? "responder" : "server"
+      mongodb: scene.mongo.server.responder ? "responder" : "server",
+      rows: all
     })
-    const outcome: Outcome = { report, rows: [...rows, row], exitCode }
+    const outcome: Outcome = { report, rows: all, exitCode }
     return outcome
   }
 )

@@ -25,7 +25,8 @@ const reportOf = (recoveredWithinMs: Report.Report["recoveredWithinMs"]): Report
     socketsLeft: 0,
     recoveredWithinMs,
     leftOut: [{ name: "redis.cut", why: "there is no redis-server here" }],
-    mongodb: "responder"
+    mongodb: "responder",
+    rows: [{ label: "Postgres killed", tally: tally(90, 10), recovered: 120 }]
   })
 
 describe("the report", () => {
@@ -42,6 +43,17 @@ describe("the report", () => {
       "redis.kill+http.refused": 7
     })
     assert.deepStrictEqual(leftOut, { "redis.cut": "there is no redis-server here" })
+  })
+
+  it("says of each stage what failed in it", () => {
+    assert.deepStrictEqual(reportOf({}).stages, [{
+      stage: "Postgres killed",
+      requests: 100,
+      ok: 90,
+      failures: { "HttpClientError.StatusCodeError": 10 },
+      p50: 12_345,
+      p99: 12_345
+    }])
   })
 
   it("fails once for a fault that was not survived, however many names that has", () => {

@@ -21,6 +21,7 @@ type Step =
   }
   | { readonly op: "forget"; readonly pick: number }
   | { readonly op: "command"; readonly mode: Mode }
+  | { readonly op: "probe" }
   | { readonly op: "reset" }
   | { readonly op: "configure"; readonly settings: Settings }
 
@@ -43,6 +44,7 @@ class Reference {
   private results: Array<Result> = []
   private inARow = 0
   private openUntil = 0
+  private askedUntil = 0
   private left = 0
   private settings: Settings
 
@@ -84,7 +86,7 @@ class Reference {
       const ends = (more: number) =>
         share("failed", this.results) + more >= failureRate * permits ||
         share("slow", this.results) + more >= slowRate * permits
-      if (ends(0)) this.enter("open", result.at, Math.max(OPEN_MS, asked))
+      if (ends(0)) this.open(result.at, asked)
       else if (!ends(left)) this.enter("closed", result.at)
       return
     }
@@ -93,12 +95,18 @@ class Reference {
     const tooMany = seen.length >= minimumCalls &&
       (share("failed", seen) >= failureRate * seen.length || share("slow", seen) >= slowRate * seen.length)
     if (this.mode !== "metricsOnly" && (tooMany || this.inARow >= this.settings.consecutive)) {
-      this.enter("open", result.at, Math.max(OPEN_MS, asked))
+      this.open(result.at, asked)
     }
   }
 
   forget(generation: number): void {
     if (generation === this.generation && this.state === "half-open") this.left++
+  }
+
+  probe(now: number): void {
+    if (this.state === "open" && this.mode !== "forcedOpen" && this.openUntil > now) {
+      this.openUntil = Math.max(now, this.askedUntil)
+    }
   }
 
   command(mode: Mode, now: number): void {
@@ -117,6 +125,11 @@ class Reference {
     if (typeof window === "number") return this.results.slice(-window)
     const tenth = (at: number) => Math.floor(at / (window.millis / 10))
     return this.results.filter(({ at }) => tenth(at) > tenth(now) - 10)
+  }
+
+  private open(now: number, asked: number): void {
+    this.askedUntil = now + asked
+    this.enter("open", now, Math.max(OPEN_MS, asked))
   }
 
   private enter(state: State, now: number, openFor = OPEN_MS): void {
@@ -163,6 +176,9 @@ const parting = (
     } else if (step.op === "command") {
       breaker.command(step.mode, time)
       reference.command(step.mode, now)
+    } else if (step.op === "probe") {
+      breaker.probe(time)
+      reference.probe(now)
     } else if (step.op === "reset") {
       breaker.reset(time)
       reference.reset(now)
@@ -217,7 +233,8 @@ const stepFrom = (choices: ReturnType<typeof seeded>): Step => {
     }
   }
   if (dice < 0.86) return { op: "forget", pick: choices.below(100) }
-  if (dice < 0.97) return { op: "wait", millis: choices.below(120) }
+  if (dice < 0.95) return { op: "wait", millis: choices.below(120) }
+  if (dice < 0.97) return { op: "probe" }
   if (dice < 0.98) return { op: "configure", settings: settingsFrom(choices) }
   return choices.next() < 0.5 ? { op: "reset" } : { op: "command", mode: choices.pick(modes) }
 }

@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Data, Duration, Effect, Exit, Fiber, Schedule, Scheduler, Stream } from "effect"
+import { Clock, Data, Duration, Effect, Exit, Fiber, Option, Schedule, Scheduler, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as CircuitBreaker from "../src/policy/CircuitBreaker.ts"
 import { BreakerState } from "../src/policy/internal/breakerState.ts"
 import * as Operation from "../src/policy/Operation.ts"
 import * as Outcome from "../src/policy/Outcome.ts"
 import * as Policy from "../src/policy/Policy.ts"
+import * as PolicyError from "../src/policy/PolicyError.ts"
 import type { PolicyEvent } from "../src/policy/PolicyEvent.ts"
 import { seed, seeded } from "./pool/seeded.ts"
 import { countingClock, yieldAt } from "./support/interrupts.ts"
@@ -26,6 +27,11 @@ const made = (retry?: { readonly times: number }) => Policy.make({ name: "orders
 
 const call = <E>(policy: Policy.Policy<E>, work: Effect.Effect<unknown, unknown>) =>
   Effect.exit(Policy.run(policy, read, (attempt) => attempt(work)))
+
+const reasonOf = (exit: Exit.Exit<unknown, unknown>) => {
+  const error = Option.getOrThrow(Exit.findErrorOption(exit))
+  return error instanceof PolicyError.PolicyError ? error.reason : assert.fail(`not of a policy: ${String(error)}`)
+}
 
 const stateOf = (policy: Policy.Policy<unknown>) => Policy.snapshot(policy).circuit!.state
 
@@ -217,6 +223,50 @@ describe("the circuit breaker", () => {
         failures: 0,
         slow: 0
       })
+    }))
+
+  it.effect("is no second breaker behind a pool that holds callers off: counts them not, and frees the probe", () =>
+    Effect.gen(function*() {
+      const policy = made()
+      const heldOff = { _tag: "Unavailable", outcome: Outcome.heldOff }
+      yield* times(20, call(policy, Effect.fail(heldOff)))
+      assert.deepInclude(Policy.snapshot(policy).circuit, { state: "closed", calls: 0, failures: 0 })
+      yield* times(4, call(policy, Effect.fail(new Down())))
+      yield* TestClock.adjust("5 seconds")
+      yield* times(5, call(policy, Effect.fail(heldOff)))
+      assert.strictEqual(stateOf(policy), "half-open")
+      yield* times(2, call(policy, Effect.void))
+      assert.strictEqual(stateOf(policy), "closed")
+    }))
+
+  it.effect("tries again at once when told that the backend is back, and goes on as ever where it is not", () =>
+    Effect.gen(function*() {
+      const policy = made()
+      yield* CircuitBreaker.probe(policy)
+      assert.strictEqual(stateOf(policy), "closed")
+      yield* times(4, call(policy, Effect.fail(new Down())))
+      yield* CircuitBreaker.probe(policy)
+      yield* times(1, call(policy, Effect.fail(new Down())))
+      assert.strictEqual(stateOf(policy), "open")
+      assert.deepInclude(reasonOf(yield* call(policy, Effect.void)), { retryAfter: Duration.seconds(5) })
+      yield* CircuitBreaker.probe(policy)
+      yield* times(2, call(policy, Effect.void))
+      assert.strictEqual(stateOf(policy), "closed")
+    }))
+
+  it.effect("is not made to try by it what the server or a person has asked to be left alone", () =>
+    Effect.gen(function*() {
+      const policy = made()
+      yield* times(4, call(policy, Effect.fail(new Overloaded())))
+      yield* CircuitBreaker.probe(policy)
+      yield* TestClock.adjust("59 seconds")
+      assert.strictEqual(reasonOf(yield* call(policy, Effect.void))._tag, "CircuitOpen")
+      yield* TestClock.adjust("1 second")
+      yield* times(2, call(policy, Effect.void))
+      assert.strictEqual(stateOf(policy), "closed")
+      yield* CircuitBreaker.setMode(policy, "forcedOpen")
+      yield* CircuitBreaker.probe(policy)
+      assert.strictEqual(reasonOf(yield* call(policy, Effect.void))._tag, "CircuitOpen")
     }))
 
   it.effect("stays open for as long as an overloaded server asks", () =>

@@ -4,6 +4,7 @@ import { Duration, Effect, Exit, Fiber, Option, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import * as Operation from "../src/policy/Operation.ts"
 import * as Policy from "../src/policy/Policy.ts"
+import * as RetryBudget from "../src/policy/RetryBudget.ts"
 import * as Pool from "../src/pool/Pool.ts"
 import { type Connection, Dead, FakeServer } from "./pool/fakeServer.ts"
 import { drawing } from "./support/calls.ts"
@@ -30,7 +31,14 @@ const pooled = (options: Partial<Omit<Pool.Options<Connection, unknown, never>, 
         () => self,
         Fiber.interrupt
       )
-    return { server, pool, call, holding }
+    /** Has the server refuse, and the pool notice. */
+    const down = Effect.gen(function*() {
+      server.mode = "refuses"
+      const fiber = yield* begin(Pool.use(pool, () => Effect.void))
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(tagOf(yield* Fiber.join(fiber)), "Unavailable")
+    })
+    return { server, pool, call, holding, down }
   })
 
 const begin = <A, E>(effect: Effect.Effect<A, E>) => Effect.forkChild(Effect.exit(effect), { startImmediately: true })
@@ -72,6 +80,20 @@ describe("a circuit breaker around a pool", () => {
       assert.strictEqual(circuit(policy)?.state, "open")
     }))
 
+  it.effect("leaves it to the pool to hold callers off while its server is down", () =>
+    Effect.gen(function*() {
+      const { call, down, server } = yield* pooled()
+      const policy = Policy.make({ breaker: { consecutive: 1, openFor: "1 hour" } })
+      yield* down
+      for (let n = 0; n < 100; n++) {
+        assert.strictEqual(tagOf(yield* Effect.exit(call(policy, () => Effect.void))), "Unavailable")
+      }
+      assert.deepInclude(circuit(policy), { state: "closed", calls: 0 })
+      server.mode = "accepts"
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* Effect.exit(call(policy, () => Effect.void)), Exit.void)
+    }))
+
   it.effect("keeps callers from the pool while it is open", () =>
     Effect.gen(function*() {
       const { call, pool } = yield* pooled()
@@ -109,6 +131,24 @@ describe("a retry around a pool", () => {
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(yield* Fiber.join(fiber), Exit.succeed(1))
       assert.strictEqual(Policy.snapshot(policy).retries, 1)
+    }))
+
+  it.effect("comes again for whom the pool holds off while its server is down, and pays nothing for it", () =>
+    Effect.gen(function*() {
+      const { call, down, server } = yield* pooled()
+      const budget = RetryBudget.make({ perSecond: 1, burst: 1, share: 0 })
+      const policy = Policy.make({ retry: { times: 3, schedule: Schedule.spaced("1 second"), budget } })
+      yield* down
+      const fibers = yield* Effect.forEach(
+        Array.from({ length: 100 }),
+        () => begin(call(policy, ({ id }) => Effect.succeed(id), write))
+      )
+      yield* TestClock.adjust("1900 millis")
+      server.mode = "accepts"
+      yield* TestClock.adjust("3 seconds")
+      for (const fiber of fibers) assert.deepStrictEqual(yield* Fiber.join(fiber), Exit.succeed(1))
+      assert.isAtLeast(Policy.snapshot(policy).retries, 200)
+      assert.strictEqual(balance(policy), 1)
     }))
 
   it.effect("repeats what failed on a connection only for what is idempotent, and says why not otherwise", () =>

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Stream } from "effect"
+import { Effect, Exit, Fiber, Schedule, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Operation from "../src/policy/Operation.ts"
 import * as Outcome from "../src/policy/Outcome.ts"
@@ -108,6 +108,7 @@ describe("RetryBudget", () => {
           waiting: 0
         }),
         new Down({ outcome: Outcome.ignored("no") }),
+        new Down({ outcome: Outcome.heldOff }),
         new Down({ outcome: Outcome.overload("no") })
       ]
       for (const refusal of refusals) {
@@ -115,6 +116,26 @@ describe("RetryBudget", () => {
         yield* asked(Policy.make({ retry: { times: 3, budget } }), 10, Effect.fail(refusal))
         assert.strictEqual(yield* drained(budget), 1)
       }
+    }))
+
+  it.effect("has back what was spent on an attempt that did not get to the backend, or that was never made", () =>
+    Effect.gen(function*() {
+      const budget = RetryBudget.make({ share: 0, perSecond: 1, burst: 1 })
+      const policy = Policy.make({ retry: { times: 1, schedule: Schedule.spaced("100 millis"), budget } })
+      const balance = () => Policy.snapshot(policy).retryBudget?.balance
+      const call = scripted(failing, Effect.fail(new Down({ outcome: Outcome.heldOff })))
+      const heldOff = yield* Effect.forkChild(Effect.exit(Policy.apply(call.effect, policy, read)))
+      yield* TestClock.adjust(0)
+      assert.strictEqual(balance(), 0)
+      yield* TestClock.adjust("100 millis")
+      yield* Fiber.join(heldOff)
+      assert.strictEqual(call.runs, 2)
+      assert.strictEqual(balance(), 1)
+      const givenUp = yield* Effect.forkChild(Policy.apply(failing, policy, read))
+      yield* TestClock.adjust(0)
+      assert.strictEqual(balance(), 0)
+      yield* Fiber.interrupt(givenUp)
+      assert.strictEqual(balance(), 1)
     }))
 
   it.effect("earns by an error that is an answer, wherever it comes up", () =>
@@ -234,6 +255,33 @@ describe("RetryBudget.reconnecting", () => {
       assert.strictEqual(yield* drained(budget), 0)
       assert.strictEqual(yield* Effect.flip(dial), "refused")
       assert.strictEqual(dials, 4)
+    }))
+
+  it.effect("tells once that a backend is back which could not be reached", () =>
+    Effect.gen(function*() {
+      let told = 0
+      let down = false
+      let hangs = false
+      const dial = RetryBudget.reconnecting(
+        RetryBudget.make(),
+        Effect.suspend(() => hangs ? Effect.never : down ? Effect.fail("refused") : Effect.succeed("connected")),
+        Effect.sync(() => told++).pipe(Effect.asVoid)
+      )
+      yield* dial
+      assert.strictEqual(told, 0)
+      down = true
+      yield* Effect.exit(dial)
+      yield* Effect.exit(dial)
+      down = false
+      yield* dial
+      yield* dial
+      assert.strictEqual(told, 1)
+      // As of a pool whose `dial.timeout` is over.
+      hangs = true
+      yield* Effect.timeoutOption(dial, 0).pipe(TestClock.withLive)
+      hangs = false
+      yield* dial
+      assert.strictEqual(told, 2)
     }))
 
   it.effect("leaves retries what reconnects have not spent, and the other way round", () =>

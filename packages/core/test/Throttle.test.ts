@@ -69,8 +69,9 @@ describe("the throttle", () => {
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(fiber)
       assert.deepStrictEqual(windowOf(policy), { requests: 1, accepts: 1 })
-      const ignored = Effect.fail(new Down({ outcome: Outcome.ignored("no") }))
-      yield* Effect.exit(run(policy, ignored))
+      for (const outcome of [Outcome.ignored("no"), Outcome.heldOff]) {
+        yield* Effect.exit(run(policy, Effect.fail(new Down({ outcome }))))
+      }
       const interrupted = yield* Effect.forkChild(run(policy, Effect.never), { startImmediately: true })
       yield* Fiber.interrupt(interrupted)
       assert.deepStrictEqual(windowOf(policy), { requests: 1, accepts: 1 })

@@ -3,7 +3,8 @@
  *
  * It counts attempts, not calls: it stands inside the retry, so that an open circuit ends a retry at once. What says
  * nothing about the backend (`Ignored`: an interruption, a full queue, the caller's deadline) is not counted, and frees
- * the probe that it was. A rejection is one shared error until the state changes.
+ * the probe that it was. Nor is a call that a pool holds off while its server is out of reach: the pool is a breaker
+ * itself, looks for the server on its own, and two in a row would be found closed one after the other. A rejection is one shared error until the state changes.
  *
  * It stays open for a tenth of the time that the outage has lasted, or little more: a short outage costs few calls after
  * its end, and a long one few probes. A rejection says when to come back.
@@ -190,6 +191,10 @@ class Breaker {
     }
   }
 
+  probe(time: Time): void {
+    for (const circuit of this.all()) circuit.probe(time)
+  }
+
   reset(key: string | undefined, time: Time): void {
     const only = key === undefined ? undefined : this.keyed?.peek(key)
     for (const circuit of key === undefined ? this.all() : only === undefined ? [] : [only]) circuit.reset(time)
@@ -261,6 +266,18 @@ export const setMode = <E, Op extends Operation, Repeats extends boolean>(
   policy: Policy<E, Op, Repeats>,
   mode: Mode
 ): Effect.Effect<void> => onBreakers(policy, (breaker, time) => breaker.command(mode, time))
+
+/**
+ * Has the circuits of a policy that are open try the backend with their next calls, rather than when their time is over:
+ * for who has found out that it is back, such as a pool that could not dial it for a while. What the calls come to
+ * decides, as ever. A time that the server itself has asked for is kept, and so is the command to stay open.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const probe = <E, Op extends Operation, Repeats extends boolean>(
+  policy: Policy<E, Op, Repeats>
+): Effect.Effect<void> => onBreakers(policy, (breaker, time) => breaker.probe(time))
 
 /**
  * Closes the circuits of a policy and forgets what they counted: all of them, or the one of a key. Attempts under way do

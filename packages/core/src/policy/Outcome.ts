@@ -42,6 +42,11 @@ export interface Success {
 export interface Failure {
   readonly _tag: "Failure"
   readonly sent: Sent
+  /**
+   * The call was refused by what knows already that the backend cannot be reached and goes on looking for it by itself,
+   * such as a pool whose dials fail. It is an outage, of which one more call says nothing new.
+   */
+  readonly heldOff?: true | undefined
 }
 
 /**
@@ -119,6 +124,17 @@ const ignoreds = bySent("Ignored")
 export const failure = (sent: Sent): Outcome => failures[sent]
 
 /**
+ * A failure for which nothing was asked of the backend, since it is known to be out of reach; one shared instance.
+ *
+ * It is repeated as any other failure, and costs the budget nothing: once the backend is back, the repetition is the
+ * first of its attempts to get there. A breaker does not count it: whoever holds callers off is one.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const heldOff: Outcome = { _tag: "Failure", sent: "no", heldOff: true }
+
+/**
  * Nobody's fault; one shared instance per `sent`.
  *
  * @category constructors
@@ -150,6 +166,24 @@ const sents = new Set<unknown>(["no", "yes", "unknown"])
 export const isOutcome = (u: unknown): u is Outcome =>
   Predicate.hasProperty(u, "_tag") && tags.has(u._tag) &&
   (u._tag === "Success" || (Predicate.hasProperty(u, "sent") && sents.has(u.sent)))
+
+/**
+ * Whether an outcome tells nothing about the backend that is not known without it.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const tellsNothing = (outcome: Outcome): boolean =>
+  outcome._tag === "Ignored" || (outcome._tag === "Failure" && outcome.heldOff === true)
+
+/**
+ * Whether the attempt surely never got to the backend, which it therefore cost nothing.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const neverAsked = (outcome: Outcome): boolean =>
+  outcome._tag !== "Success" && outcome.sent === "no" && tellsNothing(outcome)
 
 /**
  * Whether an error carries its outcome.

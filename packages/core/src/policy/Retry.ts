@@ -2,7 +2,8 @@
  * Repeats a call whose attempt failed, where that is safe and likely to help.
  *
  * What is repeated, by the outcome of the attempt:
- * - `Failure`: when it was surely not sent, always; otherwise only when the operation is idempotent
+ * - `Failure`: when it was surely not sent, always; otherwise only when the operation is idempotent. A pool whose server is
+ *   out of reach holds calls off: such a call comes again after the usual delay, at no cost to the budget
  * - `Overload`: by the same rule, and only when the backend said when to come back
  * - `Success` and `Ignored`: never. A refusal on our own side, such as a full queue, would only be made worse, and an
  *   open circuit is there to fail fast
@@ -226,17 +227,30 @@ const skipped = (call: Call, failed: Failed, why: RetrySkipped["why"]): void =>
   call.record("retriesSkipped", (common) => ({ ...common, ...failed, _tag: "RetrySkipped", why }))
 
 /** Waits for the next attempt, said to who listens, unless there is a reason why there is none. */
-const wait = (call: Call, failed: Failed, next: number | RetriesExhausted["why"]): Effect.Effect<boolean> => {
+const wait = (
+  { budget }: Settings,
+  call: Call,
+  failed: Failed,
+  next: Next | RetriesExhausted["why"]
+): Effect.Effect<Next | undefined> => {
   if (typeof next === "string") {
     call.record("retriesExhausted", (common) => ({ ...common, ...failed, _tag: "RetriesExhausted", why: next }))
-    return Effect.succeed(false)
+    return Effect.undefined
   }
-  const delay = Duration.millis(next)
+  const delay = Duration.millis(next.delay)
   call.record("retries", (common) => ({ ...common, ...failed, _tag: "RetryScheduled", delay }))
-  return Effect.as(Effect.sleep(delay), true)
+  const slept = Effect.as(Effect.sleep(delay), next)
+  return next.charged ? Effect.onInterrupt(slept, () => Effect.sync(() => budget.refund())) : slept
 }
 
 const timeLeft = Effect.withFiber((fiber) => Effect.succeed(remainingMillis(fiber.context)))
+
+interface Next {
+  /** In milliseconds. */
+  readonly delay: number
+  /** Whether the budget has paid for it. */
+  readonly charged: boolean
+}
 
 type Step = (now: number, input: unknown) => Pull.Pull<[unknown, Duration.Duration], never, unknown>
 
@@ -247,19 +261,22 @@ const nextDelay = Effect.fnUntraced(function*(
   step: Step,
   call: Call,
   error: unknown,
-  retryAfter: Duration.Duration | undefined
+  outcome: Outcome.Failure | Outcome.Overload
 ) {
   const next = step(call.clock.currentTimeMillisUnsafe(), error)
   const drawn = yield* Pull.catchDone(Effect.map(next, ([, delay]) => Duration.toMillis(delay)), () => Effect.undefined)
   if (drawn === undefined) return "Schedule" as const
+  const retryAfter = outcome._tag === "Overload" ? outcome.retryAfter : undefined
   const delay = drawn + (retryAfter === undefined ? 0 : Duration.toMillis(retryAfter))
   if (delay + settings.attemptTime.expected >= (yield* timeLeft)) return "Deadline" as const
-  if (settings.budget.spend(call.clock)) return delay
+  // Who was not let to the backend has not had a first attempt there.
+  if (Outcome.neverAsked(outcome)) return { delay, charged: false }
+  if (settings.budget.spend(call.clock)) return { delay, charged: true }
   call.policy.counts.overBudget++
   return "Budget" as const
 })
 
-// Whether there is a next attempt.
+// The next attempt, if there is one.
 const waitForNext = Effect.fnUntraced(function*(
   settings: Settings,
   step: Step,
@@ -267,15 +284,14 @@ const waitForNext = Effect.fnUntraced(function*(
   failed: Failed,
   outcome: Outcome.Outcome
 ) {
-  if (outcome._tag === "Success" || outcome._tag === "Ignored") return false
+  if (outcome._tag === "Success" || outcome._tag === "Ignored") return undefined
   const why = whyNot(settings, call.operation, outcome)
   if (why !== undefined) {
     skipped(call, failed, why)
-    return false
+    return undefined
   }
-  const retryAfter = outcome._tag === "Overload" ? outcome.retryAfter : undefined
-  const next = failed.attempt === failed.of ? "Times" : yield* nextDelay(settings, step, call, failed.cause, retryAfter)
-  return yield* wait(call, failed, next)
+  const next = failed.attempt === failed.of ? "Times" : yield* nextDelay(settings, step, call, failed.cause, outcome)
+  return yield* wait(settings, call, failed, next)
 })
 
 const withAttempts = <E>(call: Call, made: number, of: number, cause: Cause.Cause<E>): Cause.Cause<E> => {
@@ -313,12 +329,13 @@ const repeat = Effect.fnUntraced(function*<A, E, R>(
   const step = yield* Schedule.toStep(settings.schedule)
   let cause = firstCause
   let verdict: Verdict | undefined = first
+  let charged = false
   for (let attempt = 1; verdict !== undefined; attempt++) {
     const { error, outcome } = verdict
-    // A refusal on our own side never reached the backend.
-    if (attempt > 1 && outcome._tag === "Ignored" && outcome.sent === "no") settings.budget.refund()
-    const again = yield* waitForNext(settings, step, call, { attempt, of, cause: error }, outcome)
-    if (!again) return yield* Effect.failCause(withAttempts(call, attempt, of, cause))
+    if (charged && Outcome.neverAsked(outcome)) settings.budget.refund()
+    const next: Next | undefined = yield* waitForNext(settings, step, call, { attempt, of, cause: error }, outcome)
+    if (next === undefined) return yield* Effect.failCause(withAttempts(call, attempt, of, cause))
+    charged = next.charged
     call.attempts++
     call.scope = { attempt: attempt + 1, of }
     call.policy.counts.repeats++

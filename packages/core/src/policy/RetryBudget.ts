@@ -7,7 +7,7 @@
  * to one backend: where several policies lead to the same backend they are given the same budget, and whoever
  * reconnects to it charges it too (`charge`).
  *
- * Refusals on our own side neither earn nor spend. A retry that is not made for want of budget fails with the error of
+ * Refusals on our own side, among them those of a pool whose server is out of reach, neither earn nor spend. A retry that is not made for want of budget fails with the error of
  * the attempt before it.
  *
  * ```ts
@@ -112,15 +112,20 @@ const AT_LEAST_EVERY = 1000
 /**
  * What opens a connection, so that each try that follows a failed one spends an attempt. Where none is left it is not
  * made, and fails as the one before; but one a second is made in any case, or nobody would find out that the backend is
- * back.
+ * back. The first that succeeds after one that did not is told by `onBack`, before its connection is used.
  *
  * The effect that comes back is one backend's: it remembers how the last try ended.
  *
  * @category combinators
  * @since 0.1.0
  */
-export const reconnecting = <A, E, R>(budget: RetryBudget, dial: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+export const reconnecting = <A, E, R>(
+  budget: RetryBudget,
+  dial: Effect.Effect<A, E, R>,
+  onBack: Effect.Effect<void> = Effect.void
+): Effect.Effect<A, E, R> => {
   let failed: { readonly cause: Cause.Cause<E> } | undefined
+  let reached = true
   let dialledAt = -Infinity
   return Effect.clockWith((clock) =>
     Effect.suspend(() => {
@@ -129,9 +134,14 @@ export const reconnecting = <A, E, R>(budget: RetryBudget, dial: Effect.Effect<A
       if (failed !== undefined && !spent && now - dialledAt < AT_LEAST_EVERY) return Effect.failCause(failed.cause)
       dialledAt = now
       return Effect.onExitPrimitive(dial, (exit) => {
-        if (exit._tag === "Success") failed = undefined
+        const wasReached = reached
+        reached = exit._tag === "Success"
+        if (exit._tag === "Success") {
+          failed = undefined
+          return wasReached ? undefined : onBack
+        }
         // Who gave a try up says nothing of the backend.
-        else if (!Cause.hasInterruptsOnly(exit.cause)) failed = exit
+        if (!Cause.hasInterruptsOnly(exit.cause)) failed = exit
         return undefined
       })
     })

@@ -153,7 +153,7 @@ class Throttle {
   private settle(state: ThrottleState, part: Part, exit: Exit.Exit<unknown, unknown>): undefined {
     const outcome = this.classify(exit)
     if (outcome._tag === "Success") state.accept(part)
-    else if (outcome._tag === "Ignored") state.undo(part)
+    else if (Outcome.tellsNothing(outcome)) state.undo(part)
     return undefined
   }
 

@@ -142,7 +142,8 @@ export type Reason = AcquireTimeout | QueueFull | Shed | Unavailable | NestedAcq
 
 /**
  * How the failure counts for whoever measures the backend's health, and whether the work can have reached the server.
- * A full pool says nothing about the server (`Ignored`); a dial that failed or a cut connection does (`Failure`).
+ * A full pool says nothing about the server (`Ignored`); a dial that failed or a cut connection does (`Failure`). While
+ * the server is out of reach the pool itself holds callers off.
  *
  * @since 0.1.0
  * @category models
@@ -150,6 +151,7 @@ export type Reason = AcquireTimeout | QueueFull | Shed | Unavailable | NestedAcq
 export interface PoolOutcome {
   readonly _tag: "Failure" | "Ignored"
   readonly sent: "no" | "unknown"
+  readonly heldOff?: true | undefined
 }
 
 /**
@@ -215,6 +217,7 @@ const causeOf = (reason: Reason): unknown => {
 
 const NOT_THE_SERVER: PoolOutcome = { _tag: "Ignored", sent: "no" }
 const NOT_REACHED: PoolOutcome = { _tag: "Failure", sent: "no" }
+const HELD_OFF: PoolOutcome = { _tag: "Failure", sent: "no", heldOff: true }
 const CUT: PoolOutcome = { _tag: "Failure", sent: "unknown" }
 
 const outcomeOf = (reason: Reason): PoolOutcome => {
@@ -222,7 +225,7 @@ const outcomeOf = (reason: Reason): PoolOutcome => {
     case "AcquireTimeout":
       return reason.phase === "queue" ? NOT_THE_SERVER : NOT_REACHED
     case "Unavailable":
-      return NOT_REACHED
+      return HELD_OFF
     case "Revoked":
       return CUT
     case "QueueFull":

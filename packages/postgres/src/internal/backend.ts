@@ -5,6 +5,7 @@
  */
 import { type Backend, type Health, type Limits, makeOperations, probe } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
+import * as CircuitBreaker from "@breakwater/core/CircuitBreaker"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
 import type { PoolEvent } from "@breakwater/core/PoolEvent"
@@ -85,7 +86,12 @@ const warnOfRoom = (settings: Settings) => {
   }
 }
 
-const poolOf = (settings: Settings, cancels: Session.Cancels, operations: ReturnType<typeof makeOperations>) => {
+const poolOf = (
+  settings: Settings,
+  cancels: Session.Cancels,
+  operations: ReturnType<typeof makeOperations>,
+  onBack: Effect.Effect<void>
+) => {
   let pool: Pool.Pool<Session.Session> | undefined
   const warn = warnOfRoom(settings)
   const backing: Session.Backing = {
@@ -100,7 +106,7 @@ const poolOf = (settings: Settings, cancels: Session.Cancels, operations: Return
     Pool.make({
       ...settings.pool,
       name: settings.name,
-      acquire: RetryBudget.reconnecting(settings.budget, Effect.tap(Session.open(backing), warn)),
+      acquire: RetryBudget.reconnecting(settings.budget, Effect.tap(Session.open(backing), warn), onBack),
       check: { ...settings.pool.check, test: ping, isAlive: (session) => session.isAlive }
     }))
   return Effect.tap(made, (ready) =>
@@ -201,12 +207,16 @@ export const make = (
 ): Effect.Effect<Parts, SqlError, Scope.Scope | Reactivity.Reactivity> => {
   const cancels: Session.Cancels = { limit: settings.pool.dial?.concurrency ?? 2, open: 0, sent: 0, cut: 0 }
   const measurements = makeOperations()
-  const opened = poolOf(settings, cancels, measurements)
+  let policies: Policies | undefined
+  // What is back is tried by the next calls, and not when the circuit's time is over.
+  const onBack = Effect.suspend(() => policies === undefined ? Effect.void : CircuitBreaker.probe(policies.outside))
+  const opened = poolOf(settings, cancels, measurements, onBack)
   return Effect.gen(function*() {
     for (const warning of settings.warnings) yield* Effect.logWarning(`postgres "${settings.name}": ${warning}`)
     const pool = yield* Effect.mapError(opened, (error) => toSqlError(error, true))
     const operations = new Operations(settings.name, settings.readsAreIdempotent)
-    const parts: Client.Parts = { pool, settings, operations, policies: settings.policies(Pool.clear(pool)) }
+    policies = settings.policies(Pool.clear(pool))
+    const parts: Client.Parts = { pool, settings, operations, policies }
     const client = yield* Client.make(parts)
     const backend = backendOf(parts, measurements)
     // It ends with the pool, whose last events come when the scope is closing.

@@ -4,7 +4,7 @@ import { PostgresError } from "@breakwater/postgres"
 import { PostgresServer } from "@breakwater/testing"
 import * as TestPostgres from "@breakwater/testing/TestPostgres"
 import { assert, describe, layer } from "@effect/vitest"
-import { Duration, Effect, Fiber, Option } from "effect"
+import { Duration, Effect, Exit, Fiber, Option } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { eventually, onOwnServer, open, proxied } from "../utils/database.ts"
 
@@ -64,6 +64,24 @@ describe.skipIf(!TestPostgres.available)("Errors", () => {
         assert.strictEqual(first, second)
         assert.strictEqual(policyReason(first)?._tag, "CircuitOpen")
         assert.strictEqual((yield* backend.policy).circuit?.state, "open")
+      }))
+
+    it.effect("CircuitOpen: until the server can be dialled again", () =>
+      Effect.gen(function*() {
+        const { proxy, url } = yield* proxied
+        const { backend, sql } = yield* open({
+          url,
+          pool: { size: { min: 1 }, dial: { timeout: "100 millis" } },
+          policy: { timeout: "50 millis", breaker: { window: 4, minimumCalls: 2, openFor: "1 hour" } }
+        })
+        yield* sql`select 1`
+        yield* proxy.blackHole
+        yield* eventually(
+          Effect.map(Effect.flip(sql`select 1`), (error) => policyReason(error)?._tag === "CircuitOpen")
+        )
+        yield* eventually(Effect.map(backend.detail!, ({ lastError }) => lastError !== undefined))
+        yield* proxy.restore
+        yield* eventually(Effect.map(Effect.exit(sql`select 1`), Exit.isSuccess))
       }))
 
     it.effect("Unavailable: ConnectionError, one instance for all who are told", () =>

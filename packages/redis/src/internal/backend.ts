@@ -5,6 +5,7 @@
  */
 import { type Backend, type Detail, type Health, type Limits, makeOperations, probe } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
+import * as CircuitBreaker from "@breakwater/core/CircuitBreaker"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
 import type { PoolError } from "@breakwater/core/PoolError"
@@ -21,7 +22,7 @@ import * as Connection from "./connection.ts"
 import { fromCommand } from "./driverError.ts"
 import { Operations } from "./operations.ts"
 import * as Persistence from "./persistence.ts"
-import type { Settings } from "./settings.ts"
+import type { Policies, Settings } from "./settings.ts"
 import { labelOf, Shared } from "./shared.ts"
 
 /**
@@ -69,7 +70,7 @@ const warnOfRoom = ({ max, name, replicas }: Settings, { driver }: Connection.Co
     Effect.ignore
   )
 
-const poolOf = (settings: Settings) => {
+const poolOf = (settings: Settings, onBack: Effect.Effect<void>) => {
   let asked = false
   const acquire = RetryBudget.reconnecting(
     settings.budget,
@@ -77,7 +78,8 @@ const poolOf = (settings: Settings) => {
       if (asked) return Effect.void
       asked = true
       return Effect.forkScoped(warnOfRoom(settings, connection))
-    })
+    }),
+    onBack
   )
   return Validate.within("pool", () =>
     Pool.make({
@@ -166,13 +168,16 @@ const backendOf = (parts: Client.Parts): Backend => {
 
 /** Throws what `Pool.make` throws, by the call. */
 export const make = (settings: Settings): Effect.Effect<Parts, PoolError, Scope.Scope> => {
-  const opened = poolOf(settings)
+  let policies: Policies | undefined
+  // What is back is tried by the next commands, and not when the circuit's time is over.
+  const onBack = Effect.suspend(() => policies === undefined ? Effect.void : CircuitBreaker.probe(policies.shared))
+  const opened = poolOf(settings, onBack)
   return Effect.gen(function*() {
     for (const warning of settings.warnings) yield* Effect.logWarning(`redis "${settings.name}": ${warning}`)
     const pool = yield* opened
     const shared = new Shared(pool, settings)
     const sent = makeOperations()
-    const policies = settings.policies(clear(pool, shared))
+    policies = settings.policies(clear(pool, shared))
     const client: Client.Parts = { pool, settings, shared, policies, operations: new Operations(settings.name), sent }
     yield* Policy.detached(shared.run)
     // Before the slots end: what runs on them may finish.

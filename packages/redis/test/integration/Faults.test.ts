@@ -104,18 +104,27 @@ describe.skipIf(!TestRedis.available)("Redis over a bad network", () => {
         yield* redis.backend.warm
       }))
 
-    test.effect("opens its circuit when asked to, and closes it again", () =>
+    test.effect("opens its circuit when asked to, and closes it once the server can be dialled again", () =>
       Effect.gen(function*() {
         const { proxy, url } = yield* proxied
         const redis = yield* open({
           url,
-          policy: { retry: { times: 0 }, breaker: { window: 4, minimumCalls: 2, openFor: "200 millis" } }
+          pool: { check: { timeout: "50 millis" }, dial: { timeout: "100 millis" } },
+          policy: {
+            timeout: "50 millis",
+            retry: { times: 0 },
+            breaker: { window: 4, minimumCalls: 2, openFor: "1 hour" }
+          }
         })
         yield* redis.backend.warm
-        yield* proxy.refuse
-        yield* proxy.reset
-        yield* eventually(Effect.map(Effect.flip(redis.send("PING")), (error) =>
-          PolicyError.isPolicyError(error) && error.reason._tag === "CircuitOpen"))
+        yield* proxy.blackHole
+        yield* eventually(
+          Effect.map(
+            Effect.flip(redis.send("PING")),
+            (error) => PolicyError.isPolicyError(error) && error.reason._tag === "CircuitOpen"
+          )
+        )
+        yield* eventually(Effect.map(redis.backend.detail!, ({ lastError }) => lastError !== undefined))
         yield* proxy.restore
         yield* eventually(succeeds(redis.send("PING")))
       }))

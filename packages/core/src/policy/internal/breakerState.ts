@@ -103,6 +103,13 @@ export class BreakerState {
     this.openUntil = Math.max(this.since + period, this.askedUntil)
   }
 
+  /** Lets calls through now, or when the server said, where it is open until later. */
+  probe(time: Time): void {
+    if (this.state === "open" && this.mode !== "forcedOpen") {
+      this.openUntil = Math.min(this.openUntil, Math.max(time.now(), this.askedUntil))
+    }
+  }
+
   /** Puts it under command, or lets it decide again. It begins anew where it was open, or is to be open. */
   command(mode: Mode, time: Time): void {
     if (mode === this.mode) return

@@ -8,7 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Backoff from "../../internal/backoff.ts"
-import type * as Outcome from "../Outcome.ts"
+import * as Outcome from "../Outcome.ts"
 import { type CircuitOpen, PolicyError } from "../PolicyError.ts"
 import { BreakerState, type Mode, type Settings, type Time } from "./breakerState.ts"
 import type { Pass, Passage } from "./layers.ts"
@@ -127,6 +127,10 @@ export class Circuit {
     this.changing(() => this.state.command(mode, time))
   }
 
+  probe(time: Time): void {
+    this.state.probe(time)
+  }
+
   reset(time: Time): void {
     this.backoff = this.shared.openFor
     this.lastFailure = undefined
@@ -168,7 +172,7 @@ export class Circuit {
   ): Effect.Effect<void> | undefined {
     const outcome = this.shared.classify(exit)
     const { generation: before, state } = this.state
-    if (outcome._tag === "Ignored") {
+    if (Outcome.tellsNothing(outcome)) {
       this.state.forget(generation)
     } else {
       const failed = outcome._tag !== "Success"

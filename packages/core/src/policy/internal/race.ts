@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { remainingMillis } from "../../internal/ambientDeadline.ts"
-import type * as Outcome from "../Outcome.ts"
+import * as Outcome from "../Outcome.ts"
 import type { Budget } from "./budget.ts"
 import type { Latencies } from "./latencies.ts"
 import { type Call, RetryScope } from "./policy.ts"
@@ -101,8 +101,7 @@ export class Race<A, E, R> {
   private judge(attempt: Attempt, exit: Exit.Exit<A, E>): void {
     if (exit._tag === "Success") this.measure(attempt)
     const outcome = this.settings.classify(exit)
-    // A refusal on our own side never reached the backend.
-    if (attempt.number === 2 && outcome._tag === "Ignored" && outcome.sent === "no") this.settings.budget.refund()
+    if (attempt.number === 2 && Outcome.neverAsked(outcome)) this.settings.budget.refund()
     if (this.isOver) return
     // A bug is as final as an answer; whatever else goes wrong may go right in the other attempt.
     const isFinal = outcome._tag === "Success" || Exit.hasDies(exit)
