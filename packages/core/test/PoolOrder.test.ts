@@ -151,6 +151,18 @@ describe("a retry around a pool", () => {
       assert.strictEqual(balance(policy), 1)
     }))
 
+  it.effect("does not come again where the server has been down for long: its callers are told at once", () =>
+    Effect.gen(function*() {
+      const { call, down } = yield* pooled()
+      const policy = Policy.make({ retry: { times: 3 } })
+      yield* down
+      yield* TestClock.adjust("10 seconds")
+      const [took, exit] = yield* Effect.timed(Effect.exit(call(policy, () => Effect.void)))
+      assert.strictEqual(tagOf(exit), "Unavailable")
+      assert.strictEqual(Duration.toMillis(took), 0)
+      assert.deepInclude(Policy.snapshot(policy), { attempts: 1, retries: 0 })
+    }))
+
   it.effect("repeats what failed on a connection only for what is idempotent, and says why not otherwise", () =>
     Effect.gen(function*() {
       const { call } = yield* pooled()

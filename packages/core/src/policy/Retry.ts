@@ -2,8 +2,8 @@
  * Repeats a call whose attempt failed, where that is safe and likely to help.
  *
  * What is repeated, by the outcome of the attempt:
- * - `Failure`: when it was surely not sent, always; otherwise only when the operation is idempotent. A pool whose server is
- *   out of reach holds calls off: such a call comes again after the usual delay, at no cost to the budget
+ * - `Failure`: when it was surely not sent, always; otherwise only when the operation is idempotent. A pool whose server has
+ *   gone out of reach holds calls off: such a call comes again after the usual delay, at no cost to the budget
  * - `Overload`: by the same rule, and only when the backend said when to come back
  * - `Success` and `Ignored`: never. A refusal on our own side, such as a full queue, would only be made worse, and an
  *   open circuit is there to fail fast

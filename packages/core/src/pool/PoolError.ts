@@ -80,7 +80,8 @@ export interface Shed {
 
 /**
  * The server cannot be reached: three dials in a row failed and no connection is open. One instance is shared by all
- * callers until the state changes. `cause` is what the last dial said.
+ * callers until the state changes. `cause` is what the last dial said, `downFor` the time since the first that failed, where
+ * it is known.
  *
  * @since 0.1.0
  * @category models
@@ -89,6 +90,7 @@ export interface Unavailable {
   readonly _tag: "Unavailable"
   readonly pool: string
   readonly failedDials: number
+  readonly downFor?: Duration.Duration | undefined
   readonly cause: unknown
 }
 
@@ -143,7 +145,8 @@ export type Reason = AcquireTimeout | QueueFull | Shed | Unavailable | NestedAcq
 /**
  * How the failure counts for whoever measures the backend's health, and whether the work can have reached the server.
  * A full pool says nothing about the server (`Ignored`); a dial that failed or a cut connection does (`Failure`). While
- * the server is out of reach the pool itself holds callers off.
+ * the server is out of reach the pool itself holds callers off: those of the first five seconds may come again (`heldOff`),
+ * and later ones are told at once (`Ignored`), since of a longer outage few would live to see the end.
  *
  * @since 0.1.0
  * @category models
@@ -220,12 +223,15 @@ const NOT_REACHED: PoolOutcome = { _tag: "Failure", sent: "no" }
 const HELD_OFF: PoolOutcome = { _tag: "Failure", sent: "no", heldOff: true }
 const CUT: PoolOutcome = { _tag: "Failure", sent: "unknown" }
 
+/** A choice of ours: more than ten times what the default delays of a retry take on average. */
+const HOPEFUL = Duration.seconds(5)
+
 const outcomeOf = (reason: Reason): PoolOutcome => {
   switch (reason._tag) {
     case "AcquireTimeout":
       return reason.phase === "queue" ? NOT_THE_SERVER : NOT_REACHED
     case "Unavailable":
-      return HELD_OFF
+      return reason.downFor === undefined || Duration.isLessThan(reason.downFor, HOPEFUL) ? HELD_OFF : NOT_THE_SERVER
     case "Revoked":
       return CUT
     case "QueueFull":
@@ -249,7 +255,9 @@ const messageOf = (reason: Reason): string => {
           format(reason.target)
         }). Ask for less, shorten the borrows, or raise size.max if the server has room.`
     case "Unavailable":
-      return `Pool "${reason.pool}" cannot reach its server: ${reason.failedDials} dials in a row failed, ` +
+      return `Pool "${reason.pool}" cannot reach its server: ${reason.failedDials} dials in a row failed${
+        reason.downFor === undefined ? "" : ` in ${format(reason.downFor)}`
+      }, ` +
         `the last with ${describe(reason.cause)}. It keeps trying; retry later.`
     case "NestedAcquire":
       return nestedAcquireMessage(reason)

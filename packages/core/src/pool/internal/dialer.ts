@@ -42,6 +42,8 @@ export class Dialer {
   lastError: unknown
   down = false
   paused = false
+  /** Monotonic milliseconds: when the first of the failed dials ended. */
+  private failingSince = 0
   private shared: PoolError | undefined
   private window = 1
   private holdingOff = false
@@ -81,7 +83,7 @@ export class Dialer {
 
   failed(cause: unknown, delay: number, open: number, resume: () => void): void {
     if (this.paused) return // the server may go away during a pause: that is what it is for
-    this.failedDials++
+    if (this.failedDials++ === 0) this.failingSince = this.deadlines.now()
     this.lastError = cause
     this.shared = undefined
     this.window = 1
@@ -119,7 +121,13 @@ export class Dialer {
   /** One instance until the state changes: thousands of callers may be told. */
   unavailable(pool: string): PoolError {
     return this.shared ??= new PoolError({
-      reason: { _tag: "Unavailable", pool, failedDials: this.failedDials, cause: this.lastError }
+      reason: {
+        _tag: "Unavailable",
+        pool,
+        failedDials: this.failedDials,
+        downFor: Duration.millis(this.deadlines.now() - this.failingSince),
+        cause: this.lastError
+      }
     })
   }
 
