@@ -7,7 +7,7 @@ const elsewhere = ["**/node_modules/**", "**/dist/**"]
 export default defineConfig({
   test: {
     // Tests wait more than they work, and on two cores vitest would take one file after the other.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    maxWorkers: Math.max(3, availableParallelism()),
     projects: [
       {
         test: {

@@ -86,7 +86,7 @@ const runExample = async (
 ): Promise<ExampleOutcome> => {
   const given = await servers.give(example.wants)
   if ("missing" in given) {
-    console.log(`  skipped  ${example.name}`)
+    console.log(`  skipped  ${example.name} on ${runtime}`)
     return { name: example.name, state: "skipped", reasons: [`${example.name}: ${given.missing}`] }
   }
   const [program, ...args] = Runtimes.script(runtime, at(example.file))
@@ -98,7 +98,7 @@ const runExample = async (
   })
   const reasons = skipReasons(result.output)
   const state = !result.ok ? "failed" : reasons.length > 0 ? "skipped" : "passed"
-  console.log(`  ${state.padEnd(7)}  ${example.name}  ${seconds(result.seconds)} s`)
+  console.log(`  ${state.padEnd(7)}  ${example.name} on ${runtime}  ${seconds(result.seconds)} s`)
   if (!result.ok) console.log(`${result.output.trimEnd()}\n  ${example.name} on ${runtime}: ${result.ending}`)
   return { name: example.name, state, reasons }
 }
@@ -108,11 +108,10 @@ const runExamples = async (
   runtime: Runtimes.Runtime,
   servers: Servers.Servers
 ): Promise<Outcome> => {
-  title(`examples on ${runtime}`)
   const began = performance.now()
   const outcomes: Array<ExampleOutcome> = []
   for (const example of chosen) {
-    // One after the other: on a small machine examples in parallel would time each other out.
+    // One after the other: on a small machine many in parallel would time each other out.
     outcomes.push(await runExample(example, runtime, servers))
   }
   const count = (state: ExampleOutcome["state"]) => outcomes.filter((outcome) => outcome.state === state).length
@@ -166,16 +165,18 @@ const runAll = async (pattern: string | undefined, on: Runtimes.Runtime | undefi
   }
   const everywhere = on === undefined ? Runtimes.runtimes : [on]
   const servers = Servers.make()
-  const steps = [
-    ...(unit.length === 0 ? [] : [() => runVitest("unit", on ?? "node", unit, pattern === undefined)]),
-    ...(integration.length === 0 ?
-      [] :
-      everywhere.map((runtime) => () => runVitest("integration", runtime, integration, pattern === undefined))),
-    ...(shown.length === 0 ? [] : everywhere.map((runtime) => () => runExamples(shown, runtime, servers)))
-  ]
+  const outcomes: Array<Outcome> = []
   try {
-    const outcomes: Array<Outcome> = []
-    for (const step of steps) outcomes.push(await step())
+    if (unit.length > 0) outcomes.push(await runVitest("unit", on ?? "node", unit, pattern === undefined))
+    if (integration.length > 0) {
+      for (const runtime of everywhere) {
+        outcomes.push(await runVitest("integration", runtime, integration, pattern === undefined))
+      }
+    }
+    if (shown.length > 0) {
+      title(`examples on ${everywhere.join(", ")}`)
+      outcomes.push(...await Promise.all(everywhere.map((runtime) => runExamples(shown, runtime, servers))))
+    }
     return conclude(outcomes)
   } finally {
     await servers.close()

@@ -31,10 +31,20 @@ const postgres: Effect.Effect<Started, unknown, Scope.Scope> = Effect.gen(functi
   )
 })
 
+/** As many as a Redis has unless it is configured otherwise. */
+const REDIS_DATABASES = 16
+
 const redis: Effect.Effect<Started, unknown, Scope.Scope> = Effect.gen(function*() {
   const { RedisServer } = yield* Effect.promise(() => import("../../packages/testing/src/index.ts"))
+  let given = 0
+  const databaseOf = (server: Redacted.Redacted) =>
+    Effect.sync(() => {
+      const url = new URL(Redacted.value(server))
+      url.pathname = `/${given++ % REDIS_DATABASES}`
+      return Redacted.make(url.href)
+    })
   return yield* RedisServer.make().pipe(
-    Effect.map((server): Started => ({ url: Effect.succeed(server.url) })),
+    Effect.map((server): Started => ({ url: databaseOf(server.url) })),
     Effect.catchReason("RedisServerError", "NotFound", (reason) => Effect.succeed({ missing: reason.message }))
   )
 })
