@@ -2,11 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Fiber, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import * as Pool from "../../src/pool/Pool.ts"
+import { run } from "../support/steps.ts"
 import { FakeServer, Refused } from "./fakeServer.ts"
-
-/** Moves time in small steps, as real time does, so that what is due in between is seen in between. */
-const run = (millis: number, step = 10) =>
-  Effect.forEach(Array.from({ length: millis / step }), () => TestClock.adjust(step), { discard: true })
 
 describe("opening connections", () => {
   it.effect("keeps the dial of a borrow that was given up, as an idle connection (behaviour 7)", () =>

@@ -3,10 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Result, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Pool from "../../src/pool/Pool.ts"
+import { run } from "../support/steps.ts"
 import { type Connection, Dead, FakeServer, Refused } from "./fakeServer.ts"
-
-const run = (millis: number, step: number) =>
-  Effect.forEach(Array.from({ length: millis / step }), () => TestClock.adjust(step), { discard: true })
 
 const many = <A, E, R>(count: number, effect: (index: number) => Effect.Effect<A, E, R>) =>
   Effect.forEach(Array.from({ length: count }), (_, index) => Effect.forkChild(effect(index)))

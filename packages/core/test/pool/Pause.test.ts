@@ -2,12 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Pool from "../../src/pool/Pool.ts"
+import { run } from "../support/steps.ts"
 import { FakeServer } from "./fakeServer.ts"
 
 const now = { startImmediately: true } as const
-
-const run = (millis: number, step = 10) =>
-  Effect.forEach(Array.from({ length: millis / step }), () => TestClock.adjust(step), { discard: true })
 
 describe("pause and resume (behaviour 21)", () => {
   it.effect("a restart of the server inside a pause costs no failed request", () =>
