@@ -55,6 +55,9 @@ export interface Group {
 
 export type Who = Pick<Candidate, "name" | "role" | "against" | "times">
 
+export const ours: Who = { name: "Breakwater", role: "ours" }
+export const peer = (name: string): Who => ({ name, role: "peer" })
+
 /** One after the other: the only loop of this package that awaits. */
 export const inTurn = async <A>(items: Iterable<A>, f: (item: A) => unknown): Promise<void> => {
   // oxlint-disable-next-line no-await-in-loop

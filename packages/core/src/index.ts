@@ -269,6 +269,15 @@ export * as Setting from "./backend/Setting.ts"
 export * as Sizing from "./backend/Sizing.ts"
 
 /**
+ * Errors without a stack, for authors of backends: made on a timer, in a queue or by the parser of a socket, they
+ * would name the runtime only, and capturing the stack is most of what an error costs. A constructor calls `begin`
+ * before `super` and hands its answer to `end` right after.
+ *
+ * @since 0.1.0
+ */
+export * as Stackless from "./backend/Stackless.ts"
+
+/**
  * Holds calls back on our own side while the backend refuses or fails many of them: "client-side throttling" or
  * "adaptive throttling" of Google's Site Reliability Engineering, chapter "Handling Overload".
  *

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Fiber, Scheduler } from "effect"
 import { Frame, type Frames, native, portable } from "../src/internal/frame.ts"
 import { bestFrames, works } from "../src/internal/frameTrial.ts"
+import { yieldAt } from "./support/interrupts.ts"
 
 /** Counts, and waits once if it is told to. */
 class Counted extends Frame<number, string, never> {
@@ -43,17 +44,6 @@ const begin = (work: Effect.Effect<number, string>, { frames, replaces, schedule
   const context = scheduler === undefined ? Context.empty() : Context.make(Scheduler.Scheduler, scheduler)
   const fiber = Effect.runForkWith(context)(run)
   return { fiber, frame: () => frame }
-}
-
-/** Yields once, at that operation. */
-const yieldAt = (at: number): Scheduler.Scheduler => {
-  const base = new Scheduler.MixedScheduler("async")
-  let operation = 0
-  return {
-    executionMode: "async",
-    makeDispatcher: () => base.makeDispatcher(),
-    shouldYield: () => operation++ === at
-  }
 }
 
 const errorOf = (exit: Exit.Exit<unknown, unknown>) => Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Clock, Context, Duration, Effect, Exit, Fiber, Metric, Scheduler, Stream } from "effect"
+import { Clock, Duration, Effect, Exit, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Hedge from "../src/policy/Hedge.ts"
 import { Latencies } from "../src/policy/internal/latencies.ts"
@@ -11,7 +11,7 @@ import * as Retry from "../src/policy/Retry.ts"
 import * as RetryBudget from "../src/policy/RetryBudget.ts"
 import * as Timeout from "../src/policy/Timeout.ts"
 import { Down, scripted } from "./support/calls.ts"
-import { countingClock, yieldAt } from "./support/interrupts.ts"
+import { interruptEverywhere } from "./support/interrupts.ts"
 
 const read = Operation.make("read", { idempotent: true })
 const write = Operation.make("write", { idempotent: false })
@@ -348,37 +348,16 @@ describe("a hedge's options", () => {
 
 describe("an interrupt at every operation of a hedged call", () => {
   it("leaves no lease, timer or fiber behind", async () => {
-    let interrupted = 0
-    for (let at = 0;; at++) {
-      const scheduler = yieldAt(at)
-      const clock = countingClock()
-      let fibers = 0
-      const context = Context.empty().pipe(
-        Context.add(Scheduler.Scheduler, scheduler),
-        Context.add(Clock.Clock, clock),
-        Context.add(Metric.FiberRuntimeMetrics, { recordFiberStart: () => fibers++, recordFiberEnd: () => fibers-- })
-      )
-      let leases = 0
+    const interrupted = await interruptEverywhere(async (world, where) => {
       const call = scripted(Effect.never, Effect.succeed("done"))
       const policy = Policy.make({ deadline: "5 seconds", hedge: { after: "10 millis", cancelLoser: true } })
-      const borrowed = Policy.run(policy, read, (attempt) =>
-        Effect.acquireUseRelease(
-          Effect.sync(() => leases++),
-          () => attempt(call.effect),
-          () => Effect.sync(() => leases--)
-        ))
-      const fiber = Effect.runForkWith(context)(borrowed)
-      fiber.interruptUnsafe()
-      const exit = await Effect.runPromise(Fiber.await(fiber))
+      const exit = await world.interrupt(
+        Policy.run(policy, read, (attempt) => world.lease(() => attempt(call.effect)))
+      )
       await new Promise((resolve) => setImmediate(resolve))
-      assert.deepStrictEqual([leases, clock.waiting, fibers], [0, 0, 0], `interrupted at operation ${at}`)
-      if (Exit.isSuccess(exit)) {
-        if (scheduler.operations() <= at) break
-      } else {
-        assert.isTrue(Cause.hasInterrupts(exit.cause), `interrupted at operation ${at}`)
-        interrupted++
-      }
-    }
+      assert.deepStrictEqual(world.left(), { leases: 0, timers: 0, fibers: 0 }, where)
+      return exit
+    })
     assert.isAbove(interrupted, 20)
   })
 })

@@ -1,18 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import {
-  Clock,
-  Context,
-  Duration,
-  Effect,
-  Exit,
-  Fiber,
-  Metric,
-  Option,
-  Random,
-  Schedule,
-  Scheduler,
-  Stream
-} from "effect"
+import { Context, Duration, Effect, Exit, Fiber, Option, Random, Schedule, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Deadline from "../src/policy/Deadline.ts"
 import * as Operation from "../src/policy/Operation.ts"
@@ -23,7 +10,7 @@ import * as Retry from "../src/policy/Retry.ts"
 import * as RetryBudget from "../src/policy/RetryBudget.ts"
 import * as Timeout from "../src/policy/Timeout.ts"
 import { Down, drawing, scripted } from "./support/calls.ts"
-import { countingClock, yieldAt } from "./support/interrupts.ts"
+import { interruptEverywhere } from "./support/interrupts.ts"
 
 const read = Operation.make("read", { idempotent: true })
 const write = Operation.make("write", { idempotent: false })
@@ -368,43 +355,21 @@ describe("events and snapshot", () => {
 
 describe("an interrupt at every operation", () => {
   it("leaves no lease, timer or fiber behind, and counts what it published", async () => {
-    let interrupted = 0
-    for (let at = 0;; at++) {
-      const scheduler = yieldAt(at)
-      const clock = countingClock()
-      let fibers = 0
-      const context = Context.empty().pipe(
-        Context.add(Scheduler.Scheduler, scheduler),
-        Context.add(Clock.Clock, clock),
-        Context.add(Metric.FiberRuntimeMetrics, { recordFiberStart: () => fibers++, recordFiberEnd: () => fibers-- })
-      )
-      let leases = 0
+    const interrupted = await interruptEverywhere(async (world, where) => {
       const call = scripted(lost, Effect.succeed("done"))
       const policy = Policy.make({ deadline: "5 seconds", timeout: "2 seconds", retry: { times: 1 } })
       const heard = Effect.runFork(Stream.runCollect(Stream.take(Policy.events(policy), 1)))
-      const borrowed = Policy.run(policy, read, (attempt) =>
-        Effect.acquireUseRelease(
-          Effect.sync(() => leases++),
-          () => attempt(call.effect),
-          () => Effect.sync(() => leases--)
-        ))
-      const fiber = Effect.runForkWith(context)(borrowed)
-      fiber.interruptUnsafe()
-      const exit = await Effect.runPromise(Fiber.await(fiber))
-      assert.deepStrictEqual([leases, clock.waiting, fibers], [0, 0, 0], `interrupted at operation ${at}`)
+      const exit = await world.interrupt(
+        Policy.run(policy, read, (attempt) => world.lease(() => attempt(call.effect)))
+      )
+      assert.deepStrictEqual(world.left(), { leases: 0, timers: 0, fibers: 0 }, where)
       const { attempts, calls, retries } = Policy.snapshot(policy)
-      assert.isAtMost(call.runs, attempts, `interrupted at operation ${at}`)
-      assert.isAtMost(attempts, calls + retries, `interrupted at operation ${at}`)
+      assert.isAtMost(call.runs, attempts, where)
+      assert.isAtMost(attempts, calls + retries, where)
       // What was counted was published, hence this ends.
       await Effect.runPromise(retries === 0 ? Fiber.interrupt(heard) : Fiber.join(heard))
-      if (Exit.isSuccess(exit)) {
-        // The yield did not come any more: the whole call has been swept.
-        if (scheduler.operations() <= at) break
-      } else {
-        assert.isTrue(Exit.hasInterrupts(exit), `interrupted at operation ${at}`)
-        interrupted++
-      }
-    }
+      return exit
+    })
     assert.isAbove(interrupted, 20)
   })
 

@@ -9,6 +9,7 @@
 import * as Outcome from "@breakwater/core/Outcome"
 import { isPolicyError, type PolicyError } from "@breakwater/core/PolicyError"
 import { isPoolError, type PoolError } from "@breakwater/core/PoolError"
+import * as Stackless from "@breakwater/core/Stackless"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import type { HttpClientError } from "effect/http/HttpClientError"
@@ -301,11 +302,10 @@ export class HttpError<out R extends Reason = Reason> extends Data.TaggedError("
   readonly [TypeId] = TypeId
 
   constructor(reason: R) {
-    // The stack would show the parser of a socket only, and is most of what an error costs.
-    const limit: unknown = Reflect.get(Error, "stackTraceLimit")
-    Reflect.set(Error, "stackTraceLimit", 0)
+    // The stack would show the parser of a socket only.
+    const limit = Stackless.begin()
     super("cause" in reason ? { reason, cause: reason.cause } : { reason })
-    Reflect.set(Error, "stackTraceLimit", limit)
+    Stackless.end(limit)
   }
 
   /**

@@ -152,7 +152,7 @@ export const layer = (options: Options): Layer.Layer<Mongo, PoolError | Config.C
  * @since 0.1.0
  * @category models
  */
-export type WrappedOptions = Config.Wrap<Omit<Options, "url"> & { readonly url?: Redacted.Redacted | undefined }>
+export type WrappedOptions = Config.Wrap<ConfigOptions.OptionalUrl<Options>>
 
 /**
  * As `layer`, with options from a `ConfigProvider`, which also fail as `ConfigError`.
@@ -175,7 +175,7 @@ const read = (options: WrappedOptions | WrappedServiceOptions, name: string | un
  * @since 0.1.0
  * @category models
  */
-export type ServiceOptions = Omit<Options, "name"> & { readonly name?: string | undefined }
+export type ServiceOptions = ConfigOptions.OptionalName<Options>
 
 /**
  * As `WrappedOptions`, of a `Service`.
@@ -183,9 +183,7 @@ export type ServiceOptions = Omit<Options, "name"> & { readonly name?: string | 
  * @since 0.1.0
  * @category models
  */
-export type WrappedServiceOptions = Config.Wrap<
-  Omit<ServiceOptions, "url"> & { readonly url?: Redacted.Redacted | undefined }
->
+export type WrappedServiceOptions = Config.Wrap<ConfigOptions.OptionalUrl<ServiceOptions>>
 
 /**
  * The class of one database: a tag, and the layers that provide it.

@@ -2,11 +2,11 @@ import * as Backends from "@breakwater/core/Backends"
 import * as Pool from "@breakwater/core/Pool"
 import type { PoolError } from "@breakwater/core/PoolError"
 import { GuideMetrics } from "@breakwater/ops"
+import { Seeded } from "@breakwater/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, Layer, Metric } from "effect"
 import { TestClock } from "effect/testing"
 import * as Prometheus from "../src/internal/prometheus.ts"
-import { seed, seeded } from "./seeded.ts"
 import { backend } from "./support.ts"
 
 const STEPS = 250
@@ -88,10 +88,10 @@ const differences = (truth: Truth) =>
 
 describe("metrics", () => {
   it.effect(
-    `are the truth after each of ${STEPS} random steps from seed ${seed}`,
+    `are the truth after each of ${STEPS} random steps from seed ${Seeded.seed}`,
     () =>
       isolated(Effect.scoped(Effect.gen(function*() {
-        const draw = seeded(seed)
+        const draw = Seeded.numbers(Seeded.seed)
         const truth = new Truth()
         const now = Effect.clockWith((clock) => Effect.sync(() => Number(clock.monotonicTimeNanosUnsafe()) / 1e6))
         const pool = yield* Pool.make({
@@ -164,7 +164,7 @@ describe("metrics", () => {
         // Before the pool ends, which would wait for them.
         yield* Fiber.interruptAll(running)
         yield* TestClock.adjust("1 second")
-        assert.deepStrictEqual(wrong, [], `after step ${step} from seed ${seed}`)
+        assert.deepStrictEqual(wrong, [], `after step ${step} from seed ${Seeded.seed}`)
         for (const outcome of Object.keys(truth.ended)) {
           assert.isAbove(truth.ended[outcome]!, 0, `no borrow was ${outcome}`)
         }

@@ -1,4 +1,4 @@
-import type { Backend } from "@breakwater/core/Backend"
+import { type Backend, ofPool } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
@@ -18,17 +18,9 @@ export const backend = Effect.fnUntraced(function*(name: string, parts: Partial<
     critical: true,
     profile: "staging",
     limits: { wait: Duration.seconds(20), dial: Duration.seconds(10) },
-    stats: Pool.stats(pool),
     health: Effect.succeed({ status: "healthy", latency: Duration.millis(1.5) }),
     policy: Effect.sync(() => Policy.snapshot(policy)),
-    events: Pool.events(pool),
-    changes: Pool.changes(pool),
-    detail: Pool.detail(pool),
-    warm: Pool.warm(pool),
-    clear: (options) => Pool.clear(pool, options),
-    drain: (deadline) => Pool.drain(pool, deadline),
-    pause: Pool.pause(pool),
-    resume: Pool.resume(pool),
+    ...ofPool(pool),
     ...parts
   }
   yield* Backends.register(made)

@@ -43,7 +43,6 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Reactivity from "effect/reactivity/Reactivity"
-import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
@@ -181,7 +180,7 @@ export const layer = (options: Options): Layer.Layer<Postgres | Sql, SqlError | 
  * @since 0.1.0
  * @category models
  */
-export type WrappedOptions = Config.Wrap<Omit<Options, "url"> & { readonly url?: Redacted.Redacted | undefined }>
+export type WrappedOptions = Config.Wrap<ConfigOptions.OptionalUrl<Options>>
 
 /**
  * As `layer`, with options from a `ConfigProvider`, which also fail as `ConfigError`.
@@ -202,7 +201,7 @@ const prepareRead = (options: Options) => ConfigOptions.make("Postgres", () => p
  * @since 0.1.0
  * @category models
  */
-export type ServiceOptions = Omit<Options, "name"> & { readonly name?: string | undefined }
+export type ServiceOptions = ConfigOptions.OptionalName<Options>
 
 /**
  * As `WrappedOptions`, of a `Service`.
@@ -210,9 +209,7 @@ export type ServiceOptions = Omit<Options, "name"> & { readonly name?: string | 
  * @since 0.1.0
  * @category models
  */
-export type WrappedServiceOptions = Config.Wrap<
-  Omit<ServiceOptions, "url"> & { readonly url?: Redacted.Redacted | undefined }
->
+export type WrappedServiceOptions = Config.Wrap<ConfigOptions.OptionalUrl<ServiceOptions>>
 
 /**
  * The class of one database: a tag, and the layers that provide it.

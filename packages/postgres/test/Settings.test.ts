@@ -1,7 +1,7 @@
 import { Backends } from "@breakwater/core"
 import { Postgres } from "@breakwater/postgres"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Config, ConfigProvider, Duration, Effect, Exit, Layer, Logger, Option, Redacted, Result } from "effect"
+import { Config, ConfigProvider, Duration, Effect, Layer, Logger, Redacted, Result } from "effect"
 import { resolve } from "../src/internal/settings.ts"
 import * as Url from "../src/internal/url.ts"
 
@@ -117,12 +117,8 @@ describe("Options of code", () => {
 
 describe("What is not in code", () => {
   const failure = <A, E>(layer: Layer.Layer<A, E>, environment: Record<string, string>) =>
-    Effect.gen(function*() {
-      const exit = yield* Effect.exit(Effect.scoped(Layer.build(layer)))
-      return Exit.isSuccess(exit)
-        ? assert.fail("it was accepted")
-        : Option.getOrThrow(Cause.findErrorOption(exit.cause))
-    }).pipe(
+    Effect.scoped(Layer.build(layer)).pipe(
+      Effect.flip,
       Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(environment))),
       Effect.provide(Logger.layer([])),
       Backends.isolated

@@ -40,7 +40,6 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as EffectRedis from "effect/persistence/Redis"
-import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
@@ -229,7 +228,7 @@ export const layer = (options: Options): Layer.Layer<Redis | EffectRedis.Redis, 
  * @since 0.1.0
  * @category models
  */
-export type WrappedOptions = Config.Wrap<Omit<Options, "url"> & { readonly url?: Redacted.Redacted | undefined }>
+export type WrappedOptions = Config.Wrap<ConfigOptions.OptionalUrl<Options>>
 
 /**
  * As `layer`, with options from a `ConfigProvider`, which also fail as `ConfigError`.
@@ -250,7 +249,7 @@ const prepareRead = ({ environment, options }: Read) => ConfigOptions.make("Redi
  * @since 0.1.0
  * @category models
  */
-export type ServiceOptions = Omit<Options, "name"> & { readonly name?: string | undefined }
+export type ServiceOptions = ConfigOptions.OptionalName<Options>
 
 /**
  * As `WrappedOptions`, of a `Service`.
@@ -258,9 +257,7 @@ export type ServiceOptions = Omit<Options, "name"> & { readonly name?: string | 
  * @since 0.1.0
  * @category models
  */
-export type WrappedServiceOptions = Config.Wrap<
-  Omit<ServiceOptions, "url"> & { readonly url?: Redacted.Redacted | undefined }
->
+export type WrappedServiceOptions = Config.Wrap<ConfigOptions.OptionalUrl<ServiceOptions>>
 
 /**
  * The class of one Redis: a tag, and the layers that provide it.

@@ -14,6 +14,7 @@ import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
+import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Net from "node:net"
@@ -141,6 +142,19 @@ export const make = Effect.fnUntraced(function*(options: {
     stats: Effect.sync(relay.stats)
   }
 })
+
+/**
+ * The URL of a server, through a proxy in front of it.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const through = (url: Redacted.Redacted, proxy: Address): Redacted.Redacted => {
+  const changed = new URL(Redacted.value(url))
+  changed.hostname = proxy.host
+  changed.port = String(proxy.port)
+  return Redacted.make(changed.href)
+}
 
 /** The connections of a proxy and their counts; knows nothing of listening. */
 const makeRelay = (initial: Address, clock: Clock.Clock) => {

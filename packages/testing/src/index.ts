@@ -28,6 +28,13 @@ export * as Conformance from "./Conformance.ts"
 export * as Distribution from "./Distribution.ts"
 
 /**
+ * Waits for what comes about by itself: a pool that refills, a server that comes back.
+ *
+ * @since 0.1.0
+ */
+export * as Eventually from "./Eventually.ts"
+
+/**
  * An HTTP/1.1 server on 127.0.0.1 that answers as it is told, and counts its sockets: slow headers, slow bodies,
  * bodies that end in a reset, any status, nothing at all.
  *
@@ -118,6 +125,20 @@ export * as RedisServer from "./RedisServer.ts"
  * @since 0.1.0
  */
 export * as RedisServerError from "./RedisServerError.ts"
+
+/**
+ * What promises reject with, for tests of code outside Effect.
+ *
+ * @since 0.1.0
+ */
+export * as Rejection from "./Rejection.ts"
+
+/**
+ * Choices at random that a seed repeats: a test that names its seed when it fails can be run again with the same.
+ *
+ * @since 0.1.0
+ */
+export * as Seeded from "./Seeded.ts"
 
 /**
  * A server as a model: some threads, a queue in front of them, and a time that each request takes. It goes on with a

@@ -294,7 +294,7 @@ const read = (options: Config.Wrap<ServiceOptions>, name: string | undefined) =>
  * @since 0.1.0
  * @category models
  */
-export type ServiceOptions = Omit<Options, "name"> & { readonly name?: string | undefined }
+export type ServiceOptions = ConfigOptions.OptionalName<Options>
 
 /**
  * The class of one manager: a tag, and the layers that provide it.

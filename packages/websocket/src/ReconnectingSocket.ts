@@ -183,7 +183,7 @@ const read = <Given>(
  * @since 0.1.0
  * @category models
  */
-export type ServiceOptions = Omit<Options, "name"> & { readonly name?: string | undefined }
+export type ServiceOptions = ConfigOptions.OptionalName<Options>
 
 /**
  * The class of one socket: a tag, and the layers that provide it.

@@ -8,11 +8,8 @@ import * as Redacted from "effect/Redacted"
 import * as IoRedis from "ioredis"
 import { Worker } from "node:worker_threads"
 import * as Undici from "undici/index.js"
-import { type Case, type Group, ofEffect, ofPromises, type Who } from "../candidate.ts"
+import { type Case, type Group, ofEffect, ofPromises, ours, peer } from "../candidate.ts"
 import * as Databases from "../peers/databases.ts"
-
-const ours: Who = { name: "Breakwater", role: "ours" }
-const peer = (name: string): Who => ({ name, role: "peer" })
 
 const SIZE = 10
 const crowds = [1, 50]

@@ -21,11 +21,10 @@ import {
   type Hold,
   ofEffect,
   ofPromises,
-  type Who
+  ours,
+  peer
 } from "../candidate.ts"
 
-const ours = { name: "Breakwater", role: "ours" } as const
-const peer = (name: string): Who => ({ name, role: "peer" })
 const bound = (name: string, op: () => Effect.Effect<unknown, unknown>): Candidate =>
   ofEffect({ name, role: "bound" }, Effect.succeed(op))
 

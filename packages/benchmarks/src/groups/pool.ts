@@ -15,12 +15,11 @@ import {
   type Hold,
   ofEffect,
   ofPromises,
+  ours,
+  peer,
   type Who
 } from "../candidate.ts"
 import * as Pools from "../peers/pools.ts"
-
-const ours = { name: "Breakwater", role: "ours" } as const
-const peer = (name: string): Who => ({ name, role: "peer" })
 
 const all = (setting: Pools.Setting): ReadonlyArray<Candidate> => [
   Pools.breakwater(ours, setting),

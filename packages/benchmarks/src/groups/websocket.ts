@@ -4,7 +4,7 @@ import * as NodeWS from "@effect/platform-node/NodeWS"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { type Candidate, type Case, floors, type Group, ofEffect, ofPromises } from "../candidate.ts"
+import { type Candidate, type Case, floors, type Group, ofEffect, ofPromises, ours } from "../candidate.ts"
 import { type Batch, Batches } from "../peers/standingSockets.ts"
 
 const COUNT = 100
@@ -12,7 +12,6 @@ const COUNT = 100
 /** Above what any run adds. */
 const MOST_OF_A_RUN = 1_000_000
 
-const ours = { name: "Breakwater", role: "ours" } as const
 const byHand = { name: "a Map of ws", role: "peer" } as const
 
 const opened = (socket: NodeWS.WebSocket): Promise<NodeWS.WebSocket> =>

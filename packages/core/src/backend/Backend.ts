@@ -11,7 +11,7 @@ import * as Exit from "effect/Exit"
 import type * as Stream from "effect/Stream"
 import type * as Policy from "../policy/Policy.ts"
 import type { PolicyEvent } from "../policy/PolicyEvent.ts"
-import type * as Pool from "../pool/Pool.ts"
+import * as Pool from "../pool/Pool.ts"
 import type { Holder, PoolError } from "../pool/PoolError.ts"
 import type { PoolEvent } from "../pool/PoolEvent.ts"
 import * as Histogram from "./Histogram.ts"
@@ -110,6 +110,27 @@ export interface Backend {
   readonly pause?: Effect.Effect<void> | undefined
   readonly resume?: Effect.Effect<void> | undefined
 }
+
+/**
+ * What of a backend over one pool is the pool's: its numbers, its events, and how to steer it. What it is called, its
+ * health and its policies come from the backend, as does what it has to add to any of these.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const ofPool = <A>(
+  pool: Pool.Pool<A>
+): Pick<Backend, "stats" | "events" | "changes" | "detail" | "warm" | "clear" | "drain" | "pause" | "resume"> => ({
+  stats: Pool.stats(pool),
+  events: Pool.events(pool),
+  changes: Pool.changes(pool),
+  detail: Pool.detail(pool),
+  warm: Pool.warm(pool),
+  clear: (options) => Pool.clear(pool, options),
+  drain: (deadline) => Pool.drain(pool, deadline),
+  pause: Pool.pause(pool),
+  resume: Pool.resume(pool)
+})
 
 /**
  * What a backend keeps of the operations that it sends to its server.

@@ -40,14 +40,23 @@ export const unwrap = <Given>(wrapped: Config.Wrap<Given>): Effect.Effect<Given,
   Effect.suspend(() => Config.unwrap<Given>(withoutUndefined(wrapped)))
 
 /**
- * What every backend is given, beside its own options.
+ * Options without the name, which a `Service` has already.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Common {
+export type OptionalName<Options extends { readonly name: string }> = Omit<Options, "name"> & {
   readonly name?: string | undefined
-  readonly profile?: Profile.Profile | undefined
+}
+
+/**
+ * Options without the URL, which may be in a variable.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type OptionalUrl<Options extends { readonly url: Redacted.Redacted }> = Omit<Options, "url"> & {
+  readonly url?: Redacted.Redacted | undefined
 }
 
 /**
@@ -56,7 +65,7 @@ export interface Common {
  * @since 0.1.0
  * @category reading
  */
-export const read = <Given extends Common>(
+export const read = <Given extends OptionalName<Setting.Common>>(
   wrapped: Config.Wrap<Given>,
   name: string | undefined
 ): Effect.Effect<
@@ -75,7 +84,9 @@ export const read = <Given extends Common>(
  * @since 0.1.0
  * @category reading
  */
-export const readWithUrl = <Given extends Common & { readonly url?: Redacted.Redacted | undefined }>(
+export const readWithUrl = <
+  Given extends OptionalName<Setting.Common> & { readonly url?: Redacted.Redacted | undefined }
+>(
   kind: string,
   variable: string,
   wrapped: Config.Wrap<Given>,

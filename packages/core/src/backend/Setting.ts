@@ -9,6 +9,35 @@ import type { Profile } from "./Profile.ts"
 import * as Validate from "./Validate.ts"
 
 /**
+ * What every backend is given, beside options of its own.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Common {
+  /** Appears in errors, events, statistics and logs. */
+  readonly name: string
+  /** Whether the process is not ready without it. Default true. */
+  readonly critical?: boolean | undefined
+  /** Whose sizes and times are the defaults. Default: none. `layerConfig` reads it from the environment. */
+  readonly profile?: Profile | undefined
+}
+
+/**
+ * `Common` with every default resolved, and what came to light on the way.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Resolved {
+  readonly name: string
+  readonly critical: boolean
+  readonly profile: Profile | undefined
+  readonly overrides: ReadonlyArray<Override>
+  readonly warnings: ReadonlyArray<string>
+}
+
+/**
  * What somebody calls a setting, and what he gave for it.
  *
  * @since 0.1.0

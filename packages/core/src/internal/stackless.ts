@@ -1,12 +1,15 @@
 /**
- * Errors without a stack: made on a timer or in the queue, they would name the runtime only, and capturing the stack is
- * most of what an error costs.
- *
- * A constructor calls `begin` before `super` and hands its answer to `end` right after.
+ * Errors without a stack: see the module of this name in `backend`.
  *
  * @internal
  */
 
+/**
+ * Before `super`: from now on no stack is captured. Gives what `end` wants back.
+ *
+ * @since 0.1.0
+ * @category constructing
+ */
 // Reflect, since the property is not standard, and an assignment throws where Error is frozen.
 export const begin = (): unknown => {
   const limit: unknown = Reflect.get(Error, "stackTraceLimit")
@@ -14,6 +17,12 @@ export const begin = (): unknown => {
   return limit
 }
 
+/**
+ * Right after `super`, with what `begin` gave: stacks are captured as before.
+ *
+ * @since 0.1.0
+ * @category constructing
+ */
 export const end = (limit: unknown): void => {
   Reflect.set(Error, "stackTraceLimit", limit)
 }

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Config, ConfigProvider, Effect, Logger, Redacted } from "effect"
 import * as ConfigOptions from "../../src/backend/ConfigOptions.ts"
+import type * as Setting from "../../src/backend/Setting.ts"
 
-interface Given extends ConfigOptions.Common {
+interface Given extends ConfigOptions.OptionalName<Setting.Common> {
   readonly url?: Redacted.Redacted | undefined
   readonly max?: number | undefined
 }

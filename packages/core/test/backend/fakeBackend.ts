@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import type { Backend } from "../../src/backend/Backend.ts"
+import { type Backend, ofPool } from "../../src/backend/Backend.ts"
 import * as Policy from "../../src/policy/Policy.ts"
 import * as Pool from "../../src/pool/Pool.ts"
 
@@ -9,14 +9,8 @@ export const fakeBackend = (name: string, parts?: Partial<Backend>) =>
     name,
     kind: "fake",
     critical: true,
-    stats: Pool.stats(pool),
     health: Effect.die("not asked for"),
     policy: Effect.succeed(Policy.snapshot(Policy.make({ deadline: "1 second" }))),
-    events: Pool.events(pool),
-    warm: Pool.warm(pool),
-    clear: (options) => Pool.clear(pool, options),
-    drain: (deadline) => Pool.drain(pool, deadline),
-    pause: Pool.pause(pool),
-    resume: Pool.resume(pool),
+    ...ofPool(pool),
     ...parts
   }))

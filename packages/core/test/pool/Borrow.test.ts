@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import { AmbientDeadline } from "../../src/internal/ambientDeadline.ts"
 import * as Pool from "../../src/pool/Pool.ts"
 import { isPoolError, PoolError } from "../../src/pool/PoolError.ts"
-import { FakeServer, Refused } from "./fakeServer.ts"
+import { FakeServer, poolOf, Refused } from "./fakeServer.ts"
 
 const failureOf = <A>(exit: Exit.Exit<A, PoolError>) => {
   assert.isTrue(Exit.isFailure(exit))
@@ -18,7 +18,7 @@ describe("borrowing", () => {
   it.effect("lends the connection that was used last, and opens none while one is free", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 5 } })
+      const pool = yield* poolOf(server, { size: { max: 5 } })
       const ids = yield* Effect.forEach([1, 2, 3], () => Pool.use(pool, (c) => Effect.succeed(c.id)))
       assert.deepStrictEqual(ids, [1, 1, 1])
       assert.strictEqual((yield* Pool.stats(pool)).reused, 2)
@@ -27,7 +27,7 @@ describe("borrowing", () => {
   it.effect("returns the connection when the work fails, dies, throws or is interrupted", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      const pool = yield* poolOf(server, { size: { max: 1 } })
       yield* Effect.exit(Pool.use(pool, () => Effect.fail("no")))
       yield* Effect.exit(Pool.use(pool, () => Effect.die("no")))
       yield* Effect.exit(Pool.use(pool, (): Effect.Effect<void> => {
@@ -42,7 +42,7 @@ describe("borrowing", () => {
   it.effect("keeps the error of the work as it was", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      const pool = yield* poolOf(server, { size: { max: 1 } })
       const error = { _tag: "Mine" } as const
       assert.strictEqual(yield* Effect.flip(Pool.use(pool, () => Effect.fail(error))), error)
     }))
@@ -50,7 +50,7 @@ describe("borrowing", () => {
   it.effect("holds what `get` borrows until the scope closes", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 2 } })
+      const pool = yield* poolOf(server, { size: { max: 2 } })
       yield* Effect.scoped(Effect.gen(function*() {
         const first = yield* Pool.get(pool)
         const second = yield* pool.pipe(Pool.get())
@@ -63,7 +63,7 @@ describe("borrowing", () => {
   it.effect("closes an invalidated connection: an idle one at once, a used one when it comes back", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      const pool = yield* poolOf(server, { size: { max: 1 } })
       const idle = yield* Pool.use(pool, Effect.succeed)
       yield* Pool.invalidate(pool, idle)
       assert.strictEqual(server.open, 0)
@@ -81,7 +81,7 @@ describe("one deadline (behaviour 2)", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       server.mode = "black hole"
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 10 } })
+      const pool = yield* poolOf(server, { size: { max: 10 } })
       const fibers = yield* Effect.forEach(
         Array.from({ length: 1000 }),
         () => Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.void, { timeout: "200 millis" })))
@@ -114,12 +114,7 @@ describe("one deadline (behaviour 2)", () => {
   it.effect("is one deadline over a queue, a failed check and a dial", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
-        size: { max: 1 },
-        check: { test: server.ping, timeout: "300 millis" }
-      })
+      const pool = yield* poolOf(server, { size: { max: 1 }, check: { test: server.ping, timeout: "300 millis" } })
       const held = yield* Effect.forkChild(Pool.use(pool, (c) => Effect.delay(Effect.succeed(c), "100 millis")))
       yield* TestClock.adjust("100 millis")
       const connection = yield* Fiber.join(held)
@@ -138,7 +133,7 @@ describe("one deadline (behaviour 2)", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       server.mode = "black hole"
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      const pool = yield* poolOf(server, { size: { max: 1 } })
       const fiber = yield* Pool.use(pool, () => Effect.void).pipe(
         Effect.provideService(AmbientDeadline, 50), // TestClock starts at 0
         Effect.exit,
@@ -181,7 +176,7 @@ describe("the error says why (behaviour 3)", () => {
   it.effect("queue: of several holders the one that has held longest, whatever was returned meanwhile", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 3 } })
+      const pool = yield* poolOf(server, { size: { max: 3 } })
       const hold = (label: string) =>
         Effect.forkChild(Pool.use(pool, () => Effect.never, { label }), { startImmediately: true })
       const first = yield* hold("first")
@@ -204,12 +199,7 @@ describe("the error says why (behaviour 3)", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       server.mode = "refuses"
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
-        size: { max: 1 },
-        wait: { failFast: false, timeout: "2 seconds" }
-      })
+      const pool = yield* poolOf(server, { size: { max: 1 }, wait: { failFast: false, timeout: "2 seconds" } })
       const fiber = yield* Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.void)))
       yield* TestClock.adjust("2 seconds")
       const reason = failureOf(yield* Fiber.join(fiber))
@@ -223,7 +213,7 @@ describe("the error says why (behaviour 3)", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       server.mode = "black hole"
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      const pool = yield* poolOf(server, { size: { max: 1 } })
       const fiber = yield* Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.void, { timeout: "1 second" })))
       yield* TestClock.adjust("1 second")
       const reason = failureOf(yield* Fiber.join(fiber))
@@ -233,12 +223,7 @@ describe("the error says why (behaviour 3)", () => {
   it.effect("check: that an idle connection does not answer", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
-        size: { max: 1 },
-        check: { test: server.ping }
-      })
+      const pool = yield* poolOf(server, { size: { max: 1 }, check: { test: server.ping } })
       const connection = yield* Pool.use(pool, Effect.succeed)
       connection.silent = true
       yield* TestClock.adjust("1 second")

@@ -2,14 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import * as Pool from "../../src/pool/Pool.ts"
-import { type Connection, FakeServer } from "./fakeServer.ts"
+import { type Connection, FakeServer, poolOf } from "./fakeServer.ts"
 
 const warmPool = (size: number) =>
   Effect.gen(function*() {
     const server = new FakeServer()
-    const pool = yield* Pool.make({
-      name: "p",
-      acquire: server.acquire,
+    const pool = yield* poolOf(server, {
       size: { min: size, max: size },
       check: { test: server.ping, isAlive: (c) => !c.dead }
     })
@@ -48,12 +46,7 @@ describe("stale idle connections are invisible (behaviour 12)", () => {
   it.effect("closes a connection whose check fails, and lends a new one", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
-        size: { max: 1 },
-        check: { test: server.ping }
-      })
+      const pool = yield* poolOf(server, { size: { max: 1 }, check: { test: server.ping } })
       const connection = yield* Pool.use(pool, Effect.succeed)
       yield* TestClock.adjust("1 minute")
       connection.dead = true
@@ -94,12 +87,7 @@ describe("stale idle connections are invisible (behaviour 12)", () => {
   it.effect("keeps a connection that passes its check after the borrow was given up", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
-        size: { max: 1 },
-        check: { test: () => Effect.sleep("100 millis") }
-      })
+      const pool = yield* poolOf(server, { size: { max: 1 }, check: { test: () => Effect.sleep("100 millis") } })
       yield* Pool.use(pool, () => Effect.void)
       yield* TestClock.adjust("1 minute")
       const fiber = yield* Effect.forkChild(Pool.use(pool, () => Effect.void), { startImmediately: true })
@@ -114,9 +102,7 @@ describe("stale idle connections are invisible (behaviour 12)", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       let throwing = false
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
+      const pool = yield* poolOf(server, {
         size: { max: 2 },
         check: {
           isAlive: (c) => {

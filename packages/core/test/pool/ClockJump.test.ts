@@ -3,7 +3,7 @@ import { Clock, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import * as Pool from "../../src/pool/Pool.ts"
 import { twoHands } from "../support/twoHands.ts"
-import { type Connection, FakeServer } from "./fakeServer.ts"
+import { type Connection, FakeServer, poolOf } from "./fakeServer.ts"
 
 /** A pool with connections that were used this very moment, on a clock with two hands. */
 const fresh = (count: number, check?: Pool.Options<Connection, never, never>["check"]) =>
@@ -11,12 +11,7 @@ const fresh = (count: number, check?: Pool.Options<Connection, never, never>["ch
     const clock = yield* twoHands
     const server = new FakeServer()
     const pool = yield* Effect.provideService(
-      Pool.make({
-        name: "p",
-        acquire: server.acquire,
-        size: { min: 1, max: count },
-        check: { test: server.ping, isAlive: (c) => !c.dead, ...check }
-      }),
+      poolOf(server, { size: { min: 1, max: count }, check: { test: server.ping, isAlive: (c) => !c.dead, ...check } }),
       Clock.Clock,
       clock
     )

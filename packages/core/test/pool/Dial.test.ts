@@ -2,18 +2,15 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Fiber, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import * as Pool from "../../src/pool/Pool.ts"
-import { FakeServer, Refused } from "./fakeServer.ts"
-
-/** Moves time in small steps, as real time does, so that what is due in between is seen in between. */
-const run = (millis: number, step = 10) =>
-  Effect.forEach(Array.from({ length: millis / step }), () => TestClock.adjust(step), { discard: true })
+import { run } from "../support/steps.ts"
+import { FakeServer, poolOf, Refused } from "./fakeServer.ts"
 
 describe("opening connections", () => {
   it.effect("keeps the dial of a borrow that was given up, as an idle connection (behaviour 7)", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
       server.dialTime = "200 millis"
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 5 } })
+      const pool = yield* poolOf(server, { size: { max: 5 } })
       const timedOut = yield* Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.void, { timeout: "50 millis" })))
       const cancelled = yield* Effect.forkChild(Pool.use(pool, () => Effect.void))
       yield* TestClock.adjust("50 millis")
@@ -27,7 +24,7 @@ describe("opening connections", () => {
   it.effect("prefers a returned connection to its own dial (behaviour 8)", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { min: 5, max: 50 } })
+      const pool = yield* poolOf(server, { size: { min: 5, max: 50 } })
       yield* Pool.warm(pool)
       server.dialTime = "150 millis"
       const took: Array<number> = []
@@ -49,12 +46,7 @@ describe("opening connections", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       server.dialTime = "100 millis"
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
-        size: { max: 50 },
-        dial: { concurrency: 4 }
-      })
+      const pool = yield* poolOf(server, { size: { max: 50 }, dial: { concurrency: 4 } })
       const fibers = yield* Effect.forEach(
         Array.from({ length: 50 }),
         () => Effect.forkChild(Pool.use(pool, () => Effect.sleep("10 seconds")))
@@ -74,7 +66,7 @@ describe("opening connections", () => {
   it.effect("keeps size.min open, from the start and after connections died", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { min: 3, max: 5 } })
+      const pool = yield* poolOf(server, { size: { min: 3, max: 5 } })
       assert.strictEqual(server.open, 3)
       for (const connection of Array.from(server.connections.values())) {
         yield* Pool.invalidate(pool, connection, "Broken")
@@ -86,12 +78,7 @@ describe("opening connections", () => {
   it.effect("opens nothing before the first borrow when it starts lazily, and keeps min from then on", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
-        size: { min: 3, max: 5 },
-        start: "lazy"
-      })
+      const pool = yield* poolOf(server, { size: { min: 3, max: 5 }, start: "lazy" })
       assert.strictEqual(server.dials, 0)
       yield* Pool.use(pool, () => Effect.void)
       assert.strictEqual(server.open, 3)
@@ -101,12 +88,7 @@ describe("opening connections", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       server.mode = "refuses"
-      const error = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
-        size: { max: 5 },
-        start: "fail-fast"
-      }).pipe(Effect.scoped, Effect.flip)
+      const error = yield* poolOf(server, { size: { max: 5 }, start: "fail-fast" }).pipe(Effect.scoped, Effect.flip)
       assert.strictEqual(error.reason._tag, "Unavailable")
       assert.instanceOf(error.cause, Refused)
     }))
@@ -115,14 +97,14 @@ describe("opening connections", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       server.dialTime = "100 millis"
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 5 } })
+      const pool = yield* poolOf(server, { size: { max: 5 } })
       const warming = yield* Effect.forkChild(Pool.warm(pool))
       yield* TestClock.adjust("99 millis")
       assert.isUndefined(warming.pollUnsafe())
       yield* TestClock.adjust("1 millis")
       yield* Fiber.join(warming)
       assert.strictEqual(server.open, 1)
-      const three = yield* Pool.make({ name: "p", acquire: server.acquire, size: { min: 3, max: 5 }, start: "lazy" })
+      const three = yield* poolOf(server, { size: { min: 3, max: 5 }, start: "lazy" })
       const warmingThree = yield* Effect.forkChild(Pool.warm(three))
       yield* run(190)
       assert.deepStrictEqual([warmingThree.pollUnsafe(), server.open], [undefined, 2])
@@ -135,12 +117,7 @@ describe("opening connections", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       server.mode = "black hole"
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
-        size: { max: 5 },
-        wait: { timeout: "1 second" }
-      })
+      const pool = yield* poolOf(server, { size: { max: 5 }, wait: { timeout: "1 second" } })
       const warming = yield* Effect.forkChild(Effect.flip(Pool.warm(pool)))
       yield* TestClock.adjust("1 second")
       assert.strictEqual((yield* Fiber.join(warming)).reason._tag, "AcquireTimeout")
@@ -164,13 +141,7 @@ describe("a dead server is cheap (behaviour 10)", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       server.mode = "refuses"
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
-        size: { max: 20 },
-        dial: { concurrency: 5 },
-        wait: { maxWaiting: 20_000 }
-      })
+      const pool = yield* poolOf(server, { size: { max: 20 }, dial: { concurrency: 5 }, wait: { maxWaiting: 20_000 } })
       const fibers = yield* Effect.forEach(
         Array.from({ length: 10_000 }),
         () => Effect.forkChild(Effect.flip(Pool.use(pool, () => Effect.void)))
@@ -195,9 +166,7 @@ describe("a dead server is cheap (behaviour 10)", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       server.dialTime = "20 millis"
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
+      const pool = yield* poolOf(server, {
         size: { min: 10, max: 20 },
         dial: { concurrency: 5 },
         wait: { failFast: false }
@@ -216,7 +185,7 @@ describe("a dead server is cheap (behaviour 10)", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       server.mode = "refuses"
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 20 } })
+      const pool = yield* poolOf(server, { size: { max: 20 } })
       yield* Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.void)))
       yield* run(60_000, 100)
       server.mode = "accepts"
@@ -230,12 +199,7 @@ describe("a dead server is cheap (behaviour 10)", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       server.mode = "refuses"
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
-        size: { max: 2 },
-        wait: { failFast: false, timeout: "3 seconds" }
-      })
+      const pool = yield* poolOf(server, { size: { max: 2 }, wait: { failFast: false, timeout: "3 seconds" } })
       const fiber = yield* Effect.forkChild(Effect.flip(Pool.use(pool, () => Effect.void)))
       yield* run(2990, 10)
       assert.isUndefined(fiber.pollUnsafe())
@@ -248,7 +212,7 @@ describe("a dead server is cheap (behaviour 10)", () => {
   it.effect("does not count as dead while a connection is open", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 2 } })
+      const pool = yield* poolOf(server, { size: { max: 2 } })
       const held = yield* Effect.forkChild(Pool.use(pool, () => Effect.never), { startImmediately: true })
       server.mode = "refuses"
       const waiting = yield* Effect.forkChild(Pool.use(pool, () => Effect.void))
@@ -262,9 +226,7 @@ describe("a dead server is cheap (behaviour 10)", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       server.mode = "refuses"
-      yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
+      yield* poolOf(server, {
         size: { min: 1, max: 2 },
         dial: { backoff: Schedule.exponential("1 second").pipe(Schedule.upTo({ times: 2 })) }
       })

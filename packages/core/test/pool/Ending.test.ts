@@ -3,7 +3,7 @@ import { Cause, type Duration, Effect, Exit, Fiber, Option, Scope } from "effect
 import { TestClock } from "effect/testing"
 import * as Pool from "../../src/pool/Pool.ts"
 import { isPoolError, type PoolError } from "../../src/pool/PoolError.ts"
-import { Dead, FakeServer } from "./fakeServer.ts"
+import { Dead, FakeServer, poolOf } from "./fakeServer.ts"
 
 const errorOf = <A, E>(exit: Exit.Exit<A, E>): E | undefined =>
   Exit.isFailure(exit) ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
@@ -18,7 +18,7 @@ describe("clear (behaviour 20)", () => {
   it.effect("never lends again what was open, nor what was being dialled", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 3 } })
+      const pool = yield* poolOf(server, { size: { max: 3 } })
       const borrow = (hold: Duration.Input) => Pool.use(pool, (c) => Effect.as(Effect.sleep(hold), c.id))
       const held = yield* Effect.forkChild(borrow("10 millis"), { startImmediately: true })
       const idle = yield* Effect.forkChild(borrow("1 millis"), { startImmediately: true })
@@ -44,7 +44,7 @@ describe("clear (behaviour 20)", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       const size = 10_000
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: size } })
+      const pool = yield* poolOf(server, { size: { max: size } })
       yield* Effect.scoped(Effect.forEach(Array.from({ length: size }), () => Pool.get(pool), { discard: true }))
       assert.strictEqual((yield* Pool.stats(pool)).idle, size)
       yield* Pool.clear(pool)
@@ -57,7 +57,7 @@ describe("clear (behaviour 20)", () => {
   it.effect("lets running work finish, and closes its connection on return", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      const pool = yield* poolOf(server, { size: { max: 1 } })
       const fiber = yield* Effect.forkChild(Pool.use(pool, (c) => server.query(c, "1 second")), {
         startImmediately: true
       })
@@ -70,7 +70,7 @@ describe("clear (behaviour 20)", () => {
   it.effect("cuts running work as Revoked, with how it failed, when told to interrupt", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      const pool = yield* poolOf(server, { size: { max: 1 } })
       const fiber = yield* Effect.forkChild(
         Effect.exit(Pool.use(pool, (c) => server.query(c, "1 second"))),
         { startImmediately: true }
@@ -90,7 +90,7 @@ describe("drain (behaviour 22)", () => {
   it.effect("fails waiters and newcomers as Closed, closes what is idle, and lets work finish", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 2 } })
+      const pool = yield* poolOf(server, { size: { max: 2 } })
       const work = yield* Effect.forkChild(Pool.use(pool, (c) => server.query(c, "2 seconds")), {
         startImmediately: true
       })
@@ -111,7 +111,7 @@ describe("drain (behaviour 22)", () => {
   it.effect("cuts at the deadline what has not finished, and lists it", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 2 } })
+      const pool = yield* poolOf(server, { size: { max: 2 } })
       const work = yield* Effect.forkChild(
         Effect.exit(Pool.use(pool, (c) => server.query(c, "1 hour"), { label: "report" })),
         { startImmediately: true }
@@ -129,7 +129,7 @@ describe("drain (behaviour 22)", () => {
   it.effect("cuts at once with a deadline of zero", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      const pool = yield* poolOf(server, { size: { max: 1 } })
       const work = yield* Effect.forkChild(Pool.use(pool, () => Effect.never), { startImmediately: true })
       const report = yield* Pool.drain(pool, 0)
       assert.deepStrictEqual([report.cut.length, report.leftOpen, server.sockets], [1, 0, 0])
@@ -139,12 +139,7 @@ describe("drain (behaviour 22)", () => {
   it.effect("leaves no socket of a dial or of a check under way", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
-        size: { max: 2 },
-        check: { test: () => Effect.never }
-      })
+      const pool = yield* poolOf(server, { size: { max: 2 }, check: { test: () => Effect.never } })
       yield* Pool.use(pool, () => Effect.void)
       yield* TestClock.adjust("1 second")
       server.dialTime = "1 minute"
@@ -176,7 +171,7 @@ describe("drain (behaviour 22)", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       server.closeTime = "1 hour"
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      const pool = yield* poolOf(server, { size: { max: 1 } })
       const connection = yield* Pool.use(pool, Effect.succeed)
       yield* Pool.invalidate(pool, connection)
       const waiting = yield* Effect.forkChild(Pool.use(pool, (c) => Effect.succeed(c.id)))
@@ -191,7 +186,7 @@ describe("drain (behaviour 22)", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       const scope = yield* Scope.make()
-      const pool = yield* Scope.provide(Pool.make({ name: "p", acquire: server.acquire, size: { max: 2 } }), scope)
+      const pool = yield* Scope.provide(poolOf(server, { size: { max: 2 } }), scope)
       const leak = yield* Effect.forkChild(Pool.use(pool, () => Effect.never), { startImmediately: true })
       const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
       yield* TestClock.adjust("5 seconds")
@@ -203,7 +198,7 @@ describe("drain (behaviour 22)", () => {
   it.effect("joins a drain under way, ends at the earlier deadline, and answers at once when all is over", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      const pool = yield* poolOf(server, { size: { max: 1 } })
       const leak = yield* Effect.forkChild(Pool.use(pool, () => Effect.never), { startImmediately: true })
       const slow = yield* Effect.forkChild(Pool.drain(pool, "1 minute"))
       const fast = yield* Effect.forkChild(pool.pipe(Pool.drain("1 second")))
@@ -220,7 +215,7 @@ describe("overflow (behaviour 26)", () => {
   it.effect("opens beyond keep under load, and closes on return what nobody waits for", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { min: 5, max: 15, keep: 5 } })
+      const pool = yield* poolOf(server, { size: { min: 5, max: 15, keep: 5 } })
       yield* Pool.warm(pool)
       assert.strictEqual(server.open, 5)
       const fibers = yield* Effect.forEach(

@@ -3,10 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Result, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Pool from "../../src/pool/Pool.ts"
-import { type Connection, Dead, FakeServer, Refused } from "./fakeServer.ts"
-
-const run = (millis: number, step: number) =>
-  Effect.forEach(Array.from({ length: millis / step }), () => TestClock.adjust(step), { discard: true })
+import { run } from "../support/steps.ts"
+import { type Connection, Dead, FakeServer, poolOf, Refused } from "./fakeServer.ts"
 
 const many = <A, E, R>(count: number, effect: (index: number) => Effect.Effect<A, E, R>) =>
   Effect.forEach(Array.from({ length: count }), (_, index) => Effect.forkChild(effect(index)))
@@ -108,7 +106,7 @@ describe("what a server can do to those who dial it", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       server.dialTime = "4 seconds"
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 10 } })
+      const pool = yield* poolOf(server, { size: { max: 10 } })
       const callers = yield* load(pool, 200, 10, () => Effect.void)
       yield* run(12_000, 5)
       assert.deepStrictEqual(failuresOf(yield* Fiber.joinAll(callers)), [])
@@ -119,9 +117,7 @@ describe("what a server can do to those who dial it", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       server.mode = "black hole"
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
+      const pool = yield* poolOf(server, {
         size: { max: 10 },
         wait: { timeout: "1 second" },
         dial: { timeout: "500 millis" }
@@ -148,12 +144,7 @@ describe("what a server can do to those who dial it", () => {
   it.effect("accepts and hangs up: work fails as its driver says, within the limits of dials and connections", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
-        size: { max: 5 },
-        check: { isAlive: (connection) => !connection.dead }
-      })
+      const pool = yield* poolOf(server, { size: { max: 5 }, check: { isAlive: (connection) => !connection.dead } })
       const fail = (connection: Connection) =>
         Effect.suspend(() => {
           connection.dead = true
@@ -192,9 +183,7 @@ describe("what a server can do to those who dial it", () => {
   it.effect("answers nothing any more on what it accepted, and refuses the rest: the deadline holds, and it recovers", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
+      const pool = yield* poolOf(server, {
         size: { min: 5, max: 5 },
         wait: { timeout: "2 seconds" },
         check: { test: server.ping }

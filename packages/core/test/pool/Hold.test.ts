@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import * as Pool from "../../src/pool/Pool.ts"
-import { Dead, FakeServer } from "./fakeServer.ts"
+import { Dead, FakeServer, poolOf } from "./fakeServer.ts"
 
 const now = { startImmediately: true } as const
 
@@ -10,12 +10,7 @@ describe("wait.maxHold", () => {
   it.effect("closes what is held for too long under the work, which fails as Revoked, and serves who waits", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
-        size: { max: 1 },
-        wait: { maxHold: "2 seconds" }
-      })
+      const pool = yield* poolOf(server, { size: { max: 1 }, wait: { maxHold: "2 seconds" } })
       const slow = yield* Effect.forkChild(Effect.flip(Pool.use(pool, (c) => server.query(c, "3 seconds"))), now)
       const waiting = yield* Effect.forkChild(Pool.use(pool, (c) => Effect.succeed(c.id)), now)
       yield* TestClock.adjust("1999 millis")
@@ -35,12 +30,7 @@ describe("wait.maxHold", () => {
   it.effect("cuts each lease at its own time, and none that came back before", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
-        size: { max: 5 },
-        wait: { maxHold: "1 second" }
-      })
+      const pool = yield* poolOf(server, { size: { max: 5 }, wait: { maxHold: "1 second" } })
       const borrow = (hold: number) => Effect.forkChild(Effect.exit(Pool.use(pool, (c) => server.query(c, hold))), now)
       const fibers = []
       for (const hold of [500, 5000, 999, 5000, 100]) {

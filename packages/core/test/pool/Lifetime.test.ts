@@ -3,7 +3,7 @@ import { Clock, Duration, Effect, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Pool from "../../src/pool/Pool.ts"
 import type { CloseReason } from "../../src/pool/PoolEvent.ts"
-import { type Connection, FakeServer } from "./fakeServer.ts"
+import { type Connection, FakeServer, poolOf } from "./fakeServer.ts"
 
 /** Collects why, and when, connections were closed. */
 const closes = <A>(pool: Pool.Pool<A>) =>
@@ -35,9 +35,7 @@ describe("lifetimes (behaviour 15)", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       server.dialTime = "20 millis"
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
+      const pool = yield* poolOf(server, {
         size: { min: 100, max: 110 },
         dial: { concurrency: 100 },
         lifetime: { max: "1000 seconds" }
@@ -69,12 +67,7 @@ describe("lifetimes (behaviour 15)", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       server.dialTime = server.closeTime = "20 millis"
-      yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
-        size: { min: 5, max: 5 },
-        lifetime: { max: "100 seconds" }
-      })
+      yield* poolOf(server, { size: { min: 5, max: 5 }, lifetime: { max: "100 seconds" } })
       yield* TestClock.adjust("1 second")
       let least = Infinity
       yield* run(110 * 50, "20 millis", () => {
@@ -90,12 +83,7 @@ describe("lifetimes (behaviour 15)", () => {
   it.effect("end on return for what is in use, and are not the same for two pools", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
-        size: { max: 2 },
-        lifetime: { max: "1 hour" }
-      })
+      const pool = yield* poolOf(server, { size: { max: 2 }, lifetime: { max: "1 hour" } })
       const closed = yield* closes(pool)
       const fiber = yield* Effect.forkChild(Pool.use(pool, () => Effect.sleep("70 minutes")))
       yield* TestClock.adjust("65 minutes")
@@ -126,12 +114,7 @@ describe("lifetimes (behaviour 15)", () => {
   it.effect("keep the old one while the server cannot be reached, and replace it once it can", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
-        size: { min: 2, max: 5 },
-        lifetime: { max: "1 minute", idle: "Infinity" }
-      })
+      const pool = yield* poolOf(server, { size: { min: 2, max: 5 }, lifetime: { max: "1 minute", idle: "Infinity" } })
       const closed = yield* closes(pool)
       server.mode = "refuses"
       yield* TestClock.adjust("2 minutes")
@@ -147,13 +130,7 @@ describe("lifetimes (behaviour 15)", () => {
   it.effect("are kept for what was warmed although nobody has borrowed yet", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
-        size: { min: 2, max: 5 },
-        start: "lazy",
-        lifetime: { max: "1 minute" }
-      })
+      const pool = yield* poolOf(server, { size: { min: 2, max: 5 }, start: "lazy", lifetime: { max: "1 minute" } })
       yield* Pool.warm(pool)
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual([...server.connections.keys()], [3, 4])
@@ -162,12 +139,7 @@ describe("lifetimes (behaviour 15)", () => {
   it.effect("do not take the replacement for overflow where keep is min", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
-        size: { min: 3, max: 6, keep: 3 },
-        lifetime: { max: "1 minute" }
-      })
+      const pool = yield* poolOf(server, { size: { min: 3, max: 6, keep: 3 }, lifetime: { max: "1 minute" } })
       const closed = yield* closes(pool)
       yield* TestClock.adjust("59 seconds")
       yield* TestClock.adjust("1 second")
@@ -187,9 +159,7 @@ describe("time and a clear at once", () => {
       Effect.gen(function*() {
         const server = new FakeServer()
         const size = 3000
-        const pool = yield* Pool.make({
-          name: "p",
-          acquire: server.acquire,
+        const pool = yield* poolOf(server, {
           size: { max: size },
           lifetime,
           check: { test: server.ping, keepalive: "1 minute" }
@@ -214,12 +184,7 @@ describe("a clear while many connections are due for a check", () => {
       const size = 3000
       let checks = 0
       const test = () => Effect.andThen(Effect.sync(() => checks++), Effect.sleep("10 millis"))
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
-        size: { max: size },
-        check: { test, keepalive: "1 minute" }
-      })
+      const pool = yield* poolOf(server, { size: { max: size }, check: { test, keepalive: "1 minute" } })
       yield* openAll(pool, size)
       yield* TestClock.adjust("1 minute")
       assert.strictEqual(checks, 2)
@@ -235,7 +200,7 @@ describe("idleness", () => {
   it.effect("closes what nobody used for two minutes, down to min", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { min: 2, max: 10 } })
+      const pool = yield* poolOf(server, { size: { min: 2, max: 10 } })
       const closed = yield* closes(pool)
       yield* openAll(pool, 10)
       yield* TestClock.adjust("119 seconds")
@@ -250,7 +215,7 @@ describe("idleness", () => {
   it.effect("spares the connection that is in use again and again", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 5 } })
+      const pool = yield* poolOf(server, { size: { max: 5 } })
       yield* openAll(pool, 5)
       const hot = yield* Pool.use(pool, (c) => Effect.succeed(c.id))
       for (let i = 0; i < 200; i++) {
@@ -300,9 +265,7 @@ describe("keepalive (behaviour 13)", () => {
           peak = Math.max(peak, ++now)
           return Effect.andThen(Effect.sleep("10 millis"), server.ping(connection))
         }).pipe(Effect.ensuring(Effect.sync(() => now--)))
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
+      const pool = yield* poolOf(server, {
         size: { min: size, max: size },
         dial: { concurrency: 3 },
         check: { test, keepalive }
@@ -344,9 +307,7 @@ describe("keepalive (behaviour 13)", () => {
   it.effect("keeps its interval also where idleness is looked at more often", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
+      yield* poolOf(server, {
         size: { min: 1, max: 1 },
         lifetime: { idle: "10 seconds" },
         check: { test: server.ping }
@@ -358,12 +319,7 @@ describe("keepalive (behaviour 13)", () => {
   it.effect("leaves a connection as idle as it was: due for a check before its use, and last in line for it", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
-        size: { max: 3 },
-        check: { test: server.ping, keepalive: "10 seconds" }
-      })
+      const pool = yield* poolOf(server, { size: { max: 3 }, check: { test: server.ping, keepalive: "10 seconds" } })
       yield* openAll(pool, 3)
       yield* TestClock.adjust("400 millis")
       const newest = yield* Pool.use(pool, (c) => Effect.succeed(c.id))
@@ -391,12 +347,7 @@ describe("keepalive (behaviour 13)", () => {
   it.effect("asks isAlive where there is no test, and replaces what is dead", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
-        size: { min: 2, max: 2 },
-        check: { isAlive: (c) => !c.dead }
-      })
+      const pool = yield* poolOf(server, { size: { min: 2, max: 2 }, check: { isAlive: (c) => !c.dead } })
       const closed = yield* closes(pool)
       for (const connection of server.connections.values()) connection.dead = true
       yield* TestClock.adjust("30 seconds")

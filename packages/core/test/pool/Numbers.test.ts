@@ -3,7 +3,7 @@ import { Effect, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Pool from "../../src/pool/Pool.ts"
 import type { PoolEvent } from "../../src/pool/PoolEvent.ts"
-import { FakeServer } from "./fakeServer.ts"
+import { FakeServer, poolOf } from "./fakeServer.ts"
 import { seed, seeded } from "./seeded.ts"
 
 const MAX = 6
@@ -16,9 +16,7 @@ const storm = (
 ) =>
   Effect.gen(function*() {
     const server = new FakeServer()
-    const pool = yield* Pool.make({
-      name: "p",
-      acquire: server.acquire,
+    const pool = yield* poolOf(server, {
       size: { min: 1, max: MAX, keep: 4 },
       wait: { timeout: "300 millis", maxWaiting: 8, maxHold: "180 millis" },
       dial: { timeout: "200 millis", concurrency: 3 },
@@ -171,7 +169,7 @@ describe("hard cap (behaviour 1) and numbers that agree (behaviour 25)", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       const events = yield* Effect.scoped(Effect.gen(function*() {
-        const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+        const pool = yield* poolOf(server, { size: { max: 1 } })
         const listener = yield* Effect.forkDetach(Stream.runCollect(Pool.events(pool)), { startImmediately: true })
         yield* Effect.yieldNow
         yield* Pool.use(pool, () => Effect.void)

@@ -5,7 +5,7 @@ import * as Outcome from "../../src/policy/Outcome.ts"
 import * as Pool from "../../src/pool/Pool.ts"
 import type { PoolError } from "../../src/pool/PoolError.ts"
 import type { PoolEvent } from "../../src/pool/PoolEvent.ts"
-import { FakeServer } from "./fakeServer.ts"
+import { FakeServer, poolOf } from "./fakeServer.ts"
 import { seed, seeded } from "./seeded.ts"
 
 const SIZE = 10
@@ -227,12 +227,7 @@ describe("what CoDel takes for overload", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       server.mode = "refuses"
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
-        size: { max: 1 },
-        wait: { timeout: "10 seconds", codel, failFast: false }
-      })
+      const pool = yield* poolOf(server, { size: { max: 1 }, wait: { timeout: "10 seconds", codel, failFast: false } })
       const waiters = yield* Effect.forEach([1, 2, 3], () =>
         Effect.forkChild(Pool.use(pool, () => Effect.sleep(10)), { startImmediately: true }))
       yield* TestClock.adjust("5 seconds")

@@ -2,12 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Pool from "../../src/pool/Pool.ts"
-import { FakeServer } from "./fakeServer.ts"
+import { run } from "../support/steps.ts"
+import { FakeServer, poolOf } from "./fakeServer.ts"
 
 const now = { startImmediately: true } as const
-
-const run = (millis: number, step = 10) =>
-  Effect.forEach(Array.from({ length: millis / step }), () => TestClock.adjust(step), { discard: true })
 
 describe("pause and resume (behaviour 21)", () => {
   it.effect("a restart of the server inside a pause costs no failed request", () =>
@@ -15,7 +13,7 @@ describe("pause and resume (behaviour 21)", () => {
       const server = new FakeServer()
       server.dialTime = "5 millis"
       // No check of what is idle: the pause alone must do it.
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { min: 3, max: 10 } })
+      const pool = yield* poolOf(server, { size: { min: 3, max: 10 } })
       const fibers: Array<Fiber.Fiber<number, unknown>> = []
       const load = (millis: number) =>
         Effect.forEach(Array.from({ length: millis / 10 }), () =>
@@ -43,7 +41,7 @@ describe("pause and resume (behaviour 21)", () => {
   it.effect("nothing is dialled, not even for size.min, and nothing is lent that was open before", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { min: 2, max: 4 } })
+      const pool = yield* poolOf(server, { size: { min: 2, max: 4 } })
       const held = yield* Effect.forkChild(Pool.use(pool, () => Effect.sleep("1 second")), now)
       server.dialTime = "1 second"
       const dialled = yield* Effect.forkChild(
@@ -71,7 +69,7 @@ describe("pause and resume (behaviour 21)", () => {
   it.effect("borrows wait within their deadline, and the error says that the pool is paused", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 2 }, wait: { maxWaiting: 1 } })
+      const pool = yield* poolOf(server, { size: { max: 2 }, wait: { maxWaiting: 1 } })
       yield* Pool.pause(pool)
       const waiting = yield* Effect.forkChild(Effect.flip(Pool.use(pool, () => Effect.void)), now)
       assert.strictEqual((yield* Effect.flip(Pool.use(pool, () => Effect.void))).reason._tag, "QueueFull")
@@ -86,7 +84,7 @@ describe("pause and resume (behaviour 21)", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       server.mode = "refuses"
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { min: 1, max: 2 } })
+      const pool = yield* poolOf(server, { size: { min: 1, max: 2 } })
       yield* run(2000)
       assert.strictEqual((yield* Effect.flip(Pool.use(pool, () => Effect.void))).reason._tag, "Unavailable")
       yield* Pool.pause(pool)
@@ -122,7 +120,7 @@ describe("pause and resume (behaviour 21)", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       server.mode = "refuses"
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 2 } })
+      const pool = yield* poolOf(server, { size: { max: 2 } })
       const waiting = yield* Effect.forkChild(Pool.use(pool, () => Effect.void), now)
       assert.strictEqual(server.dials, 1) // it holds off now
       server.mode = "accepts"
@@ -135,7 +133,7 @@ describe("pause and resume (behaviour 21)", () => {
   it.effect("beginning again, it dials as if anew: one at a time, then two", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 8 }, dial: { concurrency: 4 } })
+      const pool = yield* poolOf(server, { size: { max: 8 }, dial: { concurrency: 4 } })
       yield* Effect.scoped(Effect.all(Array.from({ length: 8 }, () => Pool.get(pool)), { concurrency: "unbounded" }))
       yield* Pool.pause(pool)
       server.dialTime = "10 millis"
@@ -157,7 +155,7 @@ describe("pause and resume (behaviour 21)", () => {
   it.effect("a paused pool can be drained, and then neither pauses nor resumes", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { min: 1, max: 2 } })
+      const pool = yield* poolOf(server, { size: { min: 1, max: 2 } })
       yield* Pool.pause(pool)
       const waiting = yield* Effect.forkChild(Effect.flip(Pool.use(pool, () => Effect.void)), now)
       yield* Pool.drain(pool, "1 second")
@@ -171,7 +169,7 @@ describe("pause and resume (behaviour 21)", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       const published = yield* Effect.scoped(Effect.gen(function*() {
-        const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 2 } })
+        const pool = yield* poolOf(server, { size: { max: 2 } })
         const tags = yield* Effect.forkDetach(
           Stream.runCollect(Stream.map(Pool.events(pool), (event) => event._tag)),
           now

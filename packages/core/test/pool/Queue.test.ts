@@ -2,20 +2,13 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Scheduler } from "effect"
 import * as Pool from "../../src/pool/Pool.ts"
 import { yieldAt } from "../support/interrupts.ts"
-import { FakeServer } from "./fakeServer.ts"
+import { FakeServer, poolOf } from "./fakeServer.ts"
 import { seed, seeded } from "./seeded.ts"
-
-const poolOf = (size: number, wait?: { readonly maxWaiting: number }) =>
-  Effect.gen(function*() {
-    const server = new FakeServer()
-    const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: size }, wait })
-    return { server, pool }
-  })
 
 describe("the bounded queue (behaviour 4)", () => {
   it.effect("refuses in the same turn what comes when maxWaiting wait", () =>
     Effect.gen(function*() {
-      const { pool } = yield* poolOf(1, { maxWaiting: 3 })
+      const pool = yield* poolOf(new FakeServer(), { size: { max: 1 }, wait: { maxWaiting: 3 } })
       const held = yield* Effect.forkChild(Pool.use(pool, () => Effect.never), { startImmediately: true })
       const waiting = yield* Effect.forEach([1, 2, 3], () =>
         Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.void)), { startImmediately: true }))
@@ -39,7 +32,7 @@ describe("the bounded queue (behaviour 4)", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       server.mode = "black hole"
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 }, wait: { maxWaiting: 1 } })
+      const pool = yield* poolOf(server, { size: { max: 1 }, wait: { maxWaiting: 1 } })
       const waits = yield* Effect.forkChild(Pool.use(pool, () => Effect.void), { startImmediately: true })
       const refused = Effect.flip(Pool.use(pool, () => Effect.void))
       const first = yield* refused
@@ -50,7 +43,7 @@ describe("the bounded queue (behaviour 4)", () => {
 
   it.effect("holds no more for 100,000 callers than for maxWaiting", () =>
     Effect.gen(function*() {
-      const { pool } = yield* poolOf(1)
+      const pool = yield* poolOf(new FakeServer(), { size: { max: 1 } })
       const held = yield* Effect.forkChild(Pool.use(pool, () => Effect.never), { startImmediately: true })
       let refused = 0
       for (let i = 0; i < 100_000; i++) {
@@ -69,7 +62,7 @@ describe("the bounded queue (behaviour 4)", () => {
 describe("whose turn it is (behaviour 5)", () => {
   it.effect("serves 1,000 waiters in the order in which they came", () =>
     Effect.gen(function*() {
-      const { pool } = yield* poolOf(2)
+      const pool = yield* poolOf(new FakeServer(), { size: { max: 2 } })
       const served: Array<number> = []
       const fibers = yield* Effect.forEach(
         Array.from({ length: 1000 }, (_, i) => i),
@@ -82,7 +75,7 @@ describe("whose turn it is (behaviour 5)", () => {
 
   it.effect("gives nobody the connection of a waiter that was woken and has yet to run", () =>
     Effect.gen(function*() {
-      const { pool } = yield* poolOf(1)
+      const pool = yield* poolOf(new FakeServer(), { size: { max: 1 } })
       const served: Array<string> = []
       const borrow = (name: string) => Pool.use(pool, () => Effect.sync(() => served.push(name)))
       const held = yield* Effect.forkChild(Pool.use(pool, () => Effect.never), { startImmediately: true })
@@ -100,7 +93,7 @@ describe("whose turn it is (behaviour 5)", () => {
 
   it.effect("serves the highest priority first, and within it one key after the other", () =>
     Effect.gen(function*() {
-      const { pool } = yield* poolOf(1)
+      const pool = yield* poolOf(new FakeServer(), { size: { max: 1 } })
       const served: Array<string> = []
       const held = yield* Effect.forkChild(Pool.use(pool, () => Effect.never), { startImmediately: true })
       const enqueue = (name: string, options: Pool.UseOptions) =>
@@ -129,7 +122,8 @@ describe("no lost wake-up (behaviour 6)", () => {
     () =>
       Effect.gen(function*() {
         const random = seeded(seed)
-        const { pool, server } = yield* poolOf(2)
+        const server = new FakeServer()
+        const pool = yield* poolOf(server, { size: { max: 2 } })
         for (let round = 0; round < 10_000; round++) {
           const fibers = yield* Effect.forEach(
             Array.from({ length: 2 + random.below(6) }),
@@ -154,7 +148,7 @@ describe("no lost wake-up (behaviour 6)", () => {
       for (const contended of [false, true]) {
         for (const borrow of ["use", "get"]) {
           for (let at = 0; at < 40; at++) {
-            const { pool } = yield* poolOf(1)
+            const pool = yield* poolOf(new FakeServer(), { size: { max: 1 } })
             yield* Pool.use(pool, () => Effect.void)
             const holder = contended
               ? yield* Effect.forkChild(Pool.use(pool, () => Effect.never), { startImmediately: true })

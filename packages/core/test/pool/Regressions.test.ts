@@ -7,7 +7,7 @@ import * as Operation from "../../src/policy/Operation.ts"
 import * as Policy from "../../src/policy/Policy.ts"
 import * as Pool from "../../src/pool/Pool.ts"
 import type { PoolError } from "../../src/pool/PoolError.ts"
-import { type Connection, FakeServer } from "./fakeServer.ts"
+import { type Connection, FakeServer, poolOf } from "./fakeServer.ts"
 
 /** Hands over what a scheduled task throws, which would end the process. */
 const catching = (onError: (error: unknown) => void): Scheduler.Scheduler =>
@@ -36,9 +36,7 @@ const callingBack = (
       Effect.runFork(call(pool, connection))
       return answer
     }
-    const pool: Pool.Pool<Connection> = yield* Pool.make({
-      name: "p",
-      acquire: server.acquire,
+    const pool: Pool.Pool<Connection> = yield* poolOf(server, {
       size: { max: 2 },
       check: { test: server.ping, isAlive }
     })
@@ -75,7 +73,7 @@ describe("leases", () => {
   it.effect("get whose scope closes while it waits used to hold its connection for ever", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      const pool = yield* poolOf(server, { size: { max: 1 } })
       const held = yield* Effect.forkChild(Pool.use(pool, () => Effect.never), now)
       const scope = yield* Scope.make()
       const got = yield* Effect.forkChild(Scope.provide(Pool.get(pool), scope), now)
@@ -90,7 +88,7 @@ describe("leases", () => {
   it.effect("get into a closed scope used to hold its connection for ever", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      const pool = yield* poolOf(server, { size: { max: 1 } })
       const scope = yield* Scope.make()
       yield* Scope.close(scope, Exit.void)
       const got = yield* Effect.forkChild(Scope.provide(Pool.get(pool), scope), now)
@@ -102,7 +100,7 @@ describe("leases", () => {
   it.effect("who was resumed in the middle of a clear used to be lent what it cleared", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { min: 2, max: 3 }, start: "lazy" })
+      const pool = yield* poolOf(server, { size: { min: 2, max: 3 }, start: "lazy" })
       server.dialTime = "1 second"
       const first = yield* Effect.forkChild(Pool.use(pool, () => Effect.void), now)
       yield* TestClock.adjust("1 second")
@@ -164,7 +162,7 @@ describe("strangers' mistakes", () => {
       const server = new FakeServer()
       const thrown: Array<unknown> = []
       const pool = yield* Effect.provideService(
-        Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } }),
+        poolOf(server, { size: { max: 1 } }),
         Scheduler.Scheduler,
         catching((error) => thrown.push(error))
       )
@@ -184,7 +182,7 @@ describe("strangers' mistakes", () => {
   it.effect("a timeout that is not allowed used to show only once the pool was busy, as a defect", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      const pool = yield* poolOf(server, { size: { max: 1 } })
       for (const timeout of [-1, 0, "Infinity"] as const) {
         assert.throws(() => Pool.use(pool, () => Effect.void, { timeout }), RangeError, /timeout/)
         assert.throws(() => Pool.get(pool, { timeout }), RangeError, /timeout/)
@@ -194,7 +192,7 @@ describe("strangers' mistakes", () => {
   it.effect("a priority of NaN used to be served before all others", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      const pool = yield* poolOf(server, { size: { max: 1 } })
       assert.throws(() => Pool.use(pool, () => Effect.void, { priority: NaN }), RangeError, /"priority" is NaN/)
       assert.throws(() => Pool.get(pool, { priority: NaN }), RangeError, /"priority" is NaN/)
       yield* Pool.use(pool, () => Effect.void, { priority: -Infinity })
@@ -204,9 +202,7 @@ describe("strangers' mistakes", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       server.mode = "refuses"
-      yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
+      yield* poolOf(server, {
         size: { min: 1, max: 1 },
         dial: { backoff: Schedule.forever.pipe(Schedule.modifyDelay(() => Effect.die("no"))) }
       })
@@ -221,7 +217,7 @@ describe("strangers' mistakes", () => {
       server.mode = "black hole"
       const thrown: Array<unknown> = []
       const pool = yield* Effect.provideService(
-        Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 }, wait: { timeout: "1 second" } }),
+        poolOf(server, { size: { max: 1 }, wait: { timeout: "1 second" } }),
         Scheduler.Scheduler,
         catching((error) => thrown.push(error))
       )
@@ -257,7 +253,7 @@ describe("the end", () => {
   it.effect("warm used to wait for the end of a drain that began meanwhile", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { min: 2, max: 2 }, start: "lazy" })
+      const pool = yield* poolOf(server, { size: { min: 2, max: 2 }, start: "lazy" })
       const held = yield* Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.never)), now)
       server.mode = "black hole"
       yield* Pool.clear(pool)
@@ -300,7 +296,7 @@ describe("the end", () => {
   it.effect("a drain without a grace period used to hang on a clock whose sleep of zero ends at once", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      const pool = yield* poolOf(server, { size: { max: 1 } })
       const held = yield* Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.never)), now)
       const draining = yield* Effect.forkChild(Pool.drain(pool, 0), now)
       yield* TestClock.adjust(1)
@@ -312,7 +308,7 @@ describe("the end", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       server.dialTime = "10 millis"
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 5 } })
+      const pool = yield* poolOf(server, { size: { max: 5 } })
       const drain = Effect.forkDetach(Pool.drain(pool, "1 second"), now)
       const first = yield* Effect.forkChild(Pool.use(pool, () => drain), now)
       yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.void)), now))
@@ -325,9 +321,7 @@ describe("the end", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       const drain = Effect.suspend((): Effect.Effect<unknown> => Effect.forkDetach(Pool.drain(pool, "1 second"), now))
-      const pool: Pool.Pool<Connection> = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
+      const pool: Pool.Pool<Connection> = yield* poolOf(server, {
         size: { max: 2 },
         check: { test: () => Effect.andThen(drain, Effect.never) }
       })
@@ -365,7 +359,7 @@ describe("the end", () => {
   it.effect("of two drains at once only one used to report what was cut", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      const pool = yield* poolOf(server, { size: { max: 1 } })
       const held = yield* Effect.forkChild(Effect.exit(Pool.use(pool, () => Effect.never, { label: "held" })), now)
       const drains = [
         yield* Effect.forkChild(Pool.drain(pool, "1 minute"), now),
@@ -390,12 +384,7 @@ describe("dialling", () => {
   it.effect("a server that accepts and hangs up used to be dialled without pause", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
-        size: { max: 2 },
-        check: { isAlive: () => false }
-      })
+      const pool = yield* poolOf(server, { size: { max: 2 }, check: { isAlive: () => false } })
       const borrow = yield* Effect.forkChild(Effect.flip(Pool.use(pool, () => Effect.void)))
       for (let i = 0; i < 100; i++) yield* TestClock.adjust("10 millis")
       assert.isAtMost(server.dials, 10)
@@ -418,9 +407,7 @@ describe("dialling", () => {
       Effect.gen(function*() {
         const server = new FakeServer()
         server.closeTime = "4 seconds"
-        const pool = yield* Pool.make({
-          name: "p",
-          acquire: server.acquire,
+        const pool = yield* poolOf(server, {
           size: { min: 3, max: 5 },
           check: { isAlive: (connection) => !connection.dead }
         })
@@ -462,7 +449,7 @@ describe("callbacks into the pool", () => {
   it.effect("a listener used to hear of a change in the middle of it, and could break the cap by what it did", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 2 } })
+      const pool = yield* poolOf(server, { size: { max: 2 } })
       const onRevoked = Pool.events(pool).pipe(
         Stream.filter((event) => event._tag === "Revoked"),
         Stream.runForEach(() => Effect.exit(Pool.use(pool, () => Effect.void)))

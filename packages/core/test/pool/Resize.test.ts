@@ -3,7 +3,7 @@ import { Effect, Exit, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Pool from "../../src/pool/Pool.ts"
 import type { PoolEvent } from "../../src/pool/PoolEvent.ts"
-import { FakeServer } from "./fakeServer.ts"
+import { FakeServer, poolOf } from "./fakeServer.ts"
 
 const now = { startImmediately: true } as const
 
@@ -13,7 +13,7 @@ describe("resize (behaviour 23)", () => {
       const server = new FakeServer()
       server.dialTime = "3 millis"
       server.closeTime = "7 millis"
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 10 }, dial: { concurrency: 5 } })
+      const pool = yield* poolOf(server, { size: { max: 10 }, dial: { concurrency: 5 } })
       const fibers: Array<Fiber.Fiber<unknown, unknown>> = []
       yield* Effect.addFinalizer(() => {
         server.closeTime = 0
@@ -52,7 +52,7 @@ describe("resize (behaviour 23)", () => {
   it.effect("serves those who wait in the turn of the growth", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 }, dial: { concurrency: 9 } })
+      const pool = yield* poolOf(server, { size: { max: 1 }, dial: { concurrency: 9 } })
       const fibers = yield* Effect.forEach(
         Array.from({ length: 10 }),
         () => Effect.forkChild(Pool.use(pool, () => Effect.never), now)
@@ -65,7 +65,7 @@ describe("resize (behaviour 23)", () => {
   it.effect("closes at once what is idle and too many, the longest idle first, and opens what is missing to min", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { min: 6, max: 10 } })
+      const pool = yield* poolOf(server, { size: { min: 6, max: 10 } })
       const events: Array<PoolEvent> = []
       yield* Effect.forkScoped(
         Stream.runForEach(Pool.events(pool), (event) => Effect.sync(() => events.push(event))),
@@ -96,7 +96,7 @@ describe("resize (behaviour 23)", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       server.dialTime = "1 second"
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 4 }, dial: { concurrency: 4 } })
+      const pool = yield* poolOf(server, { size: { max: 4 }, dial: { concurrency: 4 } })
       const borrow = Effect.forkChild(Pool.use(pool, () => Effect.sleep("1 minute"), { timeout: "1 hour" }), now)
       yield* borrow
       yield* TestClock.adjust("1 second")
@@ -114,7 +114,7 @@ describe("resize (behaviour 23)", () => {
   it.effect("lets the number fall with every return, and not below the new one however many return at once", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 7 }, dial: { concurrency: 7 } })
+      const pool = yield* poolOf(server, { size: { max: 7 }, dial: { concurrency: 7 } })
       const borrow = (millis: number) => Effect.forkChild(Pool.use(pool, () => Effect.sleep(millis)), now)
       const fibers = [yield* borrow(1000), yield* borrow(2000), yield* borrow(2000), yield* borrow(2000)]
       server.dialTime = "4 seconds"
@@ -138,7 +138,7 @@ describe("resize (behaviour 23)", () => {
   it.effect("to fewer than wait for one another fails the newest of them at once", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 3 } })
+      const pool = yield* poolOf(server, { size: { max: 3 } })
       const held = yield* Effect.forkChild(Pool.use(pool, () => Effect.sleep("1 second")), now)
       const nested = Pool.use(pool, () => Effect.delay(Pool.use(pool, () => Effect.void), "1 millis"))
       const first = yield* Effect.forkChild(nested, now)
@@ -156,7 +156,7 @@ describe("resize (behaviour 23)", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       server.dialTime = "1 second"
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { min: 10, max: 10 } })
+      const pool = yield* poolOf(server, { size: { min: 10, max: 10 } })
       const warming = yield* Effect.forkChild(Pool.warm(pool), now)
       yield* Pool.resize(pool, { min: 2, max: 2 })
       yield* TestClock.adjust("3 seconds")

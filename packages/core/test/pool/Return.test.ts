@@ -2,20 +2,14 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import * as Pool from "../../src/pool/Pool.ts"
-import { type Connection, Dead, FakeServer } from "./fakeServer.ts"
+import { type Connection, Dead, FakeServer, poolOf } from "./fakeServer.ts"
 
 const now = { startImmediately: true } as const
 
 const resetting = (onReturn: (connection: Connection) => Effect.Effect<unknown, unknown>, max = 1) =>
   Effect.gen(function*() {
     const server = new FakeServer()
-    const pool = yield* Pool.make({
-      name: "p",
-      acquire: server.acquire,
-      size: { max },
-      check: { isAlive: (c) => !c.dead },
-      onReturn
-    })
+    const pool = yield* poolOf(server, { size: { max }, check: { isAlive: (c) => !c.dead }, onReturn })
     const borrow = Pool.use(pool, (c) => Effect.succeed(c.id))
     const standing = Effect.map(
       Pool.stats(pool),
@@ -120,7 +114,7 @@ describe("cancel", () => {
           cancels.peak = Math.max(cancels.peak, ++cancels.running)
           return Effect.ensuring(Effect.sleep(cancelTime), Effect.sync(() => cancels.running--))
         })
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max }, cancel })
+      const pool = yield* poolOf(server, { size: { max }, cancel })
       const standing = Effect.map(Pool.stats(pool), ({ closing, idle, used }) => [used, idle, closing])
       return { server, pool, cancels, standing }
     })
@@ -227,7 +221,7 @@ describe("cancel", () => {
   it.effect("where there is none, the connection of an interrupted borrower is used again", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
-      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { max: 1 } })
+      const pool = yield* poolOf(server, { size: { max: 1 } })
       for (const borrow of [Pool.use(pool, () => Effect.never), Effect.andThen(Pool.get(pool), Effect.never)]) {
         const work = yield* Effect.forkChild(Effect.scoped(borrow), now)
         yield* Fiber.interrupt(work)
@@ -252,9 +246,7 @@ describe("cancel", () => {
     Effect.gen(function*() {
       const server = new FakeServer()
       let calls = 0
-      const pool = yield* Pool.make({
-        name: "p",
-        acquire: server.acquire,
+      const pool = yield* poolOf(server, {
         size: { max: 1 },
         cancel: () => {
           if (++calls === 1) throw new Error("no")

@@ -1,5 +1,6 @@
 /** A server in memory that counts its sockets, and can be told to be slow, silent or gone. */
 import { Data, Duration, Effect, type Scope } from "effect"
+import * as Pool from "../../src/pool/Pool.ts"
 
 export class Refused extends Data.TaggedError("Refused")<{ readonly dial: number }> {
   override get message() {
@@ -89,3 +90,9 @@ export class FakeServer {
     return Duration.toMillis(time) === 0 ? Effect.void : Effect.sleep(time)
   }
 }
+
+/** A pool of its connections. */
+export const poolOf = (
+  server: FakeServer,
+  options: Omit<Pool.Options<Connection, Refused, never>, "name" | "acquire">
+) => Pool.make({ name: "p", acquire: server.acquire, ...options })

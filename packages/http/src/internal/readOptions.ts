@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import type { FromEnvironment, Options } from "./settings.ts"
 
 /** Options of `layerConfig`: the name of a `Service` is known already. */
-export type Given = Omit<Options, "name"> & { readonly name?: string | undefined }
+export type Given = ConfigOptions.OptionalName<Options>
 
 export interface Read {
   readonly options: Options

@@ -100,9 +100,7 @@ export interface PolicyOptions {
  * @since 0.1.0
  * @category models
  */
-export interface Options {
-  /** Appears in errors, events, statistics and logs. */
-  readonly name: string
+export interface Options extends Setting.Common {
   /**
    * What request URLs without a host are relative to, and what `health` asks. User and password in it become an
    * `authorization` header for its origin, and for no other.
@@ -138,10 +136,6 @@ export interface Options {
   readonly tls?: ConnectionOptions | undefined
   /** Path that `health` asks with HEAD, at `url`. Healthy is any answer but 408, 429 and 5xx. Default `"/"`. */
   readonly healthPath?: string | undefined
-  /** Whether the process is not ready without it. Default true. */
-  readonly critical?: boolean | undefined
-  /** Whose sizes and times are the defaults. Default: none. `layerConfig` reads it from the environment. */
-  readonly profile?: Profile.Profile | undefined
 }
 
 /** What the environment says; times in milliseconds. */
@@ -151,11 +145,7 @@ export interface FromEnvironment {
 }
 
 /** Options with every default resolved. Times in milliseconds where undici wants numbers. */
-export interface Settings {
-  readonly name: string
-  readonly critical: boolean
-  readonly profile: Profile.Profile | undefined
-  readonly overrides: ReadonlyArray<Setting.Override>
+export interface Settings extends Setting.Resolved {
   readonly base: Base | undefined
   /** Equals, of which `base` is the first; none where there is no choice. */
   readonly hosts: ReadonlyArray<Base>
@@ -177,7 +167,6 @@ export interface Settings {
   readonly userAgent: string
   readonly tls: ConnectionOptions | undefined
   readonly healthPath: string
-  readonly warnings: ReadonlyArray<string>
 }
 
 interface Preset {

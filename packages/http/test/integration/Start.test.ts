@@ -1,18 +1,10 @@
 /** The promise face, `fetch`, and the dispatcher. */
 import { Http, HttpError } from "@breakwater/http"
 import { FakeHttp } from "@breakwater/testing"
+import { rejection } from "@breakwater/testing/Rejection"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, Scope } from "effect"
 import * as Zlib from "node:zlib"
-
-const rejection = async (promise: Promise<unknown>): Promise<unknown> => {
-  try {
-    await promise
-  } catch (error) {
-    return error
-  }
-  return assert.fail("it resolved")
-}
 
 const withServer = (
   script: FakeHttp.Script,

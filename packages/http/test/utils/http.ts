@@ -5,6 +5,8 @@ import { assert } from "@effect/vitest"
 import { type Config, Effect, Option, References, type Scope } from "effect"
 import type { HttpClientError } from "effect/http"
 
+export { eventually } from "@breakwater/testing/Eventually"
+
 export const open = (
   options: Partial<Http.Options> = {}
 ): Effect.Effect<Http.Http, Config.ConfigError, Scope.Scope> =>
@@ -24,7 +26,3 @@ export const failureOf = <A, E extends HttpClientError.HttpClientError, R>(
     const failure = HttpError.fromHttpClientError(error)
     return Option.isSome(failure) ? failure.value : assert.fail(`there is no typed error in ${error.message}`)
   })
-
-/** Asks again until it holds; the test's own limit ends what never does. */
-export const eventually = <E, R>(holds: Effect.Effect<boolean, E, R>): Effect.Effect<void, E, R> =>
-  Effect.repeat(Effect.andThen(Effect.sleep("10 millis"), holds), { until: (yes) => yes })

@@ -6,13 +6,9 @@
 import * as ConfigOptions from "@breakwater/core/ConfigOptions"
 import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
-import type * as Redacted from "effect/Redacted"
 import type { FromEnvironment, Options } from "./settings.ts"
 
-type Given = Omit<Options, "name" | "url"> & {
-  readonly name?: string | undefined
-  readonly url?: Redacted.Redacted | undefined
-}
+type Given = ConfigOptions.OptionalUrl<ConfigOptions.OptionalName<Options>>
 
 export interface Read {
   readonly options: Options

@@ -118,16 +118,12 @@ export interface DriverOptions {
  * @since 0.1.0
  * @category models
  */
-export interface Options {
-  /** Appears in errors, events, statistics and logs. */
-  readonly name: string
+export interface Options extends Setting.Common {
   /** `mongodb://user:password@host:port/database` or `mongodb+srv://…`, percent-encoded, with the driver's parameters. */
   readonly url: Redacted.Redacted
   readonly pool?: PoolOptions | undefined
   readonly policy?: PolicyOptions | undefined
   readonly driver?: DriverOptions | undefined
-  /** Whether the process is not ready without it. Default true. */
-  readonly critical?: boolean | undefined
   /** Whose sizes and times are the defaults. Default: none, as `staging`. `layerConfig` reads it from the environment. */
   readonly profile?: Profile.Profile | undefined
 }
@@ -144,11 +140,7 @@ export type Failures = Reason extends infer R extends Reason ? R extends { _tag:
   : never
 
 /** Options with every default resolved; times in milliseconds. */
-export interface Settings {
-  readonly name: string
-  readonly critical: boolean
-  readonly profile: Profile.Profile | undefined
-  readonly overrides: ReadonlyArray<Setting.Override>
+export interface Settings extends Setting.Resolved {
   readonly uri: Redacted.Redacted
   readonly hosts: string
   readonly database: string | undefined
@@ -167,7 +159,6 @@ export interface Settings {
   readonly driver: MongoClientOptions
   /** Compressors of the default that cannot be loaded here. */
   readonly missing: ReadonlyArray<string>
-  readonly warnings: ReadonlyArray<string>
 }
 
 interface Preset {

@@ -1,18 +1,10 @@
 /** The promise face, and two databases in one program. */
 import { Backends, RetryBudget } from "@breakwater/core"
 import { Mongo } from "@breakwater/mongodb"
+import { rejection } from "@breakwater/testing/Rejection"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
 import { eventually, find, open, quiet, server } from "../utils/database.ts"
-
-const rejection = async (promise: Promise<unknown>): Promise<unknown> => {
-  try {
-    await promise
-  } catch (error) {
-    return error
-  }
-  return assert.fail("it resolved")
-}
 
 const withUrl = (test: (options: Mongo.Options) => Promise<void>) =>
   Effect.flatMap(server, ({ url }) => Effect.promise(() => test({ name: "shop", url, pool: { size: { max: 3 } } })))

@@ -4,6 +4,8 @@ import { Mongo } from "@breakwater/mongodb"
 import { FakeMongo, MongoServer, type MongoServerError } from "@breakwater/testing"
 import { type Config, Effect, Logger, Redacted, References, type Scope } from "effect"
 
+export { eventually } from "@breakwater/testing/Eventually"
+
 export const quiet = Effect.provide(Logger.layer([]))
 
 type Given = Omit<Mongo.Options, "name" | "url"> & { readonly name?: string }
@@ -48,7 +50,3 @@ export const find: Mongo.Work<unknown> = (db, _, limits) =>
 
 export const insert: Mongo.Work<unknown> = (db, _, limits) =>
   db.collection("books").insertOne({ title: "The Raft" }, limits)
-
-/** Asks again until it holds; the test's own limit ends what never does. */
-export const eventually = <E, R>(holds: Effect.Effect<boolean, E, R>): Effect.Effect<void, E, R> =>
-  Effect.repeat(Effect.andThen(Effect.sleep("20 millis"), holds), { until: (yes) => yes })

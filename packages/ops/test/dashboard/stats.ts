@@ -1,31 +1,11 @@
 /** Words of a service, made up for the tests of the page. */
-import { Pool } from "@breakwater/core"
+import { Policy, Pool } from "@breakwater/core"
 import type { BackendStats, Stats } from "../../src/internal/dashboard/client/wire.ts"
 
 const pool = { ...Pool.emptyStats, max: 10, keep: 10 }
 
-const policy = {
-  name: "orders",
-  calls: 0,
-  attempts: 0,
-  retries: 0,
-  retriesSkipped: 0,
-  retriesExhausted: 0,
-  overBudget: 0,
-  hedges: 0,
-  hedgesWon: 0,
-  hedgesSkipped: 0,
-  attemptTimeouts: 0,
-  deadlinesExceeded: 0,
-  circuitOpened: 0,
-  circuitRejected: 0,
-  bulkheadRefused: 0,
-  faultsInjected: 0,
-  limitRefused: 0,
-  throttled: 0,
-  rateLimited: 0,
-  recoveries: 0
-}
+// That of a limit is the one part that the wire has in other words.
+const { adaptiveLimit: _, ...policy } = Policy.snapshot(Policy.make({ name: "orders" }))
 
 export const backend = (changes: {
   readonly pool?: Partial<BackendStats["pool"]>

@@ -55,14 +55,8 @@ export interface PoolOptions {
   readonly dial?: Pool.Options<never, never, never>["dial"]
   /** When sessions are replaced, and idle ones closed. Default 30 minutes, 2 minutes (10 seconds in serverless). */
   readonly lifetime?: Pool.Options<never, never, never>["lifetime"]
-  readonly check?: {
-    /** Sessions used this recently are lent without a round trip first. Default 500 ms. */
-    readonly skipWithin?: Duration.Input | undefined
-    /** Sessions idle for this long make a round trip in the background. Default 30 seconds. */
-    readonly keepalive?: Duration.Input | undefined
-    /** Limit of that round trip. Default 1 second. */
-    readonly timeout?: Duration.Input | undefined
-  } | undefined
+  /** Round trips, where a session has been idle. `skipWithin`: default 500 ms; `keepalive`: 30 seconds; `timeout`: 1 second. */
+  readonly check?: Omit<NonNullable<Pool.Options<never, never, never>["check"]>, "test" | "isAlive"> | undefined
 }
 
 /**
@@ -104,9 +98,7 @@ export interface PolicyOptions {
  * @since 0.1.0
  * @category models
  */
-export interface Options {
-  /** Appears in errors, events, statistics and logs. */
-  readonly name: string
+export interface Options extends Setting.Common {
   /**
    * `postgres://user:password@host:port/database`, percent-encoded; with several, `host:port,host:port`, they are tried in
    * turn for each session, from the one on that the last was found at. A host that begins with `/` is the folder of a unix
@@ -118,10 +110,6 @@ export interface Options {
   readonly url: Redacted.Redacted
   readonly pool?: PoolOptions | undefined
   readonly policy?: PolicyOptions | undefined
-  /** Whether the process is not ready without it. Default true. */
-  readonly critical?: boolean | undefined
-  /** Whose sizes and times are the defaults. Default: none. `layerConfig` reads it from the environment. */
-  readonly profile?: Profile.Profile | undefined
   /**
    * Processes like this one. With more than one the warning that the server has too little room counts them all. Default
    * 1; `layerConfig` reads `BREAKWATER_REPLICAS`.
@@ -178,11 +166,7 @@ export interface Host {
 }
 
 /** Options with every default resolved. */
-export interface Settings {
-  readonly name: string
-  readonly critical: boolean
-  readonly profile: Profile.Profile | undefined
-  readonly overrides: ReadonlyArray<Setting.Override>
+export interface Settings extends Setting.Resolved {
   readonly replicas: number
   /** In the order in which they are tried. */
   readonly hosts: readonly [Host, ...ReadonlyArray<Host>]
@@ -225,7 +209,6 @@ export interface Settings {
   readonly timeout: Duration.Duration | undefined
   /** Makes those of one pool, which `clear` clears. They have been checked: nothing is thrown. */
   readonly policies: (clear: Effect.Effect<void>) => Policies
-  readonly warnings: ReadonlyArray<string>
 }
 
 /** Times in seconds, as in the guides' URLs. They have none for staging: it has those of their medium service. */

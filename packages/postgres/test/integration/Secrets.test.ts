@@ -1,11 +1,11 @@
 /** The password shows nowhere: not in an error, an event, a span, a log line, nor in what anybody prints. */
 import { Backends, Health } from "@breakwater/core"
 import { Postgres } from "@breakwater/postgres"
-import { PostgresServer, Witness } from "@breakwater/testing"
+import { FaultProxy, PostgresServer, Witness } from "@breakwater/testing"
 import * as TestPostgres from "@breakwater/testing/TestPostgres"
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect, Redacted, Stream } from "effect"
-import { onOwnServer, open, proxied, through } from "../utils/database.ts"
+import { onOwnServer, open, proxied } from "../utils/database.ts"
 
 const MARKER = "s3cret-marker"
 
@@ -28,7 +28,7 @@ describe.skipIf(!TestPostgres.available)("Secrets", () => {
           admin.sql.unsafe(`create role marked login password '${MARKER}'`),
           () => Effect.ignore(admin.sql`drop role marked`)
         )
-        const url = withCredentials(through(server.url, proxy), MARKER)
+        const url = withCredentials(FaultProxy.through(server.url, proxy), MARKER)
         yield* Effect.gen(function*() {
           const options: Postgres.Options = {
             name: "orders",

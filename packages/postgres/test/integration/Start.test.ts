@@ -1,19 +1,11 @@
 /** The promise face. */
 import { Postgres } from "@breakwater/postgres"
 import { PostgresServer } from "@breakwater/testing"
+import { rejection } from "@breakwater/testing/Rejection"
 import * as TestPostgres from "@breakwater/testing/TestPostgres"
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { isSqlError } from "effect/sql/SqlError"
-
-const rejection = async (promise: Promise<unknown>): Promise<unknown> => {
-  try {
-    await promise
-  } catch (error) {
-    return error
-  }
-  return assert.fail("it resolved")
-}
 
 const withUrl = (test: (options: Postgres.Options) => Promise<void>) =>
   Effect.flatMap(PostgresServer.PostgresServer, ({ url }) => Effect.promise(() => test({ name: "orders", url })))

@@ -2,8 +2,10 @@
 import { Backends } from "@breakwater/core"
 import { Postgres } from "@breakwater/postgres"
 import { FaultProxy, PostgresServer } from "@breakwater/testing"
-import { Config, Effect, Logger, Redacted, References, type Scope } from "effect"
+import { Config, Effect, Logger, type Redacted, References, type Scope } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
+
+export { eventually } from "@breakwater/testing/Eventually"
 
 export const quiet = Effect.provide(Logger.layer([]))
 
@@ -25,18 +27,10 @@ export const open = (
  */
 export const onOwnServer = Effect.provide(PostgresServer.layer({ sources: PostgresServer.ownSources }))
 
-/** The URL of a server, through a proxy. */
-export const through = (url: Redacted.Redacted, proxy: FaultProxy.FaultProxy): Redacted.Redacted => {
-  const changed = new URL(Redacted.value(url))
-  changed.hostname = proxy.host
-  changed.port = String(proxy.port)
-  return Redacted.make(changed.href)
-}
-
 export const proxied = Effect.gen(function*() {
   const server = yield* PostgresServer.PostgresServer
   const proxy = yield* FaultProxy.make({ target: server })
-  return { proxy, server, url: through(server.url, proxy) }
+  return { proxy, server, url: FaultProxy.through(server.url, proxy) }
 })
 
 /** Statements that run at the server, as its administrator sees them, but for the one that asks. */
@@ -47,10 +41,6 @@ export const running = (postgres: Postgres.Postgres, like: string) =>
       where datname = current_database() and state = 'active' and pid <> pg_backend_pid() and query like ${like}`,
     ([row]) => row?.count ?? -1
   )
-
-/** Asks again until it holds; the test's own limit ends what never does. */
-export const eventually = <E, R>(holds: Effect.Effect<boolean, E, R>): Effect.Effect<void, E, R> =>
-  Effect.repeat(Effect.andThen(Effect.sleep("20 millis"), holds), { until: (yes) => yes })
 
 export const elapsed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.timed(effect), ([duration, value]) => ({ duration, value }))

@@ -98,7 +98,7 @@ export interface PolicyOptions {
  * @since 0.1.0
  * @category models
  */
-export interface Options {
+export interface Options extends Setting.Common {
   /** Appears in errors, events, statistics and logs, and is how the server's `CLIENT LIST` calls the connections. */
   readonly name: string
   /**
@@ -109,10 +109,6 @@ export interface Options {
   readonly connections?: ConnectionsOptions | undefined
   readonly pool?: PoolOptions | undefined
   readonly policy?: PolicyOptions | undefined
-  /** Whether the process is not ready without it. Default true. */
-  readonly critical?: boolean | undefined
-  /** Whose sizes and times are the defaults. Default: none. `layerConfig` reads it from the environment. */
-  readonly profile?: Profile.Profile | undefined
   /**
    * Processes like this one. With more than one the warning that the server has too little room counts them all. Default
    * 1; `layerConfig` reads `BREAKWATER_REPLICAS`.
@@ -133,12 +129,8 @@ export interface FromEnvironment {
 }
 
 /** Options with every default resolved. */
-export interface Settings {
-  readonly name: string
+export interface Settings extends Setting.Resolved {
   readonly clientName: string
-  readonly critical: boolean
-  readonly profile: Profile.Profile | undefined
-  readonly overrides: ReadonlyArray<Setting.Override>
   readonly replicas: number
   readonly server: {
     readonly host: string
@@ -167,7 +159,6 @@ export interface Settings {
   readonly budget: RetryBudget.RetryBudget
   /** Makes those of one pool, which `clear` clears. They have been checked: nothing is thrown. */
   readonly policies: (clear: Effect.Effect<void>) => Policies
-  readonly warnings: ReadonlyArray<string>
 }
 
 /** What is done around the commands of one pool. */

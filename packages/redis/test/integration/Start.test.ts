@@ -2,19 +2,11 @@
 import { PoolError } from "@breakwater/core"
 import { Redis, RedisError } from "@breakwater/redis"
 import { RedisServer } from "@breakwater/testing"
+import { rejection } from "@breakwater/testing/Rejection"
 import * as TestRedis from "@breakwater/testing/TestRedis"
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { freshName } from "../utils/server.ts"
-
-const rejection = async (promise: Promise<unknown>): Promise<unknown> => {
-  try {
-    await promise
-  } catch (error) {
-    return error
-  }
-  return assert.fail("it resolved")
-}
 
 const withUrl = (test: (options: Redis.Options) => Promise<void>) =>
   Effect.flatMap(RedisServer.RedisServer, ({ url }) => Effect.promise(() => test({ name: freshName(), url })))

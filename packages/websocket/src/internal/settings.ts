@@ -4,6 +4,7 @@
  * @internal
  */
 import * as Profile from "@breakwater/core/Profile"
+import type * as Setting from "@breakwater/core/Setting"
 import * as Validate from "@breakwater/core/Validate"
 import * as Duration from "effect/Duration"
 import type { Limits } from "./channel.ts"
@@ -14,11 +15,7 @@ import type { Limits } from "./channel.ts"
  * @since 0.1.0
  * @category models
  */
-export interface Options {
-  /** Appears in errors, statistics and logs. */
-  readonly name: string
-  /** Whether the process is not ready without it. Default true. */
-  readonly critical?: boolean | undefined
+export interface Options extends Setting.Common {
   /**
    * Whose times are the defaults. The guides give the same ones for development, staging and production; with serverless,
    * which is ours, `idleTimeout` is 10 seconds. Default: none. `layerConfig` reads it from the environment.

@@ -1,5 +1,5 @@
 import { Backends } from "@breakwater/core"
-import { FaultProxy } from "@breakwater/testing"
+import { FaultProxy, Seeded } from "@breakwater/testing"
 import { ConnectionManager, ReconnectingSocket, WebSocketError } from "@breakwater/websocket"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, it } from "@effect/vitest"
@@ -8,7 +8,6 @@ import { HttpServer } from "effect/http"
 import { createServer } from "node:http"
 import { next, open, until } from "../utils/client.ts"
 import { connect, echo, eventually, quiet, serve } from "../utils/peers.ts"
-import { seeded } from "../utils/seeded.ts"
 
 it.live("keeps its one connection over 1,000 messages, and answers 100 at once", () =>
   Effect.gen(function*() {
@@ -38,16 +37,17 @@ it.live("recovers when the server is gone and another one takes its place", () =
 
 it.live("holds nothing after 50 interrupts of clients at random", () =>
   Effect.gen(function*() {
-    const choices = seeded(20_261_121)
+    const random = Seeded.numbers(20_261_121)
+    const below = (n: number) => Math.floor(random() * n)
     const served = yield* serve({}, (connection) => Effect.ignore(echo(connection)))
     const proxy = yield* FaultProxy.make({ target: served })
     const once = Effect.scoped(Effect.gen(function*() {
       const socket = yield* open(proxy, { onOpen: (session) => session.send("hello") })
-      yield* Effect.forever(Effect.andThen(socket.send("x".repeat(choices.below(100_000))), next(socket)))
+      yield* Effect.forever(Effect.andThen(socket.send("x".repeat(below(100_000))), next(socket)))
     }))
     for (let n = 0; n < 50; n++) {
       const fiber = yield* Effect.forkChild(once)
-      yield* Effect.sleep(choices.below(15))
+      yield* Effect.sleep(below(15))
       yield* Fiber.interrupt(fiber)
     }
     yield* eventually(Effect.map(served.manager.stats, ({ connections }) => connections === 0))

@@ -7,6 +7,8 @@ import { Effect, Logger, Queue, References, type Scope, Stream } from "effect"
 import { HttpServer, HttpServerRequest } from "effect/http"
 import { createServer } from "node:http"
 
+export { eventually } from "@breakwater/testing/Eventually"
+
 export const quiet = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   effect.pipe(Effect.provide(Logger.layer([])), Effect.provideService(References.MinimumLogLevel, "None"))
 
@@ -71,7 +73,3 @@ export const connect = (
     )
     return { ws, next: Queue.take(messages), closed: Effect.promise(() => closed.promise) }
   })
-
-/** Asks again until it holds; the test's own limit ends what never does. */
-export const eventually = <E, R>(holds: Effect.Effect<boolean, E, R>): Effect.Effect<void, E, R> =>
-  Effect.repeat(Effect.andThen(Effect.sleep("10 millis"), holds), { until: (yes) => yes })

@@ -3,10 +3,11 @@
  *
  * @internal
  */
+import * as Seeded from "../../Seeded.ts"
 import type { Adapter, BorrowOptions, Connection, Failure, Pool, Server, Setup, Use } from "./adapter.ts"
 import { Backend, BackendConnection } from "./backend.ts"
 import { listen } from "./tcp.ts"
-import { seeded, type VirtualTime } from "./virtualTime.ts"
+import type { VirtualTime } from "./virtualTime.ts"
 
 /** The behaviour cannot be asked of this pool. */
 export class NotAsked extends Error {}
@@ -54,7 +55,7 @@ export class Trial {
     this.adapter = adapter
     this.server = server
     this.servers = [server]
-    this.random = seeded(seed)
+    this.random = Seeded.numbers(seed)
   }
 
   // ---- findings

@@ -10,6 +10,7 @@
  *
  * @internal
  */
+import * as Seeded from "../../Seeded.ts"
 import { TimerHeap, VirtualTimer } from "./timerHeap.ts"
 
 const realSetTimeout = globalThis.setTimeout
@@ -42,17 +43,6 @@ export const realLimit = (millis: number, message: string) => {
 const turn = (): Promise<void> => new Promise((resolve) => void realSetImmediate(resolve))
 
 const pause = (millis: number): Promise<void> => new Promise((resolve) => void realSetTimeout(resolve, millis))
-
-/** Mulberry32. */
-export const seeded = (seed: number): () => number => {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
-}
 
 export class VirtualTime {
   /** Bytes on their way between the two ends of sockets that are both of this process. */
@@ -166,7 +156,7 @@ export class VirtualTime {
     own(globalThis, "Date", dateOn(() => FIRST_WALL + this.elapsed + this.wallOffset))
     own(performance, "now", monotonic)
     own(process.hrtime, "bigint", () => BigInt(Math.round(monotonic() * 1e6)))
-    own(Math, "random", seeded(seed))
+    own(Math, "random", Seeded.numbers(seed))
   }
 
   /** Gives the real ones back. Timers that are still armed never fire. */
