@@ -28,6 +28,8 @@ import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Effectable from "effect/Effectable"
+import * as Fiber from "effect/Fiber"
 import { dual, identity } from "effect/Function"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
@@ -363,6 +365,56 @@ const attemptOf =
   (policy: PolicyImpl, call: Call): Attempt<PolicyError> =>
   <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | PolicyError, R> => attempted(policy, call, work)
 
+/** A policy around something, as it is described: whenever it is run, a `Call` comes of it. */
+abstract class Described<A, E, R> extends Effectable.Class<A, E | PolicyError, R> {
+  protected readonly policy: PolicyImpl
+  private readonly operation: Operation
+
+  constructor(policy: PolicyImpl, operation: Operation) {
+    super()
+    this.policy = policy
+    this.operation = operation
+  }
+
+  protected abstract work(call: Call): Effect.Effect<A, E | PolicyError, R>
+
+  override asEffect(): Effect.Effect<A, E | PolicyError, R> {
+    const { policy } = this
+    const call = new Call(policy, this.operation, Fiber.getCurrent()!) // whoever asks runs in one
+    return layered(this.work(call), policy.layers.length, call)
+  }
+}
+
+type Work<A, E, R> = (attempt: Attempt<PolicyError>) => Effect.Effect<A, E, R>
+
+class Ran<A, E, R> extends Described<A, E, R> {
+  private readonly given: Work<A, E, R>
+
+  constructor(policy: PolicyImpl, operation: Operation, given: Work<A, E, R>) {
+    super(policy, operation)
+    this.given = given
+  }
+
+  protected override work(call: Call): Effect.Effect<A, E, R> {
+    const { given, policy } = this
+    const work = given(attemptOf(policy, call))
+    return given.length === 0 && policy.tellsSent ? begun(call, work) : work
+  }
+}
+
+class Applied<A, E, R> extends Described<A, E, R> {
+  private readonly given: Effect.Effect<A, E, R>
+
+  constructor(policy: PolicyImpl, operation: Operation, given: Effect.Effect<A, E, R>) {
+    super(policy, operation)
+    this.given = given
+  }
+
+  protected override work(call: Call): Effect.Effect<A, E | PolicyError, R> {
+    return attempted(this.policy, call, this.given)
+  }
+}
+
 /**
  * Applies a policy to one call. What stands around `attempt` in the call, such as a borrow, is bounded by the deadline
  * and repeated by the retry; what stands inside it is also bounded by the timeout, and counts as sent once it has
@@ -380,14 +432,8 @@ export const run = <E, Op extends Operation, Repeats extends boolean, Given exte
 ): Effect.Effect<A, E2 | AroundAttempts<E>, R> => {
   const impl = implOf(policy)
   if (impl.stages.length === 0) return call(identity)
-  return Effect.withFiber((fiber) => {
-    const state = new Call(impl, operation, fiber)
-    // Stages are typed by what any of them fails with, a policy by what its own do.
-    const work = call(attemptOf(impl, state) as Attempt<WithinAttempt<E>>)
-    const counted = call.length === 0 && impl.tellsSent ? begun(state, work) : work
-    // As above.
-    return layered(counted, impl.layers.length, state) as Effect.Effect<A, E2 | AroundAttempts<E>, R>
-  })
+  // Stages are typed by what any of them fails with, a policy by what its own do.
+  return new Ran(impl, operation, call as Work<A, E2, R>) as Effect.Effect<A, E2 | AroundAttempts<E>, R>
 }
 
 /**
@@ -415,11 +461,8 @@ export const apply: {
   ): Effect.Effect<A, E2 | E, R> => {
     const impl = implOf(policy)
     if (impl.stages.length === 0) return self
-    return Effect.withFiber((fiber) => {
-      const call = new Call(impl, operation, fiber)
-      // Stages are typed by what any of them fails with, a policy by what its own do.
-      return layered(attempted(impl, call, self), impl.layers.length, call) as Effect.Effect<A, E2 | E, R>
-    })
+    // Stages are typed by what any of them fails with, a policy by what its own do.
+    return new Applied(impl, operation, self) as Effect.Effect<A, E2 | E, R>
   }
 )
 

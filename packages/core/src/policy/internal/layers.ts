@@ -9,6 +9,8 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import { ExitFrame } from "../../internal/exitFrame.ts"
+import { choose } from "../../internal/exitFrameTrial.ts"
 import type { PolicyError } from "../PolicyError.ts"
 import type { Call, Stage } from "./policy.ts"
 
@@ -31,6 +33,8 @@ export const anew: Layer = (work, depth, call) => Effect.suspend(() => layered(w
 
 /** What an attempt holds of a guard that let it in. Guards may give the same one to many. */
 export interface Pass {
+  /** What a refusal has. */
+  readonly _tag?: undefined
   /** Called once, however the attempt ends. An effect given back is run before it has ended. */
   leave(exit: Exit.Exit<unknown, unknown>, call: Call): Effect.Effect<void> | undefined
 }
@@ -47,19 +51,60 @@ export interface Guard {
   readonly decide?: (call: Call) => Pass | Exit.Failure<never, PolicyError> | undefined
 }
 
-/** One attempt on its way through guards. */
-export class Passage {
+/** One attempt on its way through guards, as they see it. */
+export interface Passage {
   readonly call: Call
-  fiber: Fiber.Fiber<unknown, unknown> | undefined
+  readonly context: Context.Context<never>
+  hold(pass: Pass): void
+  /** Puts what is further inside into another context, until the attempt ends. */
+  provide(context: Context.Context<never>): void
+}
+
+/** Around `work`, and what else is inside of a layer. */
+abstract class Around<A, E, R> extends ExitFrame<A, E | PolicyError, R> {
+  readonly call: Call
+  protected readonly work: Effect.Effect<A, E, R>
+  protected readonly depth: number
+
+  constructor(work: Effect.Effect<A, E, R>, depth: number, call: Call) {
+    super()
+    this.work = work
+    this.depth = depth
+    this.call = call
+  }
+}
+
+/** Lets in what a single guard has decided on already. */
+class Admitted<A, E, R> extends Around<A, E, R> {
+  private readonly pass: Pass
+
+  constructor(pass: Pass, work: Effect.Effect<A, E, R>, depth: number, call: Call) {
+    super(work, depth, call)
+    this.pass = pass
+  }
+
+  protected override begin(): Effect.Effect<A, E | PolicyError, R> {
+    return layered(this.work, this.depth, this.call)
+  }
+
+  protected override ended(exit: Exit.Exit<A, E | PolicyError>): Effect.Effect<void> | undefined {
+    return this.pass.leave(exit, this.call)
+  }
+}
+
+class Guarded<A, E, R> extends Around<A, E, R> implements Passage {
+  private fiber: Fiber.Fiber<unknown, unknown> | undefined
+  private readonly guards: ReadonlyArray<Guard>
   private readonly passes: Array<Pass>
   private held = 0
   private before: Context.Context<never> | undefined
 
-  constructor(call: Call, guards: number) {
-    this.call = call
+  constructor(guards: ReadonlyArray<Guard>, work: Effect.Effect<A, E, R>, depth: number, call: Call) {
+    super(work, depth, call)
+    this.guards = guards
     // One that grows would take room for seventeen with its first.
     // oxlint-disable-next-line no-new-array
-    this.passes = new Array(guards)
+    this.passes = new Array(guards.length)
   }
 
   hold(pass: Pass): void {
@@ -70,13 +115,25 @@ export class Passage {
     return this.fiber!.context
   }
 
-  /** Puts what is further inside into another context, until the attempt ends. */
   provide(context: Context.Context<never>): void {
     this.before ??= this.fiber!.context
     this.fiber!.setContext(context)
   }
 
-  leave(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> | undefined {
+  protected override begin(fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<A, E | PolicyError, R> {
+    this.fiber = fiber
+    return this.admitFrom(0)
+  }
+
+  private admitFrom(first: number): Effect.Effect<A, E | PolicyError, R> {
+    for (let n = first; n < this.guards.length; n++) {
+      const before = this.guards[n]!.admit(this)
+      if (before !== undefined) return Effect.flatMap(before, () => this.admitFrom(n + 1))
+    }
+    return layered(this.work, this.depth, this.call)
+  }
+
+  protected override ended(exit: Exit.Exit<A, E | PolicyError>): Effect.Effect<void> | undefined {
     if (this.before !== undefined) this.fiber!.setContext(this.before)
     let after: Effect.Effect<void> | undefined
     while (this.held > 0) {
@@ -96,45 +153,16 @@ const leaving = (pass: Pass, exit: Exit.Exit<unknown, unknown>, call: Call): Eff
   }
 }
 
-const admitFrom = <A, E, R>(
-  guards: ReadonlyArray<Guard>,
-  from: number,
-  passage: Passage,
-  work: Effect.Effect<A, E, R>,
-  depth: number
-): Effect.Effect<A, E | PolicyError, R> => {
-  for (let n = from; n < guards.length; n++) {
-    const before = guards[n]!.admit(passage)
-    if (before !== undefined) return Effect.flatMap(before, () => admitFrom(guards, n + 1, passage, work, depth))
-  }
-  return layered(work, depth, passage.call)
-}
-
-const through = (guards: ReadonlyArray<Guard>): Layer => (work, depth, call) => {
-  const passage = new Passage(call, guards.length)
-  // The finalizer goes on the stack before anything is taken: an interrupt in between must find it.
-  return Effect.onExitPrimitive(
-    Effect.withFiber((fiber) => {
-      passage.fiber = fiber
-      return admitFrom(guards, 0, passage, work, depth)
-    }),
-    (exit) => passage.leave(exit)
-  )
-}
-
-const isRefusal = (decided: Pass | Exit.Failure<never, PolicyError>): decided is Exit.Failure<never, PolicyError> =>
-  !("leave" in decided)
-
 const guarded = (guards: ReadonlyArray<Guard>): Layer => {
   const [first, ...others] = guards
-  const all = through(guards)
+  const all: Layer = (work, depth, call) => new Guarded(guards, work, depth, call)
   const decide = others.length === 0 ? first?.decide : undefined
   if (decide === undefined) return all
   return (work, depth, call) => {
     const decided = decide(call)
     if (decided === undefined) return all(work, depth, call)
-    if (isRefusal(decided)) return decided
-    return Effect.onExitPrimitive(layered(work, depth, call), (exit) => decided.leave(exit, call))
+    if (decided._tag === "Failure") return decided
+    return new Admitted(decided, work, depth, call)
   }
 }
 
@@ -142,6 +170,7 @@ const guarded = (guards: ReadonlyArray<Guard>): Layer => {
 export const layersOf = (
   stages: ReadonlyArray<Pick<Stage, "around" | "repeat" | "guard">>
 ): ReadonlyArray<Layer> => {
+  choose()
   const layers: Array<Layer> = []
   let guards: Array<Guard> = []
   const close = () => {
