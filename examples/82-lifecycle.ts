@@ -53,7 +53,8 @@ const Client = Layer.effectDiscard(Effect.gen(function*() {
   }))
 }))
 
-const Hanging = Layer.effectDiscard(Effect.addFinalizer(() => Effect.never))
+// By its name the log can say what hung.
+const Hanging = Layer.effectDiscard(Effect.addFinalizer(() => Effect.never)).pipe(Lifecycle.named("feed pump"))
 
 const program = Effect.gen(function*() {
   yield* Console.log("an end in good order:")

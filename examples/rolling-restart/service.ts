@@ -75,7 +75,7 @@ const layerServer = NodeHttpServer.layerConfig(createServer, {
   host: Config.succeed("127.0.0.1"),
   // Longer than it takes until backends cut: what waited for them can still answer.
   gracefulShutdownTimeout: Config.succeed(Duration.subtract(deadline, Duration.times(margin, 0.5)))
-})
+}).pipe(Lifecycle.named("HTTP server"))
 
 const layer = Feed.drainBefore(HttpRouter.serve(Layer.merge(CloseWhileDraining.layer, routes), { disableLogger: true }))
   .pipe(

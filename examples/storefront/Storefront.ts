@@ -29,7 +29,7 @@ const layerServer = NodeHttpServer.layerConfig(() => createServer(SLOW_CLIENTS),
   port: Config.Int("PORT").pipe(Config.withDefault(3000)),
   host: Config.String("HOST").pipe(Config.withDefault("127.0.0.1")),
   gracefulShutdownTimeout: Config.succeed(IN_FLIGHT_LIMIT)
-})
+}).pipe(Lifecycle.named("HTTP server"))
 
 const layerBackends = Layer.mergeAll(
   Database.layer,
