@@ -1,5 +1,6 @@
 // A service from its start to its exit code: what is in flight at the signal finishes, and what hangs does not hang the process.
 import { Lifecycle } from "@breakwater/core"
+import { CloseWhileDraining } from "@breakwater/ops"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Console, Effect, Layer, Stream } from "effect"
 import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
@@ -18,22 +19,9 @@ const Routes = HttpRouter.addAll([
   )
 ])
 
-// A client that keeps its connection would hold the server up, or find it closed in the middle of its next request.
-const CloseWhileDraining = HttpRouter.middleware(
-  Effect.map(
-    Lifecycle.Lifecycle,
-    ({ phase }) => (app) =>
-      Effect.zipWith(
-        app,
-        phase,
-        (response, now) => now === "draining" ? HttpServerResponse.setHeader(response, "connection", "close") : response
-      )
-  ),
-  { global: true }
-)
-
 // From the outside in, which is the order of its end: routes, server, lifecycle; backends would stand innermost.
-const Service = HttpRouter.serve(Layer.merge(Routes, CloseWhileDraining), {
+// A client that keeps its connection would hold the server up, or find it closed in the middle of its next request.
+const Service = HttpRouter.serve(Layer.merge(CloseWhileDraining.layer, Routes), {
   disableLogger: true,
   disableListenLog: true
 }).pipe(
@@ -65,7 +53,8 @@ const Client = Layer.effectDiscard(Effect.gen(function*() {
   }))
 }))
 
-const Hanging = Layer.effectDiscard(Effect.addFinalizer(() => Effect.never))
+// By its name the log can say what hung.
+const Hanging = Layer.effectDiscard(Effect.addFinalizer(() => Effect.never)).pipe(Lifecycle.named("feed pump"))
 
 const program = Effect.gen(function*() {
   yield* Console.log("an end in good order:")

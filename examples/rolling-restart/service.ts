@@ -3,6 +3,7 @@
  * ever, a session that nobody gives back, WebSockets. Reads DATABASE_URL, PORT, DRAIN_GRACE and DRAIN_DEADLINE.
  */
 import { Lifecycle } from "@breakwater/core"
+import { CloseWhileDraining } from "@breakwater/ops"
 import { Postgres } from "@breakwater/postgres"
 import { ConnectionManager } from "@breakwater/websocket"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
@@ -69,31 +70,18 @@ const routes = HttpRouter.addAll([
   HttpRouter.route("GET", "/health/ready", ready)
 ])
 
-/** Who keeps its connection would find it closed in the middle of its next request. */
-const closeWhileDraining = HttpRouter.middleware(
-  Effect.map(
-    Lifecycle.Lifecycle,
-    ({ phase }) => (app) =>
-      Effect.zipWith(
-        app,
-        phase,
-        (response, now) => now === "draining" ? HttpServerResponse.setHeader(response, "connection", "close") : response
-      )
-  ),
-  { global: true }
-)
-
 const layerServer = NodeHttpServer.layerConfig(createServer, {
   port: Config.Int("PORT").pipe(Config.withDefault(0)),
   host: Config.succeed("127.0.0.1"),
   // Longer than it takes until backends cut: what waited for them can still answer.
   gracefulShutdownTimeout: Config.succeed(Duration.subtract(deadline, Duration.times(margin, 0.5)))
-})
+}).pipe(Lifecycle.named("HTTP server"))
 
-const layer = Feed.drainBefore(HttpRouter.serve(Layer.merge(routes, closeWhileDraining), { disableLogger: true })).pipe(
-  Layer.provideMerge(layerServer),
-  Layer.provideMerge(Lifecycle.layer({ start: "fail-fast" })),
-  Layer.provideMerge(Layer.merge(layerOrders, Feed.layer()))
-)
+const layer = Feed.drainBefore(HttpRouter.serve(Layer.merge(CloseWhileDraining.layer, routes), { disableLogger: true }))
+  .pipe(
+    Layer.provideMerge(layerServer),
+    Layer.provideMerge(Lifecycle.layer({ start: "fail-fast" })),
+    Layer.provideMerge(Layer.merge(layerOrders, Feed.layer()))
+  )
 
 Lifecycle.runMain(layer, process, { grace, deadline, margin })

@@ -1,5 +1,4 @@
 /** The routes. Whatever a handler ends with, the answer is its value or a `StorefrontError`. */
-import { Lifecycle } from "@breakwater/core"
 import { Cause, Effect, Option, Schema } from "effect"
 import {
   type HttpBody,
@@ -89,15 +88,10 @@ type Failure =
   | HttpBody.HttpBodyError
 
 const answered = <R>(handler: Effect.Effect<HttpServerResponse.HttpServerResponse, Failure, R>) =>
-  Effect.gen(function*() {
-    const response = yield* Effect.catchCause(handler, (cause) =>
-      Cause.hasInterrupts(cause)
-        ? Effect.interrupt
-        : Effect.flatMap(errorOf(cause), HttpServerRespondable.toResponse))
-    // Who keeps its connection would find it closed in the middle of its next request.
-    const { phase } = yield* Lifecycle.Lifecycle
-    return (yield* phase) === "draining" ? HttpServerResponse.setHeader(response, "connection", "close") : response
-  })
+  Effect.catchCause(handler, (cause) =>
+    Cause.hasInterrupts(cause)
+      ? Effect.interrupt
+      : Effect.flatMap(errorOf(cause), HttpServerRespondable.toResponse))
 
 export const layer = HttpRouter.addAll([
   HttpRouter.route("GET", "/products", answered(products)),

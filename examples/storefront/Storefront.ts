@@ -3,6 +3,7 @@
  * and what is in flight finishes, then the pools drain.
  */
 import { Lifecycle } from "@breakwater/core"
+import { CloseWhileDraining } from "@breakwater/ops"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Config, Layer } from "effect"
 import { HttpRouter } from "effect/http"
@@ -28,7 +29,7 @@ const layerServer = NodeHttpServer.layerConfig(() => createServer(SLOW_CLIENTS),
   port: Config.Int("PORT").pipe(Config.withDefault(3000)),
   host: Config.String("HOST").pipe(Config.withDefault("127.0.0.1")),
   gracefulShutdownTimeout: Config.succeed(IN_FLIGHT_LIMIT)
-})
+}).pipe(Lifecycle.named("HTTP server"))
 
 const layerBackends = Layer.mergeAll(
   Database.layer,
@@ -40,7 +41,9 @@ const layerBackends = Layer.mergeAll(
   Policies.layer
 )
 
-const layerRoutes = HttpRouter.serve(Layer.merge(Api.layer, Operations.layer), { disableLogger: true })
+const layerRoutes = HttpRouter.serve(Layer.mergeAll(CloseWhileDraining.layer, Api.layer, Operations.layer), {
+  disableLogger: true
+})
 
 export const layer = Feed.Watchers.drainBefore(layerRoutes).pipe(
   Layer.provideMerge(layerServer),

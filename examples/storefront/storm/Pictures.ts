@@ -14,6 +14,9 @@ const PHONE = { width: 390, height: 844 }
 /** Late enough in a fault that the page has heard of it, which it does every second. */
 const LATE = 0.85
 
+/** A watcher that has vanished is found out only when it owes the answer to a ping, in milliseconds. */
+const TOLD_WITHIN = 5000
+
 type Look = "light" | "dark" | "phone"
 
 /** Faults during which the page is also shown whole, in the dark, or on a phone. */
@@ -49,24 +52,31 @@ export const make = Effect.fnUntraced(function*(url: string, folder: string) {
   yield* attempt(() => page.getByRole("article").first().waitFor())
   const shoot = (name: string, fullPage: boolean) =>
     attempt(() => page.screenshot({ path: join(folder, `dashboard-${name}.png`), fullPage }))
-  const portrait = Effect.fnUntraced(function*(look: Look) {
-    yield* attempt(() => page.emulateMedia({ colorScheme: look === "dark" ? "dark" : "light" }))
-    yield* attempt(() => page.setViewportSize(look === "phone" ? PHONE : DESKTOP))
-    yield* shoot(look, look !== "phone")
-    yield* attempt(() => page.emulateMedia({ colorScheme: "light" }))
-    yield* attempt(() => page.setViewportSize(DESKTOP))
-  })
+  const dress = (look: Look) =>
+    Effect.andThen(
+      attempt(() => page.emulateMedia({ colorScheme: look === "dark" ? "dark" : "light" })),
+      attempt(() => page.setViewportSize(look === "phone" ? PHONE : DESKTOP))
+    )
+  // Whatever becomes of it, the page must be as it was for the next.
+  const portrait = (look: Look) =>
+    Effect.ensuring(Effect.andThen(dress(look), shoot(look, look !== "phone")), Effect.ignore(dress("light")))
+  const told = attempt(() =>
+    page.locator("[data-part=headline]:not([data-tone=calm])").waitFor({ timeout: TOLD_WITHIN })
+  )
   let taken = 0
   return {
-    /** During a fault, after most of it. A picture that could not be taken is told, and is no fault of the storm's. */
+    /**
+     * After most of a fault, once the page tells of it. A picture that could not be taken is told, and is no fault of
+     * the storm's.
+     */
     during: ({ name }: Fault, lasts: Duration.Duration) =>
       Effect.gen(function*() {
         yield* Effect.sleep(Duration.times(lasts, LATE))
+        yield* Effect.ignore(told)
         taken++
         yield* shoot(`storm-${String(taken).padStart(2, "0")}-${name.replaceAll(/\W+/g, "-")}`, false)
         const look = looks[name]
-        // The fault may end before; the page must be as it was for the next.
-        if (look !== undefined) yield* Effect.uninterruptible(portrait(look))
+        if (look !== undefined) yield* portrait(look)
       }).pipe(
         Effect.catch(({ message }) => Effect.sync(() => console.error(`No picture of ${name}: ${message}`)))
       )

@@ -29,11 +29,9 @@ export interface Outcome {
 const strike = Effect.fnUntraced(function*(
   watch: Watch,
   fault: Fault,
-  lasts: Duration.Duration,
-  pictures: Pictures | undefined
+  lasts: Duration.Duration
 ) {
   watch.what = fault.what
-  if (pictures !== undefined) yield* Effect.forkScoped(pictures.during(fault, lasts))
   yield* fault.run(lasts)
   watch.what = "recovering"
   const recovered = yield* fault.recovered(watch, yield* Clock.currentTimeMillis).pipe(
@@ -52,9 +50,13 @@ const play = Effect.fnUntraced(function*(
   watch.what = label
   const tally = watch.nextStage()
   const until = (yield* Clock.currentTimeMillis) + seconds * scale * 1000
-  const recovered = fault === undefined
-    ? undefined
-    : yield* strike(watch, fault.fault, Duration.seconds(fault.lasts * scale), pictures)
+  let recovered: Row["recovered"]
+  if (fault !== undefined) {
+    const lasts = Duration.seconds(fault.lasts * scale)
+    // What the page tells may come after the end of the fault.
+    if (pictures !== undefined) yield* Effect.forkScoped(pictures.during(fault.fault, lasts))
+    recovered = yield* strike(watch, fault.fault, lasts)
+  }
   yield* Load.sleepUntil(until)
   const row: Report.Row = { label, tally, recovered }
   return row

@@ -22,6 +22,15 @@ export * as Alerts from "./Alerts.ts"
 export * as Board from "./Board.ts"
 
 /**
+ * Has clients close their kept connections while the process drains. A server that ends closes those that are idle, in
+ * the middle of the next request for whoever is just sending one, and waits for the others for as long as their
+ * clients keep them. An answer with `connection: close` is the last of its connection, and both sides know.
+ *
+ * @since 0.1.0
+ */
+export * as CloseWhileDraining from "./CloseWhileDraining.ts"
+
+/**
  * Metrics under the names that services with hand-written pools have used, so that their boards and alerts go on
  * working: `connection_pool_*` by kind of backend, and `prisma_*` for Postgres. Beside OpenTelemetry's, which every
  * pool has anyway; nothing is counted a second time.

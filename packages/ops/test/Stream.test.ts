@@ -88,5 +88,7 @@ describe("the stream", () => {
       const { dropped, events } = yield* Schema.decodeUnknownEffect(Schema.fromJsonString(OpsStats.Happenings))(json)
       assert.deepStrictEqual([events.length, dropped], [256, 44])
       assert.strictEqual(events.at(-1)?.tag, "Resized")
+      // What is told of how things stand includes them.
+      assert.isBelow(text.indexOf("event: events"), text.indexOf("event: stats"))
     })))
 })

@@ -16,6 +16,7 @@ import { attributes } from "../internal/metricNames.ts"
 import * as Policy from "../policy/Policy.ts"
 import type { Backend } from "./Backend.ts"
 import { showOperations } from "./internal/operationMetrics.ts"
+import { Parts } from "./internal/parts.ts"
 
 /**
  * A registered backend. `label` is its name, made unique where a name is used twice: `orders`, `orders#2`.
@@ -117,13 +118,13 @@ export const changes: Stream.Stream<ReadonlyArray<Entry>> = Stream.unwrap(
 )
 
 /**
- * Runs an effect, and the layers it builds, with an empty registry of their own.
+ * Runs an effect, and the layers it builds, with an empty registry of their own; `Lifecycle` in it knows no names of others.
  *
  * @since 0.1.0
  * @category testing
  */
 export const isolated = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.suspend(() => Effect.provideService(effect, Registry, empty()))
+  Effect.suspend(() => Effect.provideService(Effect.provideService(effect, Registry, empty()), Parts, new Set()))
 
 const freeLabel = (registry: Registry, name: string): string => {
   const taken = new Set(Array.from(registry.entries.values(), (entry) => entry.label))

@@ -40,6 +40,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import { dual } from "effect/Function"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
@@ -50,6 +51,7 @@ import { boundedMillis, duration, finiteMillis, refuse } from "../internal/valid
 import type { PoolError } from "../pool/PoolError.ts"
 import * as Backends from "./Backends.ts"
 import * as Ending from "./internal/ending.ts"
+import * as Parts from "./internal/parts.ts"
 import * as Runner from "./internal/runner.ts"
 import * as Warming from "./internal/warming.ts"
 
@@ -171,12 +173,14 @@ const make = Effect.gen(function*() {
   const graceOver = yield* Latch.make()
   const outsideEnded = yield* Latch.make()
   const reported = yield* Deferred.make<Ending.Report>()
+  const parts = yield* Parts.Parts
   /** What it was before. */
   const enter = (next: Phase) =>
     SubscriptionRef.modify(phase, (now): [Phase, Phase] => [now, ORDER.indexOf(next) > ORDER.indexOf(now) ? next : now])
   const watch = Effect.fnUntraced(function*(limits: Ending.Limits) {
     // Those of now: a backend leaves the registry when its own end begins, and that is what may need an end.
-    const report = yield* Ending.watchOver(yield* Backends.list, limits, outsideEnded, forced)
+    const now = { entries: yield* Backends.list, parts: [...parts] }
+    const report = yield* Ending.watchOver(now, limits, outsideEnded, forced)
     yield* enter("stopped")
     yield* logReport(report)
     yield* Deferred.succeed(reported, report)
@@ -276,6 +280,19 @@ export const layerDraining = (options?: DrainOptions): Layer.Layer<never, never,
     Effect.flatMap(Lifecycle, (lifecycle) => Effect.addFinalizer(() => lifecycle.drain(options)))
   )
 }
+
+/**
+ * Gives a layer a name for its end: that of its finalizers, and of those of the layers that it is provided with inside.
+ * Where it has begun by the deadline and is not over, the report and the log have the name instead of a finalizer that
+ * nobody knows. Backends have theirs.
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const named: {
+  (name: string): <A, E, R>(layer: Layer.Layer<A, E, R>) => Layer.Layer<A, E, R>
+  <A, E, R>(layer: Layer.Layer<A, E, R>, name: string): Layer.Layer<A, E, R>
+} = dual(2, Parts.named)
 
 /**
  * Runs a layer until SIGTERM or SIGINT, or until it fails to start; then ends it, and gives the exit code by the

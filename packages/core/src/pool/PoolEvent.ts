@@ -17,6 +17,8 @@ import type { Holder, PoolError, Revoked as ErrorRevoked } from "./PoolError.ts"
  * - `ResetFailed`: `onReturn` failed, or took longer than `check.timeout`
  * - `Broken`: it was dead
  * - `PeerClosed`: the other side ended it, with a goodbye or without
+ * - `PingTimeout`: the other side did not answer a ping in time; it is gone without a word
+ * - `SlowReader`: the other side did not read, so that there was no more room for what is sent to it
  * - `Invalidated`: its user said so, by `Pool.invalidate`
  * - `WrongRole`: the server behind it is not, or no longer, the one that is sought; see `Pool.invalidate`
  * - `Cancelled`: its work was given up, and may still have run
@@ -36,6 +38,8 @@ export type CloseReason =
   | "ResetFailed"
   | "Broken"
   | "PeerClosed"
+  | "PingTimeout"
+  | "SlowReader"
   | "Invalidated"
   | "WrongRole"
   | "Cancelled"

@@ -213,6 +213,38 @@ describe("the lifecycle", () => {
       assert.strictEqual(yield* lifecycle.phase, "stopped")
     })))
 
+  it.effect("waits for what has a name, and names what has not ended by the deadline, but not what waits for it", () =>
+    Backends.isolated(Effect.gen(function*() {
+      const slow = yield* Deferred.make<void>()
+      const part = (name: string, end: Effect.Effect<void>) =>
+        Layer.effectDiscard(Effect.addFinalizer(() => end)).pipe(Lifecycles.named(name))
+      const inside = Layer.merge(part("hanging", Effect.never), part("slow", Deferred.await(slow))).pipe(
+        Layer.provideMerge(part("waiting", Effect.void))
+      )
+      const { end, lifecycle } = yield* process(inside, undefined, { deadline: "5 seconds" })
+      yield* Effect.forkDetach(end)
+      yield* TestClock.adjust("4 seconds")
+      yield* Deferred.succeed(slow, undefined)
+      yield* TestClock.adjust("999 millis")
+      assert.strictEqual(yield* lifecycle.phase, "draining")
+      yield* TestClock.adjust("1 millis")
+      const { hung, unfinished } = yield* lifecycle.report
+      assert.deepStrictEqual([hung, unfinished], [false, ["hanging"]])
+    })))
+
+  it.effect("is over when what has a name has ended", () =>
+    Backends.isolated(Effect.gen(function*() {
+      const pump = Layer.effectDiscard(Effect.addFinalizer(() => Effect.sleep("2 seconds")))
+      const { end, lifecycle } = yield* process(Lifecycles.named(pump, "feed pump"), undefined, {
+        grace: "1 second",
+        deadline: "5 seconds"
+      })
+      yield* Effect.forkChild(end)
+      yield* TestClock.adjust("3 seconds")
+      const { hung, took, unfinished } = yield* lifecycle.report
+      assert.deepStrictEqual([hung, unfinished, Duration.toMillis(took)], [false, [], 3000])
+    })))
+
   it.effect("tells what a backend has cut by a limit of its own", () =>
     Backends.isolated(Effect.gen(function*() {
       const backend = Effect.gen(function*() {

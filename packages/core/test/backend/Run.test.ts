@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Fiber, Layer } from "effect"
+import { Deferred, Duration, Effect, Fiber, Layer, Logger } from "effect"
 import { TestClock } from "effect/testing"
 import * as Backends from "../../src/backend/Backends.ts"
 import * as Lifecycle from "../../src/backend/Lifecycle.ts"
@@ -101,6 +101,28 @@ describe("a layer that runs as a process", () => {
         assert.isFalse(yield* isOver)
         yield* TestClock.adjust("501 millis")
         assert.strictEqual(yield* code, 124)
+      })))
+  }
+
+  for (const where of ["inside", "outside"] as const) {
+    it.effect(`says the name of what hangs ${where}, and says of what has none how to give it one`, () =>
+      Backends.isolated(Effect.gen(function*() {
+        const lastWords = Effect.fnUntraced(function*(hanging: Layer.Layer<never>) {
+          const said: Array<string> = []
+          const logger = Logger.make<unknown, void>(({ message }) => void said.push([message].flat().join(" ")))
+          const { code, signal } = yield* running({ [where]: hanging }).pipe(Effect.provide(Logger.layer([logger])))
+          yield* signal("SIGTERM")
+          yield* TestClock.adjust("11 seconds")
+          assert.strictEqual(yield* code, 124)
+          return said
+        })
+        const named = yield* lastWords(finalizer(Effect.never).pipe(Lifecycle.named("feed pump")))
+        const what = where === "inside" ? "not ended" : "what stands outside of the backends has not ended"
+        assert.includeMembers(named, [
+          `stopped after 10s; not everything could finish\n  ${what}: "feed pump"`,
+          "The process ends without what has not ended: \"feed pump\"."
+        ])
+        assert.isTrue((yield* lastWords(finalizer(Effect.never))).some((line) => line.includes("Lifecycle.named")))
       })))
   }
 

@@ -116,7 +116,8 @@ const framesOf = (sources: Sources, happenings: Happenings, attention: Attention
     Effect.andThen(stats),
     Effect.map((now) => {
       const happened = happenings.take()
-      return happened.events.length === 0 ? now : now + frame("events", happened)
+      // In front: how things stand is judged by what happened until then, too.
+      return happened.events.length === 0 ? now : frame("events", happened) + now
     })
   )
   return Stream.concat(Stream.fromEffect(stats), Stream.fromEffectRepeat(next)).pipe(

@@ -182,7 +182,7 @@ describe("the dashboard's view", () => {
     ]
     const words = (second: number) => stats(second, { orders: backend() })
     const model = withStats(withHappenings(after(words(1)), lost, 0), words(2))
-    assert.strictEqual(view(model).backends[0]?.reason, "1 connection lost; 1 dial failed.")
+    assert.strictEqual(view(model).backends[0]?.reason, "1 connection lost (peer closed); 1 dial failed.")
     assert.strictEqual(view(withStats(model, words(4))).backends[0]?.tone, "calm")
   })
 
@@ -195,8 +195,24 @@ describe("the dashboard's view", () => {
     }
     assert.deepStrictEqual(closed("http", "Broken"), ["calm", "quiet"])
     assert.deepStrictEqual(closed("websocket", "PeerClosed"), ["calm", "quiet"])
-    assert.deepStrictEqual(closed("websocket", "CheckFailed"), ["strained", "strained"])
     assert.deepStrictEqual(closed("postgres", "Broken"), ["strained", "strained"])
+  })
+
+  it("names watchers that vanished or do not read, and what waits for them", () => {
+    const feed = (waiting: number) => backend({ pool: { used: 5, waiting }, others: { kind: "websocket" } })
+    const { at } = stats(1, {})
+    const closed = (reason: string) => ({ at, backend: "feed", tag: "Closed", reason })
+    const dropped = [closed("PingTimeout"), closed("SlowReader"), closed("PingTimeout"), closed("PeerClosed")]
+    const model = withStats(withHappenings(after(stats(0, { feed: feed(0) })), dropped, 0), stats(1, { feed: feed(1) }))
+    const { headline, backends: [one] } = view(model)
+    assert.strictEqual(headline, "feed is strained")
+    assert.strictEqual(one?.reason, "1 message waiting to be sent; 3 connections lost (ping timeout and slow reader).")
+    assert.deepStrictEqual(
+      eventsOf(model, { backend: "feed", trouble: true }).map((
+        { detail, times, title, tone }
+      ) => [title, detail, times, tone]),
+      [["Closed", "slow reader", 1, "strained"], ["Closed", "ping timeout", 2, "strained"]]
+    )
   })
 })
 

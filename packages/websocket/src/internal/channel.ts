@@ -150,6 +150,7 @@ export class Channel {
       this.begin(why)
       this.ws.close(code, reason)
       this.ws.resume()
+      this.failWaiters()
       return Effect.timeoutOrElse(Deferred.await(this.closed), {
         duration: Duration.millis(limit),
         orElse: () => this.terminate(why)
@@ -168,6 +169,7 @@ export class Channel {
   destroy(why: CloseWhy): void {
     this.begin(why)
     this.ws.terminate()
+    this.failWaiters()
   }
 
   error(sent: "no" | "unknown"): WebSocketError {
@@ -185,7 +187,6 @@ export class Channel {
 
   private begin(why: CloseWhy): void {
     if (this.info === undefined && this.isOpen) this.why = why
-    this.failWaiters(() => this.error("no"))
   }
 
   private readonly alive = (): void => {
@@ -222,7 +223,7 @@ export class Channel {
   private onClosed(code: number, reason: string): void {
     this.info = { code, reason, why: this.why }
     this.alive()
-    this.failWaiters(() => this.error("no"))
+    this.failWaiters()
     this.listener.onClosed?.(this.info)
     Deferred.doneUnsafe(this.closed, Exit.succeed(this.info))
   }
@@ -254,9 +255,10 @@ export class Channel {
     }
   }
 
-  private failWaiters(error: () => WebSocketError): void {
+  /** Not before the socket is told of its end: who waits may go on at once, and would end it for a reason of its own. */
+  private failWaiters(): void {
     if (this.waiters.size === 0) return
-    const failed = Effect.fail(error())
+    const failed = Effect.fail(this.error("no"))
     for (const waiter of this.waiters) {
       this.leave(waiter)
       waiter.resume(failed)

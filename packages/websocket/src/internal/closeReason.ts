@@ -11,8 +11,8 @@ export const closeReasonOf = (why: CloseWhy): CloseReason => CLOSE_REASONS[why]
 const CLOSE_REASONS: Record<CloseWhy, CloseReason> = {
   Peer: "PeerClosed",
   Local: "Invalidated",
-  Dead: "CheckFailed",
+  Dead: "PingTimeout",
   Idle: "Idle",
-  SlowReader: "Broken",
+  SlowReader: "SlowReader",
   Drained: "Drained"
 }

@@ -9,6 +9,17 @@ import { connect, echo, eventually, quiet, serve } from "../utils/peers.ts"
 
 const KIB = 1024
 
+/** The reasons that its events give for the ends of connections, as they come. */
+const closings = Effect.fnUntraced(function*({ backend }: ConnectionManager.ConnectionManager) {
+  const seen: Array<string> = []
+  const listening = Stream.runForEach(
+    backend.events,
+    (event) => Effect.sync(() => event._tag === "Closed" && seen.push(event.reason))
+  )
+  yield* Effect.forkScoped(listening, { startImmediately: true })
+  return seen
+})
+
 it.live("carries messages both ways and knows its connections by id", () =>
   Effect.gen(function*() {
     const served = yield* serve()
@@ -104,6 +115,7 @@ it.live("fails the send to a peer that does not read, and closes it, within send
       (connection) => Effect.andThen(connection.closed, Effect.void)
     )
     const { manager } = served
+    const seen = yield* closings(manager)
     const slow = yield* connect(served)
     slow.ws.pause()
     const [id = ""] = yield* manager.ids
@@ -114,6 +126,7 @@ it.live("fails the send to a peer that does not read, and closes it, within send
     yield* eventually(Effect.map(manager.stats, ({ connections }) => connections === 0))
     assert.strictEqual((yield* manager.stats).slow, 1)
     assert.strictEqual((yield* manager.stats).waiting, 0)
+    yield* eventually(Effect.sync(() => seen.join() === "SlowReader"))
   }))
 
 it.live("refuses sends beyond send.maxWaiting and forgets those that are interrupted", () =>
@@ -155,11 +168,40 @@ it.live("never lets a broadcast wait: a peer with a full buffer is closed, or sk
     yield* eventually(Effect.map(manager.stats, ({ connections, slow: closed }) => connections === 0 && closed === 1))
   }))
 
+it.live("calls a peer that a broadcast closes slow, also where its handler waits to send and so fails", () =>
+  Effect.gen(function*() {
+    const served = yield* serve(
+      { send: { buffer: 256 * KIB } },
+      ({ send }) => Effect.forever(send("x".repeat(64 * KIB)))
+    )
+    const { manager } = served
+    const seen = yield* closings(manager)
+    const slow = yield* connect(served)
+    slow.ws.pause()
+    yield* eventually(Effect.map(manager.stats, ({ waiting }) => waiting === 1))
+    yield* manager.broadcast("to all")
+    yield* eventually(Effect.map(manager.stats, ({ connections }) => connections === 0))
+    assert.deepInclude(yield* manager.stats, { slow: 1 })
+    yield* eventually(Effect.sync(() => seen.join() === "SlowReader"))
+  }))
+
+it.live("tells a peer that it drains, also where its handler waits to send and so fails", () =>
+  Effect.gen(function*() {
+    const { manager, ...address } = yield* serve({}, ({ send }) => Effect.forever(send("x".repeat(64 * KIB))))
+    const slow = yield* connect(address)
+    slow.ws.pause()
+    yield* eventually(Effect.map(manager.stats, ({ waiting }) => waiting === 1))
+    yield* Effect.forkChild(manager.drain("5 seconds"), { startImmediately: true })
+    slow.ws.resume()
+    assert.deepStrictEqual(yield* slow.closed, { code: 1001, reason: "going away" })
+  }))
+
 it.live("closes a peer that has vanished, and keeps one that answers", () =>
   Effect.gen(function*() {
     const served = yield* serve({ heartbeat: { interval: "1 hour", timeout: "300 millis" } }, (connection) =>
       Effect.ignore(echo(connection)))
     const proxy = yield* FaultProxy.make({ target: served })
+    const seen = yield* closings(served.manager)
     yield* connect(served)
     yield* connect(proxy)
     const [alive = "", vanished = ""] = yield* served.manager.ids
@@ -171,6 +213,7 @@ it.live("closes a peer that has vanished, and keeps one that answers", () =>
     yield* eventually(Effect.map(served.manager.ids, (ids) =>
       ids.length === 1 && ids[0] === alive))
     assert.strictEqual((yield* served.manager.stats).dead, 1)
+    yield* eventually(Effect.sync(() => seen.join() === "PingTimeout"))
   }))
 
 it.live("pings by itself and notices a reset at once", () =>
@@ -286,12 +329,7 @@ it.live("answers a request that is no handshake, and stays well", () =>
 it.live("tells in its events whether a connection was ended by its peer or was idle", () =>
   Effect.gen(function*() {
     const { manager, ...address } = yield* serve({ idleTimeout: "100 millis" })
-    const seen: Array<string> = []
-    const listening = Stream.runForEach(
-      manager.backend.events,
-      (event) => Effect.sync(() => event._tag === "Closed" && seen.push(event.reason))
-    )
-    yield* Effect.forkChild(listening, { startImmediately: true })
+    const seen = yield* closings(manager)
     const leaving = yield* connect(address)
     leaving.ws.close()
     yield* leaving.closed

@@ -11,6 +11,7 @@ import * as Stream from "effect/Stream"
 import type { DrainReport } from "../../pool/Pool.ts"
 import type { Holder } from "../../pool/PoolError.ts"
 import type { Entry } from "../Backends.ts"
+import { type Part, unfinished } from "./parts.ts"
 
 /**
  * What became of one backend.
@@ -44,6 +45,8 @@ export interface Report {
   readonly backends: ReadonlyArray<BackendReport>
   /** Something outside of the backends has not ended, such as a server that waits for a client, or a finalizer. */
   readonly hung: boolean
+  /** What `named` gave a name, inside or outside of the backends, whose end had begun and was not over. */
+  readonly unfinished: ReadonlyArray<string>
 }
 
 /** In milliseconds. */
@@ -92,9 +95,9 @@ const all = (effects: ReadonlyArray<Effect.Effect<void>>): Effect.Effect<void> =
 const aside = (work: Effect.Effect<void>): Effect.Effect<Latch.Latch> =>
   Effect.tap(Latch.make(), (done) => Effect.forkDetach(Effect.andThen(work, done.open), { startImmediately: true }))
 
-/** Waits for the end of `others` and of the backends of now; cuts when it is time to, and gives up at the deadline. */
+/** Waits for the end of `others` and of what there is now; cuts when it is time to, and gives up at the deadline. */
 export const watchOver = Effect.fnUntraced(function*(
-  entries: ReadonlyArray<Entry>,
+  { entries, parts }: { readonly entries: ReadonlyArray<Entry>; readonly parts: ReadonlyArray<Part> },
   limits: Limits,
   others: Latch.Latch,
   forced: Latch.Latch
@@ -107,7 +110,11 @@ export const watchOver = Effect.fnUntraced(function*(
   const see = (what: keyof typeof seen, latch: Latch.Latch) =>
     Effect.andThen(latch.await, Effect.sync(() => void (seen[what] = true)))
   yield* aside(see("forced", forced))
-  const finished = yield* aside(all([see("others", others), ...backends.map(({ ended }) => ended)]))
+  const finished = yield* aside(all([
+    see("others", others),
+    ...backends.map(({ ended }) => ended),
+    ...parts.map(({ ended }) => ended.await)
+  ]))
   const impatient = Effect.raceFirst(Effect.sleep(limits.deadline - limits.margin), forced.await)
   const inTime = yield* Effect.raceFirst(Effect.as(finished.await, true), Effect.as(impatient, false))
   if (!inTime) {
@@ -118,7 +125,8 @@ export const watchOver = Effect.fnUntraced(function*(
     took: Duration.nanos(clock.monotonicTimeNanosUnsafe() - since),
     forced: seen.forced,
     backends: backends.map((backend) => backend.report),
-    hung: !seen.others
+    hung: !seen.others,
+    unfinished: unfinished(parts)
   }
   return report
 })
@@ -141,8 +149,16 @@ const backendText = ({ cut, hung, kind, label, leftOpen }: BackendReport): Reado
   return parts.length === 0 ? [] : [`${kind} "${label}": ${parts.join("; ")}`]
 }
 
+/** `"server", "feed pump"` */
+export const namesText = (names: ReadonlyArray<string>): string => names.map((name) => `"${name}"`).join(", ")
+
+const unfinishedText = ({ hung, unfinished: names }: Report): ReadonlyArray<string> => {
+  if (names.length === 0) return hung ? ["what stands outside of the backends has not ended"] : []
+  return [`${hung ? "what stands outside of the backends has not ended" : "not ended"}: ${namesText(names)}`]
+}
+
 /** What was lost, a line each; nothing where nothing was. */
-export const losses = ({ backends, hung }: Report): ReadonlyArray<string> => [
-  ...backends.flatMap(backendText),
-  ...(hung ? ["what stands outside of the backends has not ended"] : [])
+export const losses = (report: Report): ReadonlyArray<string> => [
+  ...report.backends.flatMap(backendText),
+  ...unfinishedText(report)
 ]

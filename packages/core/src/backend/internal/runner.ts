@@ -11,7 +11,8 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import { hardStop, type Limits, losses, type Report } from "./ending.ts"
+import { hardStop, type Limits, losses, namesText, type Report } from "./ending.ts"
+import { type Part, Parts, unfinished } from "./parts.ts"
 
 /**
  * A signal that ends the process.
@@ -92,9 +93,14 @@ const codeOf = ({ ended, failed, report, second }: Outcome): number => {
   return ended && (report === undefined || losses(report).length === 0) ? FINISHED : CUT
 }
 
+const hungText = (names: ReadonlyArray<string>): string =>
+  names.length === 0
+    ? "A finalizer has not ended; the process ends without it. It would have a name by Lifecycle.named."
+    : `The process ends without what has not ended: ${namesText(names)}.`
+
 /** Ends what was built; the layer itself may hang, so that nothing waits for it beyond the deadline. */
 const end = Effect.fnUntraced(function*<A>(
-  { building, lifecycleOf, scope }: Running<A>,
+  { building, lifecycleOf, parts, scope }: Running<A>,
   limits: Limits,
   second: Deferred.Deferred<Signal>
 ) {
@@ -113,12 +119,13 @@ const end = Effect.fnUntraced(function*<A>(
   const report = lifecycle === undefined ? Option.none() : yield* Effect.timeoutOption(lifecycle.report, REPORT_GRACE)
   const failed = exit !== undefined && Exit.isFailure(exit)
   if (failed) yield* Effect.logError("Its end failed.", exit.cause)
-  if (exit === undefined) yield* Effect.logWarning("A finalizer has not ended; the process ends without it.")
+  if (exit === undefined) yield* Effect.logWarning(hungText(unfinished(parts)))
   return { failed, ended: exit !== undefined, report: Option.getOrUndefined(report) }
 })
 
 interface Running<A> {
   readonly scope: Scope.Closeable
+  readonly parts: ReadonlySet<Part>
   readonly building: Fiber.Fiber<Context.Context<A>, unknown>
   readonly lifecycleOf: (context: Context.Context<A>) => Ended
 }
@@ -133,14 +140,16 @@ export const run = <A, E>(
   Effect.scoped(Effect.gen(function*() {
     const { first, second } = yield* listen(source)
     const scope = yield* Scope.make()
-    const building = yield* Effect.forkDetach(Layer.buildWithScope(layer, scope), { startImmediately: true })
+    const parts = new Set<Part>()
+    const build = Effect.provideService(Layer.buildWithScope(layer, scope), Parts, parts)
+    const building = yield* Effect.forkDetach(build, { startImmediately: true })
     const failure = Effect.flatMap(
       Fiber.await(building),
       (exit) => Exit.isSuccess(exit) ? Effect.never : Effect.logError("It cannot start.", exit.cause)
     )
     const signal = yield* Effect.raceFirst(failure, Deferred.await(first))
     if (signal !== undefined) yield* Effect.logInfo(`${signal}: it ends`)
-    const { failed, ...ending } = yield* end({ scope, building, lifecycleOf }, limits, second)
+    const { failed, ...ending } = yield* end({ scope, parts, building, lifecycleOf }, limits, second)
     const forcedBy = yield* Effect.when(Deferred.await(second), Deferred.isDone(second))
     return codeOf({ ...ending, failed: failed || signal === undefined, second: Option.getOrUndefined(forcedBy) })
   }))

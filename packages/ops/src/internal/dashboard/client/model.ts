@@ -29,7 +29,7 @@ export interface Model {
   readonly backends: ReadonlyMap<string, BackendModel>
   readonly told: ReadonlyArray<Told>
   /** Connections and dials lost in the last seconds. */
-  readonly losses: ReadonlyArray<{ readonly at: number; readonly backend: string; readonly what: Loss }>
+  readonly losses: ReadonlyArray<{ readonly at: number; readonly backend: string; readonly loss: Loss }>
   /** Events that came too fast for the service to tell. */
   readonly dropped: number
 }
@@ -55,7 +55,7 @@ const backendModel = (
 export const withStats = (model: Model, stats: Stats): Model => {
   const losses = model.losses.filter(({ at }) => at > stats.at - LOOK_BACK * 1000)
   const backends = Object.entries(stats.backends).map(([label, now]) => {
-    const lost = losses.filter(({ backend }) => backend === label).map(({ what }) => what)
+    const lost = losses.filter(({ backend }) => backend === label).map(({ loss }) => loss)
     return [label, backendModel(stats.at, now, model.backends.get(label), lost)] as const
   })
   return { ...model, stats, losses, backends: new Map(backends) }
@@ -66,8 +66,8 @@ export const withHappenings = (model: Model, happenings: ReadonlyArray<Happening
   const kindOf = (backend: string) => model.backends.get(backend)?.stats.kind
   const losses = happenings.flatMap((happening) => {
     const { at, backend } = happening
-    const what = lossOf(happening, kindOf(backend))
-    return what === undefined ? [] : [{ at, backend, what }]
+    const loss = lossOf(happening, kindOf(backend))
+    return loss === undefined ? [] : [{ at, backend, loss }]
   })
   return {
     ...model,

@@ -52,12 +52,13 @@ const ordinaryFor: Readonly<Record<string, ReadonlyArray<string>>> = {
 const isOrdinaryEnd = (reason: string, kind: string | undefined): boolean =>
   ordinaryEnds.has(reason) || (ordinaryFor[kind ?? ""] ?? []).includes(reason)
 
-/** What an event says of how its backend does, beyond what is counted. */
-export type Loss = "connection" | "dial"
+/** What an event says of how its backend does, beyond what is counted. Why, is known of connections only. */
+export type Loss = { readonly what: "connection"; readonly why: string } | { readonly what: "dial" }
 
 export const lossOf = ({ reason, tag }: Happening, kind: string | undefined): Loss | undefined => {
-  if (tag === "DialFailed") return "dial"
-  return tag === "Closed" && !isOrdinaryEnd(textOf(reason), kind) ? "connection" : undefined
+  if (tag === "DialFailed") return { what: "dial" }
+  const why = textOf(reason)
+  return tag === "Closed" && !isOrdinaryEnd(why, kind) ? { what: "connection", why } : undefined
 }
 
 export const toneOf = ({ reason, tag, to }: Happening, kind: string | undefined): Tone => {

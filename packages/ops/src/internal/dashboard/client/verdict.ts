@@ -1,5 +1,5 @@
 /** How a backend does, and why: what a person should see first. */
-import { count, duration, many } from "./format.ts"
+import { count, duration, list, many, words } from "./format.ts"
 import {
   type Counted,
   defenceNames,
@@ -54,17 +54,24 @@ const defenceReason = (kind: Counted, times: number): string => {
 const defenceSigns = (recent: ReadonlyArray<Pick<Sample, "since">>): ReadonlyArray<Sign> =>
   tally(recent, defenceNames).map(({ kind, times }) => ({ tone: "strained", reason: defenceReason(kind, times) }))
 
-const poolSigns = ({ pool: { max, used, waiting }, times: { wait } }: BackendStats): ReadonlyArray<Sign> => [
-  ...(waiting > 0
-    ? [{ tone: "strained", reason: `${count(waiting)} waiting for ${many(max, "connection")}` } as const]
-    : []),
-  ...(waiting === 0 && max > 0 && used >= max
-    ? [{ tone: "strained", reason: "every connection is in use" } as const]
-    : []),
-  ...(wait !== null && wait.count > 0 && wait.p95 >= LONG_WAIT
-    ? [{ tone: "strained", reason: `a connection took up to ${duration(wait.p95)} to come` } as const]
-    : [])
-]
+/** Connections of WebSockets are lent to nobody: what waits is what is sent, until a peer has read what came before. */
+const waitingText = ({ kind, pool: { max, waiting } }: BackendStats): string =>
+  kind === "websocket"
+    ? `${many(waiting, "message")} waiting to be sent`
+    : `${count(waiting)} waiting for ${many(max, "connection")}`
+
+const poolSigns = (stats: BackendStats): ReadonlyArray<Sign> => {
+  const { pool: { max, used, waiting }, times: { wait } } = stats
+  return [
+    ...(waiting > 0 ? [{ tone: "strained", reason: waitingText(stats) } as const] : []),
+    ...(waiting === 0 && max > 0 && used >= max
+      ? [{ tone: "strained", reason: "every connection is in use" } as const]
+      : []),
+    ...(wait !== null && wait.count > 0 && wait.p95 >= LONG_WAIT
+      ? [{ tone: "strained", reason: `a connection took up to ${duration(wait.p95)} to come` } as const]
+      : [])
+  ]
+}
 
 /** An older check, in milliseconds, says nothing about now. */
 const RECENT_CHECK = 15_000
@@ -77,10 +84,11 @@ const healthSigns = (at: number, stats: BackendStats): ReadonlyArray<Sign> =>
   recentHealth(at, stats)?.status === "unhealthy" ? [{ tone: "failing", reason: "it does not answer its check" }] : []
 
 const lossSigns = (losses: ReadonlyArray<Loss>): ReadonlyArray<Sign> => {
-  const connections = losses.filter((loss) => loss === "connection").length
-  const dials = losses.length - connections
+  const whys = losses.flatMap((loss) => loss.what === "connection" ? [words(loss.why).toLowerCase()] : [])
+  const dials = losses.length - whys.length
+  const lost = `${many(whys.length, "connection")} lost (${list([...new Set(whys)])})`
   return [
-    ...(connections > 0 ? [{ tone: "strained", reason: `${many(connections, "connection")} lost` } as const] : []),
+    ...(whys.length > 0 ? [{ tone: "strained", reason: lost } as const] : []),
     ...(dials > 0 ? [{ tone: "strained", reason: `${many(dials, "dial")} failed` } as const] : [])
   ]
 }
