@@ -82,6 +82,7 @@ const backendStats = (
       policy: policyOf(yield* backend.policy),
       times: windows.quantiles(backend, times),
       sizing: sizingOf(windows, backend, pool, { at: yield* Clock.currentTimeMillis, times }),
+      share_held_idle: windows.shareHeldIdle(backend, times),
       share_reused: pool.acquired === 0 ? null : pool.reused / pool.acquired,
       holders: holders.map((holder) => holderOf(Health.holderReport(holder))),
       last_error: lastError === undefined
