@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import * as GuideStats from "./GuideStats.ts"
 import { Holder, LastError } from "./OpsHealth.ts"
 
 const Count = Schema.Int
@@ -142,7 +143,9 @@ export const Backend = Schema.Struct({
     at: Schema.Number,
     status: Schema.Literals(["healthy", "unhealthy"]),
     latency_ms: Schema.Number
-  }))
+  })),
+  /** With the option `guideStats` only; null for a kind that has none. */
+  guide: Schema.optionalKey(Schema.NullOr(GuideStats.Stats))
 })
 
 /**

@@ -59,6 +59,21 @@ export interface Detail {
 }
 
 /**
+ * What only some kinds of backends have, and may be long. What it does not have is missing.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Particulars {
+  /** The origins that requests went to of late: how many hold a connection of each, and how many may. */
+  readonly origins?: { readonly max: number; readonly used: Readonly<Record<string, number>> } | undefined
+  /** What the driver has found: the kind of deployment in its words, and the addresses of the servers that answer. */
+  readonly topology?: { readonly type: string; readonly servers: ReadonlyArray<string> } | undefined
+  /** Of the connections of peers. */
+  readonly ids?: ReadonlyArray<string> | undefined
+}
+
+/**
  * How long anything of a backend may take. What it has no limit of is missing.
  *
  * @since 0.1.0
@@ -103,6 +118,8 @@ export interface Backend {
   readonly changes?: Stream.Stream<PoolEvent | PolicyEvent> | undefined
   /** Asks no server. Missing where there is nothing to tell beyond `stats`. */
   readonly detail?: Effect.Effect<Detail> | undefined
+  /** Asks no server either. Missing where there is none of it. */
+  readonly particulars?: Effect.Effect<Particulars> | undefined
   /** As `Pool.warm`, `Pool.clear` and `Pool.drain`. */
   readonly warm: Effect.Effect<void, PoolError>
   readonly clear: (options?: { readonly interrupt?: boolean | undefined }) => Effect.Effect<void>
