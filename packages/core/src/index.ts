@@ -6,6 +6,15 @@
  */
 
 /**
+ * How much of the time that a connection is lent something runs on it. The rest is held in vain: by a borrower that
+ * does other work meanwhile, or by none any more. A backend makes one for each connection, tells the pool of it by the
+ * option `activity`, and runs its operations through `Backend.measured`, or `during`.
+ *
+ * @since 0.1.0
+ */
+export * as Activity from "./backend/Activity.ts"
+
+/**
  * Bounds how many calls run at once by a number that it finds by itself: as many as keep the backend busy, and few
  * more.
  *

@@ -53,7 +53,7 @@ const ofBackend = where(label.backend)
 
 const sum = (by: string, metric: MetricName, among: string, more?: "count"): string =>
   `sum by (${by}) (${series(metric, { where: among, of: more })})`
-const rate = (by: string, metric: MetricName, among: string, more?: "count"): string =>
+const rate = (by: string, metric: MetricName, among: string, more?: "count" | "sum"): string =>
   `sum by (${by}) (rate(${series(metric, { where: among, of: more })}${RATE}))`
 
 /** All series of a name, whatever tells them apart. */
@@ -102,6 +102,16 @@ const pools: ReadonlyArray<Panel> = [
     about: "Times the borrows a second, this is how many connections are busy in the mean.",
     unit: "s",
     targets: quantiles(pool.use, label.pool, ofPool)
+  },
+  {
+    title: "Held, with nothing to do",
+    about:
+      "Share of the hold in which nothing ran on the connection. High: a leak, or other work inside a transaction.",
+    unit: "percentunit",
+    targets: [{
+      expr: `${rate(label.pool, pool.heldIdle, ofPool, "sum")} / ${rate(label.pool, pool.use, ofPool, "sum")}`,
+      legend: `{{${label.pool}}}`
+    }]
   },
   {
     title: "Opening a connection",

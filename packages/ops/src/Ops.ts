@@ -55,6 +55,8 @@ export interface Options {
    * `authorized`.
    */
   readonly dashboard?: "public" | "authorized" | undefined
+  /** Whether `/stats` has each backend's numbers also under the names of `GuideStats`, as `guide`. Default false. */
+  readonly guideStats?: boolean | undefined
   /** Whether changes of backends are written to the log, as `logChanges` does. Default true. */
   readonly logs?: boolean | undefined
   /** How many dashboards may be open at once; the next one is answered 503. Default 16. */
@@ -89,6 +91,7 @@ const settingsOf = (options: WebOptions): Routes.Settings => ({
   access: Access.make(options),
   publicPage: Validate.oneOf("dashboard", options.dashboard ?? "authorized", ["public", "authorized"]) === "public",
   readers: Validate.integer("maxDashboards", options.maxDashboards ?? 16, 1),
+  guideStats: options.guideStats ?? false,
   phase: options.phase
 })
 

@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import * as GuideStats from "./GuideStats.ts"
 import { Holder, LastError } from "./OpsHealth.ts"
 
 const Count = Schema.Int
@@ -102,8 +103,9 @@ export const Quantiles = Schema.Struct({
 
 /**
  * One backend. In `times`, null is what it does not measure, or did not do of late: how long borrows waited and held their
- * connection, how long dials took, how long the server took for what it was asked. `share_reused` is that of borrows that
- * got a connection which had been used before, null before the first. `overrides` are the settings that are not those of
+ * connection, for how much of that nothing ran on it, how long dials took, how long the server took for what it was asked.
+ * `share_held_idle` is that of all holds together, of the same ten seconds. `share_reused` is that of borrows that got a
+ * connection which had been used before, null before the first. `overrides` are the settings that are not those of
  * the profile. `sizing` is what `Sizing.fromStats` of core says of the last ten seconds, of databases; null for others, and
  * for one that has just come.
  *
@@ -122,9 +124,11 @@ export const Backend = Schema.Struct({
   times: Schema.Struct({
     wait: Schema.NullOr(Quantiles),
     use: Schema.NullOr(Quantiles),
+    heldIdle: Schema.NullOr(Quantiles),
     create: Schema.NullOr(Quantiles),
     operation: Schema.NullOr(Quantiles)
   }),
+  share_held_idle: Schema.NullOr(Schema.Number),
   share_reused: Schema.NullOr(Schema.Number),
   sizing: Schema.NullOr(Schema.Struct({
     limit: Count,
@@ -139,7 +143,9 @@ export const Backend = Schema.Struct({
     at: Schema.Number,
     status: Schema.Literals(["healthy", "unhealthy"]),
     latency_ms: Schema.Number
-  }))
+  })),
+  /** With the option `guideStats` only; null for a kind that has none. */
+  guide: Schema.optionalKey(Schema.NullOr(GuideStats.Stats))
 })
 
 /**

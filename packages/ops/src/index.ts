@@ -40,6 +40,15 @@ export * as CloseWhileDraining from "./CloseWhileDraining.ts"
 export * as GuideMetrics from "./GuideMetrics.ts"
 
 /**
+ * The numbers of a backend under the names that services with hand-written pools have used for them, so that what
+ * reads those goes on working. `/stats` has them as `guide` of each backend where `Ops` is given `guideStats`; `of` is
+ * for an endpoint of the program's own.
+ *
+ * @since 0.1.0
+ */
+export * as GuideStats from "./GuideStats.ts"
+
+/**
  * What people who run a service ask it: is it alive, should it get requests, how are its backends, what did they do.
  * As routes of a router of Effect, or as a handler of web requests for any other server.
  *

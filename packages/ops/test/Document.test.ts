@@ -1,5 +1,7 @@
+import * as Activity from "@breakwater/core/Activity"
 import { makeOperations } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
+import * as Pool from "@breakwater/core/Pool"
 import { GuideMetrics } from "@breakwater/ops"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Metric } from "effect"
@@ -19,6 +21,7 @@ const described = new Map(
 const shown = Effect.gen(function*() {
   const operation = makeOperations().times.snapshot()
   const detail = Effect.succeed({ times: { operation }, holders: [], failures: 0, lastError: undefined })
+  yield* Pool.make({ name: "orders", acquire: Effect.sync(Activity.make), size: { max: 1 }, activity: (one) => one })
   yield* backend("orders", { kind: "postgres", detail })
   yield* backend("payments", { kind: "http", detail })
   yield* Layer.build(GuideMetrics.layer)

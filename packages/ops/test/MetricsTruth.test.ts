@@ -1,3 +1,4 @@
+import * as Activity from "@breakwater/core/Activity"
 import * as Backends from "@breakwater/core/Backends"
 import * as Pool from "@breakwater/core/Pool"
 import type { PoolError } from "@breakwater/core/PoolError"
@@ -20,6 +21,7 @@ class Truth {
   holding = 0
   waiting = 0
   held: Array<number> = []
+  idle: Array<number> = []
   waited: Array<number> = []
   readonly ended: Record<string, number> = { acquired: 0, timed_out: 0, refused: 0, cancelled: 0 }
 }
@@ -55,6 +57,8 @@ const expected = (truth: Truth) => ({
   "breakwater_pool_closed_total{db_client_connection_pool_name=\"orders\"}": truth.closed,
   "db_client_connection_use_time_seconds_count{db_client_connection_pool_name=\"orders\"}": truth.held.length,
   "db_client_connection_use_time_seconds_sum{db_client_connection_pool_name=\"orders\"}": sum(truth.held) / 1000,
+  "breakwater_pool_held_idle_time_seconds_count{db_client_connection_pool_name=\"orders\"}": truth.idle.length,
+  "breakwater_pool_held_idle_time_seconds_sum{db_client_connection_pool_name=\"orders\"}": sum(truth.idle) / 1000,
   "db_client_connection_wait_time_seconds_count{db_client_connection_pool_name=\"orders\"}": truth.waited.length,
   "db_client_connection_wait_time_seconds_sum{db_client_connection_pool_name=\"orders\"}": sum(truth.waited) / 1000,
   "db_client_connection_create_time_seconds_count{db_client_connection_pool_name=\"orders\"}": truth.dialled,
@@ -102,36 +106,46 @@ describe("metrics", () => {
           acquire: Effect.acquireRelease(
             Effect.sync(() => truth.dialling++).pipe(
               Effect.andThen(Effect.sleep(DIAL)),
-              Effect.andThen(Effect.sync(() => ++truth.dialled)),
+              Effect.andThen(Effect.sync(() => {
+                truth.dialled++
+                return Activity.make()
+              })),
               Effect.ensuring(Effect.sync(() => truth.dialling--))
             ),
             () => Effect.sync(() => void truth.closed++)
-          )
+          ),
+          activity: (activity) => activity
         })
         yield* backend("ours", { kind: "postgres", stats: Pool.stats(pool), detail: Pool.detail(pool) })
         yield* Layer.build(GuideMetrics.layer)
 
-        const borrow = (hold: number) =>
+        const borrow = (hold: number, think: number) =>
           Effect.gen(function*() {
             const since = yield* now
             let served = false
             truth.waiting++
-            const work = Effect.gen(function*() {
+            const work = Effect.fnUntraced(function*(activity: Activity.Activity) {
               served = true
               const from = yield* now
               truth.waiting--
               truth.holding++
               truth.waited.push(from - since)
               truth.ended["acquired"]!++
+              let began = Infinity
+              const ask = Effect.flatMap(now, (at) => {
+                began = at
+                return Activity.during(Effect.sleep(hold), activity)
+              })
               yield* Effect.ensuring(
-                Effect.sleep(hold),
+                Effect.andThen(Effect.sleep(think), ask),
                 Effect.map(now, (until) => {
                   truth.holding--
                   truth.held.push(until - from)
+                  truth.idle.push(Math.min(began, until) - from)
                 })
               )
             })
-            yield* Effect.onExit(Pool.use(pool, () => work), (exit) =>
+            yield* Effect.onExit(Pool.use(pool, work), (exit) =>
               Effect.sync(() => {
                 if (served) return
                 truth.waiting--
@@ -147,7 +161,11 @@ describe("metrics", () => {
           const kind = [0.01, 0.6][step] ?? draw()
           if (kind < 0.55) {
             for (let left = kind < 0.05 ? 12 : 1; left > 0; left--) {
-              running.push(yield* Effect.forkChild(borrow(1 + Math.floor(draw() * 120)), { startImmediately: true }))
+              running.push(
+                yield* Effect.forkChild(borrow(1 + Math.floor(draw() * 80), Math.floor(draw() * 40)), {
+                  startImmediately: true
+                })
+              )
             }
           } else if (kind < 0.65 && running.length > 0) {
             const alive = running.filter((fiber) => fiber.pollUnsafe() === undefined)
@@ -169,6 +187,7 @@ describe("metrics", () => {
           assert.isAbove(truth.ended[outcome]!, 0, `no borrow was ${outcome}`)
         }
         assert.isAbove(truth.closed, 0)
+        assert.isAbove(sum(truth.idle), 0)
       }))),
     60_000
   )

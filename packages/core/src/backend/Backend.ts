@@ -9,11 +9,13 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Stream from "effect/Stream"
+import { monotonicMillis } from "../internal/ambientDeadline.ts"
 import type * as Policy from "../policy/Policy.ts"
 import type { PolicyEvent } from "../policy/PolicyEvent.ts"
 import * as Pool from "../pool/Pool.ts"
 import type { Holder, PoolError } from "../pool/PoolError.ts"
 import type { PoolEvent } from "../pool/PoolEvent.ts"
+import type { Activity } from "./Activity.ts"
 import * as Histogram from "./Histogram.ts"
 import type { Profile } from "./Profile.ts"
 import type { Override } from "./Setting.ts"
@@ -41,6 +43,8 @@ export interface Detail {
     readonly wait?: Histogram.Snapshot | undefined
     /** How long they held it. */
     readonly use?: Histogram.Snapshot | undefined
+    /** For how much of that nothing ran on it. */
+    readonly heldIdle?: Histogram.Snapshot | undefined
     /** How long dials took. */
     readonly create?: Histogram.Snapshot | undefined
     /** How long the server took for what it was asked, from the moment a connection was there. */
@@ -52,6 +56,21 @@ export interface Detail {
   readonly failures?: number | undefined
   /** What the last dial that failed said, also where others have succeeded since. */
   readonly lastError: Pool.LastError | undefined
+}
+
+/**
+ * What only some kinds of backends have, and may be long. What it does not have is missing.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Particulars {
+  /** The origins that requests went to of late: how many hold a connection of each, and how many may. */
+  readonly origins?: { readonly max: number; readonly used: Readonly<Record<string, number>> } | undefined
+  /** What the driver has found: the kind of deployment in its words, and the addresses of the servers that answer. */
+  readonly topology?: { readonly type: string; readonly servers: ReadonlyArray<string> } | undefined
+  /** Of the connections of peers. */
+  readonly ids?: ReadonlyArray<string> | undefined
 }
 
 /**
@@ -99,6 +118,8 @@ export interface Backend {
   readonly changes?: Stream.Stream<PoolEvent | PolicyEvent> | undefined
   /** Asks no server. Missing where there is nothing to tell beyond `stats`. */
   readonly detail?: Effect.Effect<Detail> | undefined
+  /** Asks no server either. Missing where there is none of it. */
+  readonly particulars?: Effect.Effect<Particulars> | undefined
   /** As `Pool.warm`, `Pool.clear` and `Pool.drain`. */
   readonly warm: Effect.Effect<void, PoolError>
   readonly clear: (options?: { readonly interrupt?: boolean | undefined }) => Effect.Effect<void>
@@ -153,17 +174,24 @@ export interface Operations {
 export const makeOperations = (): Operations => ({ times: Histogram.make(Histogram.operationBounds), failures: 0 })
 
 /**
- * Counts an effect as an operation, and how long it takes.
+ * Counts an effect as an operation, and how long it takes; with `activity` also as what runs on that connection.
  *
  * @since 0.1.0
  * @category measuring
  */
-export const measured = <A, E, R>(self: Effect.Effect<A, E, R>, operations: Operations): Effect.Effect<A, E, R> =>
+export const measured = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  operations: Operations,
+  activity?: Activity
+): Effect.Effect<A, E, R> =>
   Effect.withFiber((fiber) => {
     const clock = fiber.getRef(Clock.Clock)
-    const since = clock.monotonicTimeNanosUnsafe()
+    const since = monotonicMillis(clock)
+    activity?.begin(since)
     return Effect.onExitPrimitive(self, (exit) => {
-      operations.times.record(Number(clock.monotonicTimeNanosUnsafe() - since) / 1e6)
+      const now = monotonicMillis(clock)
+      activity?.end(now)
+      operations.times.record(now - since)
       if (Exit.isFailure(exit) && !Exit.hasInterrupts(exit)) operations.failures++
       return undefined
     })

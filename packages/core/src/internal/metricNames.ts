@@ -51,7 +51,7 @@ const borrows = (outcome: string) =>
   counter("breakwater.pool.borrows", "{borrow}", { "breakwater.pool.outcome": outcome })
 
 /**
- * Of a pool, by what `Pool.stats` calls it; the last three are histograms, in seconds.
+ * Of a pool, by what `Pool.stats` calls it; the last four are histograms, in seconds.
  *
  * @category names
  * @since 0.1.0
@@ -80,7 +80,8 @@ export const pool = {
   refusedClosed: borrows("refused_closed"),
   create: histogram("db.client.connection.create_time", "s"),
   wait: histogram("db.client.connection.wait_time", "s"),
-  use: histogram("db.client.connection.use_time", "s")
+  use: histogram("db.client.connection.use_time", "s"),
+  heldIdle: histogram("breakwater.pool.held_idle_time", "s")
 } as const
 
 /** OpenTelemetry's `error.type` is the reason of the `PolicyError` that a call ended with. */

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Metric } from "effect"
 import { TestClock } from "effect/testing"
+import * as Activity from "../../src/backend/Activity.ts"
 import * as Pool from "../../src/pool/Pool.ts"
 import { FakeServer } from "./fakeServer.ts"
 import { seed, seeded } from "./seeded.ts"
@@ -94,8 +95,15 @@ describe("metrics (behaviour 25)", () => {
     isolated(Effect.gen(function*() {
       const server = new FakeServer()
       server.dialTime = 200
-      const pool = yield* Pool.make({ name: "orders", acquire: server.acquire, size: { max: 1 } })
-      const use = Pool.use(pool, () => Effect.sleep("3 seconds"))
+      const activity = Activity.make()
+      const pool = yield* Pool.make({
+        name: "orders",
+        acquire: server.acquire,
+        size: { max: 1 },
+        activity: () => activity
+      })
+      const use = Pool.use(pool, () =>
+        Effect.andThen(Effect.sleep("1 second"), Activity.during(Effect.sleep("2 seconds"), activity)))
       const first = yield* Effect.forkChild(Effect.andThen(use, use), { startImmediately: true })
       yield* TestClock.adjust("10 seconds")
       yield* Fiber.join(first)
@@ -105,8 +113,12 @@ describe("metrics (behaviour 25)", () => {
       assert.deepStrictEqual([waits.count, waits.sum, waits.min, waits.max], [2, 0.2, 0, 0.2])
       const uses = yield* histogram("db.client.connection.use_time")
       assert.deepStrictEqual([uses.count, uses.sum, uses.min, uses.max], [2, 6, 3, 3])
+      const idle = yield* histogram("breakwater.pool.held_idle_time")
+      assert.deepStrictEqual([idle.count, idle.sum, idle.min, idle.max], [2, 2, 1, 1])
       assert.deepStrictEqual(
-        waits.buckets.filter(([bound]) => bound > 0.1 && bound < 0.6),
+        waits.buckets.filter(([bound]) =>
+          bound > 0.1 && bound < 0.6
+        ),
         [[0.131072, 1], [0.262144, 2], [0.524288, 2]]
       )
     })))

@@ -3,7 +3,7 @@
  *
  * @internal
  */
-import { type Backend, type Detail, type Health, type Limits, probe } from "@breakwater/core/Backend"
+import { type Backend, type Detail, type Health, type Limits, type Particulars, probe } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import type * as OutlierEjection from "@breakwater/core/OutlierEjection"
 import * as Pool from "@breakwater/core/Pool"
@@ -102,6 +102,13 @@ const detailOf = ({ permits, sent, sockets, times }: Origins): Effect.Effect<Det
     lastError: sockets.lastError
   }))
 
+const particularsOf = (origins: Origins): Particulars => ({
+  origins: {
+    max: origins.settings.perOrigin,
+    used: Object.fromEntries(origins.list().map((one) => [one.origin, origins.poolStats(one).used]))
+  }
+})
+
 const backendOf = (origins: Origins): Backend => ({
   name: origins.settings.name,
   kind: "http",
@@ -115,6 +122,7 @@ const backendOf = (origins: Origins): Backend => ({
   events: origins.events,
   changes: origins.changes,
   detail: detailOf(origins),
+  particulars: Effect.sync(() => particularsOf(origins)),
   warm: warm(origins),
   clear: (options) => origins.clear(options),
   drain: (deadline) => drain(origins, deadline),

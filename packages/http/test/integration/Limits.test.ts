@@ -61,6 +61,9 @@ describe("Http limits", () => {
       const http = yield* open({ pool: { size: { max: 4, perOrigin: 2 } } })
       const stuck = yield* Effect.forkChild(many(20, http.client.get(slow.url)))
       yield* eventually(Effect.map(http.stats, ({ waiting }) => waiting === 18))
+      assert.deepStrictEqual(yield* http.backend.particulars ?? Effect.undefined, {
+        origins: { max: 2, used: { [new URL(slow.url).origin]: 2 } }
+      })
       assert.deepStrictEqual(yield* many(20, textOf(http, quick.url)), Array.from({ length: 20 }, () => "ok"))
       yield* Fiber.interrupt(stuck)
       yield* eventually(isFree(http))

@@ -7,7 +7,7 @@
  *
  * @internal
  */
-import { type Backend, type Detail, type Health, type Limits, probe } from "@breakwater/core/Backend"
+import { type Backend, type Detail, type Health, type Limits, type Particulars, probe } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import * as Deadline from "@breakwater/core/Deadline"
 import { EventHub } from "@breakwater/core/EventHub"
@@ -182,6 +182,13 @@ class Server {
     )
   }
 
+  get particulars(): Particulars {
+    const { servers, type } = this.slot?.topology ?? {}
+    if (type === undefined || servers === undefined) return {}
+    const known = [...servers].filter(([, server]) => server.type !== "Unknown")
+    return { topology: { type, servers: known.map(([address]) => address) } }
+  }
+
   private open(): Slot {
     const client = new MongoClient(Redacted.value(this.settings.uri), this.settings.driver)
     this.monitor.attach(client, `${this.slots++}/`)
@@ -192,7 +199,11 @@ class Server {
       if (this.slot?.client === client) this.slot = undefined
       Effect.runFork(this.close(client))
     })
-    return { client, calls: new Set<Call>() }
+    const slot: Slot = { client, calls: new Set<Call>(), topology: undefined }
+    client.on("topologyDescriptionChanged", ({ newDescription }) => {
+      slot.topology = newDescription
+    })
+    return slot
   }
 
   /** Whoever closes it too waits for the same end. */
@@ -283,6 +294,7 @@ const backendOf = (server: Server): Backend => {
     events: Stream.merge(server.events.stream, Policy.events(settings.policy), { haltStrategy: "left" }),
     changes: Stream.merge(server.events.changes, Policy.changes(settings.policy), { haltStrategy: "left" }),
     detail: Effect.sync(() => detailOf(server)),
+    particulars: Effect.sync(() => server.particulars),
     warm: server.warm,
     clear: server.clear,
     drain: server.drain,

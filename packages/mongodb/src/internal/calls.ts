@@ -7,7 +7,7 @@
 import { type Holder, PoolError } from "@breakwater/core/PoolError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { Db, MongoClient } from "mongodb"
+import type { Db, MongoClient, TopologyDescription } from "mongodb"
 import { AsyncLocalStorage } from "node:async_hooks"
 import type { MongoError } from "../MongoError.ts"
 import { classify } from "./classify.ts"
@@ -40,6 +40,8 @@ export interface Work<A> {
 export interface Slot {
   readonly client: MongoClient
   readonly calls: Set<Call>
+  /** What the driver said last of the servers. */
+  topology: TopologyDescription | undefined
 }
 
 /** How long an interrupted call waits for its function, which goes on by itself after that. */

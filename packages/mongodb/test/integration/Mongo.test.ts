@@ -38,6 +38,31 @@ describe("Mongo", () => {
       assert.strictEqual(yield* count, 0)
     }))
 
+  it.live("publishes what the driver has found, and nothing before, nor of a client that is gone", () =>
+    Effect.gen(function*() {
+      const { proxy, url } = yield* counted
+      const mongo = yield* open(url, { pool: { start: "lazy" } })
+      const { backend: { particulars = Effect.undefined } } = mongo
+      assert.deepStrictEqual(yield* particulars, {})
+      yield* mongo.use(find)
+      assert.deepStrictEqual(yield* particulars, {
+        topology: { type: "Single", servers: [`${proxy.host}:${proxy.port}`] }
+      })
+      yield* mongo.backend.clear()
+      assert.deepStrictEqual(yield* particulars, {})
+    }))
+
+  it.live("does not count among the known servers one that has gone", () =>
+    Effect.gen(function*() {
+      const { proxy, url } = yield* counted
+      const mongo = yield* open(url, { driver: { heartbeat: { every: "500 millis" } } })
+      yield* mongo.use(find)
+      yield* proxy.refuse
+      yield* proxy.reset
+      const { backend: { particulars = Effect.undefined } } = mongo
+      yield* eventually(Effect.map(particulars, (now) => now?.topology?.servers.length === 0))
+    }))
+
   it.live("leaves the open connections as they were after 1,000 operations", () =>
     Effect.gen(function*() {
       const { proxy, url } = yield* counted

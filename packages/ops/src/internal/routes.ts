@@ -28,6 +28,8 @@ export interface Settings {
   readonly access: Access
   readonly publicPage: boolean
   readonly readers: number
+  /** Whether `/stats` has the names of the guides too. */
+  readonly guideStats: boolean
   /** Where no `Lifecycle` is around. */
   readonly phase: Effect.Effect<Lifecycle.Phase> | undefined
 }
@@ -136,7 +138,7 @@ export const add = (prefix: string, settings: Settings) =>
       "/health/live": Answer.open(live),
       "/health/ready": Answer.open(ready(sources)),
       "/health/pools": Answer.open(pools(sources, access)),
-      "/stats": guarded(Effect.map(collect(sources), (stats) => statsJson(stats))),
+      "/stats": guarded(Effect.map(collect(sources, settings.guideStats), (stats) => statsJson(stats))),
       "/stats/database": guarded(database(sources)),
       "/metrics": guarded(metrics),
       "/pools": settings.publicPage ? Answer.open(page) : guarded(page),

@@ -13,6 +13,7 @@ import * as Sizing from "@breakwater/core/Sizing"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as GuideStats from "../GuideStats.ts"
 import { holderOf } from "../OpsHealth.ts"
 import type * as OpsStats from "../OpsStats.ts"
 import type { HealthChecks } from "./health.ts"
@@ -67,7 +68,8 @@ const sizingOf = (
 const backendStats = (
   { checks, windows }: Sources,
   label: string,
-  backend: Backend
+  backend: Backend,
+  guided: boolean
 ): Effect.Effect<typeof OpsStats.Backend.Type> =>
   Effect.gen(function*() {
     const pool = yield* backend.stats
@@ -82,12 +84,14 @@ const backendStats = (
       policy: policyOf(yield* backend.policy),
       times: windows.quantiles(backend, times),
       sizing: sizingOf(windows, backend, pool, { at: yield* Clock.currentTimeMillis, times }),
+      share_held_idle: windows.shareHeldIdle(backend, times),
       share_reused: pool.acquired === 0 ? null : pool.reused / pool.acquired,
       holders: holders.map((holder) => holderOf(Health.holderReport(holder))),
       last_error: lastError === undefined
         ? null
         : { at: lastError.at, message: Health.messageOf(lastError.error) },
-      health: checks.last.get(label) ?? null
+      health: checks.last.get(label) ?? null,
+      ...(guided && { guide: yield* GuideStats.of(backend) })
     }
   })
 
@@ -107,12 +111,14 @@ const commonProfile = (backends: ReadonlyArray<{ readonly profile: string | null
   return profiles.size === 1 && first !== undefined ? first : null
 }
 
-export const collect = (sources: Sources): Effect.Effect<typeof OpsStats.Stats.Type> =>
+/** `guided`: also under the names of the guides. */
+export const collect = (sources: Sources, guided = false): Effect.Effect<typeof OpsStats.Stats.Type> =>
   Effect.gen(function*() {
     const clock = yield* Clock.Clock
     const entries = yield* Effect.forEach(
       yield* Backends.list,
-      ({ backend, label }) => Effect.map(backendStats(sources, label, backend), (stats) => [label, stats] as const)
+      ({ backend, label }) =>
+        Effect.map(backendStats(sources, label, backend, guided), (stats) => [label, stats] as const)
     )
     const backends = entries.map(([, stats]) => stats)
     return {

@@ -66,16 +66,29 @@ export class Windows {
       ))
   }
 
-  quantiles(backend: Backend, now: Times) {
+  /** Of one that has just come: nothing, so that all it did is of late. */
+  private before(backend: Backend): Times {
     const past = this.past.get(backend) ?? []
-    // Of one that has just come: since it came.
-    const before: Times = (past.length < KEPT ? undefined : past[0]?.times) ?? {}
+    return (past.length < KEPT ? undefined : past[0]?.times) ?? {}
+  }
+
+  quantiles(backend: Backend, now: Times) {
+    const before = this.before(backend)
     return {
       wait: quantilesOf(before.wait, now.wait),
       use: quantilesOf(before.use, now.use),
+      heldIdle: quantilesOf(before.heldIdle, now.heldIdle),
       create: quantilesOf(before.create, now.create),
       operation: quantilesOf(before.operation, now.operation)
     }
+  }
+
+  /** Of the time that connections were held, those that came back of late, in which nothing ran on them. */
+  shareHeldIdle(backend: Backend, now: Times): number | null {
+    const before = this.before(backend)
+    if (now.use === undefined || now.heldIdle === undefined) return null
+    const held = now.use.sum - (before.use?.sum ?? 0)
+    return held > 0 ? Math.min(1, (now.heldIdle.sum - (before.heldIdle?.sum ?? 0)) / held) : null
   }
 
   /** What a pool did of late, to size it by; `undefined` for one that has just come. */

@@ -62,11 +62,20 @@ describe("the dashboard's view", () => {
       [backend({ pool: { unavailable: 1 } }), "failing", "1 call found no server."],
       [backend({ policy: { deadlinesExceeded: 3 } }), "failing", "3 calls past their deadline."],
       [backend({ pool: { used: 10 } }), "strained", "Every connection is in use."],
+      [
+        backend({ pool: { used: 10 }, others: { share_held_idle: 0.62 } }),
+        "strained",
+        "Every connection is in use; nothing runs for 62 % of the time that they are held."
+      ],
+      [backend({ pool: { used: 10 }, others: { share_held_idle: 0.4 } }), "strained", "Every connection is in use."],
+      [backend({ pool: { used: 9 }, others: { share_held_idle: 0.9 } }), "calm", "Nothing waits, nothing fails."],
       [backend({ policy: { retries: 1 } }), "strained", "1 retry."],
       [backend({ policy: { attemptTimeouts: 1 } }), "strained", "1 attempt cut short."],
       [backend({ policy: { throttled: 7 } }), "strained", "7 throttled."],
       [
-        backend({ others: { times: { wait: quantiles(1, 100), use: null, create: null, operation: null } } }),
+        backend({
+          others: { times: { wait: quantiles(1, 100), use: null, heldIdle: null, create: null, operation: null } }
+        }),
         "strained",
         "A connection took up to 100 ms to come."
       ],
@@ -150,7 +159,7 @@ describe("the dashboard's view", () => {
 
   it("plots what a backend measures only", () => {
     const measured = backend({
-      others: { times: { wait: quantiles(1, 2), use: quantiles(3, 4), create: null, operation: null } }
+      others: { times: { wait: quantiles(1, 2), use: quantiles(3, 4), heldIdle: null, create: null, operation: null } }
     })
     assert.deepStrictEqual(shown(backend())?.plots.map(({ title }) => title), ["Connections", "Borrows"])
     assert.deepStrictEqual(shown(measured, measured)?.plots.map(({ high, low, title }) => [title, high, low]), [

@@ -48,10 +48,17 @@ const ping = (session: Session.Session) => {
   )
 }
 
+/** It is no statement of the program's, and no time of its that is wasted. */
+const lentPing = (session: Session.Session) =>
+  Effect.suspend(() => {
+    session.activity.occupy()
+    return ping(session)
+  })
+
 const health = ({ pool, settings }: Client.Parts): Effect.Effect<Health> =>
   Session.onLive(
     settings,
-    Pool.use(pool, ping, {
+    Pool.use(pool, lentPing, {
       priority: HEALTH_PRIORITY,
       timeout: HEALTH_WAIT,
       label: `${settings.name}.health`
@@ -107,7 +114,8 @@ const poolOf = (
       ...settings.pool,
       name: settings.name,
       acquire: RetryBudget.reconnecting(settings.budget, Effect.tap(Session.open(backing), warn), onBack),
-      check: { ...settings.pool.check, test: ping, isAlive: (session) => session.isAlive }
+      check: { ...settings.pool.check, test: ping, isAlive: (session) => session.isAlive },
+      activity: (session) => session.activity
     }))
   return Effect.tap(made, (ready) =>
     Effect.sync(() => {

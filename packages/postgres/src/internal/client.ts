@@ -73,7 +73,7 @@ const listen =
       const held = yield* lease(parts, "listen")
       let disarm: (() => void) | undefined
       yield* Effect.addFinalizer(() => Effect.sync(() => disarm?.()))
-      const listening = held.pg.listen(channel)
+      const listening = held.listen(channel)
       const queue = yield* Effect.mapError(
         Policy.run(parts.policies.inside, parts.operations.listen.operation, (attempt) => attempt(listening)),
         (error) => toSqlError(error, true)

@@ -8,6 +8,7 @@
  *
  * @internal
  */
+import * as Activity from "@breakwater/core/Activity"
 import * as Operation from "@breakwater/core/Operation"
 import * as Policy from "@breakwater/core/Policy"
 import type { AttemptTimeout } from "@breakwater/core/PolicyError"
@@ -109,7 +110,8 @@ export class Lease {
       const control = controlOf(sql)
       if (control === "begin" || control === "chain") this.inTransaction = true
       this.heedWaiver(sql)
-      return Effect.onExitPrimitive(Effect.mapError(statement, this.session.heed), (exit) => {
+      const { activity, heed } = this.session
+      return Effect.onExitPrimitive(Effect.mapError(Activity.during(statement, activity), heed), (exit) => {
         if (exit._tag === "Success") this.ended(control)
         // A late CancelRequest would hit whoever borrows the session next.
         else if (Cause.hasInterrupts(exit.cause)) this.session.retire("Cancelled")
@@ -118,12 +120,31 @@ export class Lease {
     })
   }
 
+  /** To wait for what is told there is what the session is held for, until it comes back. */
+  listen(channel: string): ReturnType<PgConnection.PgConnection["listen"]> {
+    return Effect.suspend(() => {
+      this.session.activity.occupy()
+      return this.pg.listen(channel)
+    })
+  }
+
+  /** What its reader does between the chunks is no work of the server's. */
+  private pulled<A, E, R>(rows: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> {
+    const { activity } = this.session
+    return Stream.transformPull(rows, (pull) => Effect.succeed(Activity.during(pull, activity)))
+  }
+
+  /** As `watch`, for rows that are streamed. */
+  watchStream<A>(sql: string, rows: Stream.Stream<A, SqlError>): Stream.Stream<A, SqlError> {
+    return Stream.unwrap(Effect.as(this.watch(sql, Effect.void), this.pulled(rows)))
+  }
+
   readonly runStream: RunStream = (sql, stream) =>
     Effect.suspend(() => {
       if (this.lostBy !== undefined) return Effect.fail(this.gone())
       this.started = true
       const { deadline, timeout = deadline } = this.parts.settings
-      const rows = Stream.mapError(stream(this.pg), (error) => {
+      const rows = Stream.mapError(this.pulled(stream(this.pg)), (error) => {
         const failure = this.session.streamFailure(error)
         if (failure !== error) this.lostBy ??= { cause: failure }
         return toSqlError(failure, false)

@@ -7,7 +7,6 @@
 import type * as PgConnection from "@effect/sql-pg/PgConnection"
 import * as Effect from "effect/Effect"
 import type { SqlError } from "effect/sql/SqlError"
-import * as Stream from "effect/Stream"
 import type { Parts } from "./client.ts"
 import * as Lease from "./lease.ts"
 
@@ -21,7 +20,8 @@ const viewOf = (lease: Lease.Lease): PgConnection.PgConnection => {
     pin: Effect.suspend(() => Effect.succeed(view)),
     query: (sql, params, prepare) => lease.watch(sql, pg.query(sql, params, prepare)),
     queryValues: (sql, params, prepare) => lease.watch(sql, pg.queryValues(sql, params, prepare)),
-    stream: (sql, params) => Stream.unwrap(Effect.as(lease.watch(sql, Effect.void), pg.stream(sql, params)))
+    stream: (sql, params) => lease.watchStream(sql, pg.stream(sql, params)),
+    listen: (channel) => lease.listen(channel)
   }
   return view
 }

@@ -7,6 +7,7 @@
  *
  * @internal
  */
+import * as Activity from "@breakwater/core/Activity"
 import { measured, type Operations } from "@breakwater/core/Backend"
 import * as PgConnection from "@effect/sql-pg/PgConnection"
 import type * as Context from "effect/Context"
@@ -82,6 +83,8 @@ export class Session {
   waived = false
   readonly backing: Backing
   readonly host: Host
+  /** Of whoever has borrowed it. */
+  readonly activity = Activity.make()
   private socket: Net.Socket | undefined
   private readonly fork: (effect: Effect.Effect<void>) => unknown
   /** Whether anything came since a statement was handed over, and whether a goodbye is all that came. */
@@ -129,7 +132,7 @@ export class Session {
 
   /** Runs a statement of the program's; says of a lost connection whether the statement can have been sent. */
   run<A>(statement: Effect.Effect<A, SqlError>, told?: Told): Effect.Effect<A, SqlError | PostgresError> {
-    return this.runUncounted(measured(statement, this.backing.operations), told)
+    return this.runUncounted(measured(statement, this.backing.operations, this.activity), told)
   }
 
   /** The same for a statement of our own. */

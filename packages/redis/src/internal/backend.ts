@@ -90,7 +90,8 @@ const poolOf = (settings: Settings, onBack: Effect.Effect<void>) => {
         ...settings.pool.check,
         test: (connection) => ping(settings, connection),
         isAlive: (connection) => connection.isAlive
-      }
+      },
+      activity: ({ driver }) => driver.activity
     }))
 }
 

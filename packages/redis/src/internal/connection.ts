@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -100,9 +101,10 @@ const optionsOf = ({ clientName, dialTimeout, server, tls }: Settings): DriverOp
 })
 
 /** A PING at the end: a server that loads its data or refuses the client answers only that. */
-const connect = (settings: Settings): Effect.Effect<Connection, RedisError> =>
+const connect = (settings: Settings, clock: Clock.Clock): Effect.Effect<Connection, RedisError> =>
   Effect.callback((resume) => {
-    const driver = new Driver(settings.name, optionsOf(settings))
+    const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+    const driver = new Driver(settings.name, optionsOf(settings), now)
     let told: unknown
     driver.on("error", (error) => {
       told ??= error
@@ -128,7 +130,7 @@ const close = (connection: Connection): Effect.Effect<void> =>
   })
 
 export const open = (settings: Settings): Effect.Effect<Connection, RedisError, Scope.Scope> =>
-  Effect.acquireRelease(connect(settings), close, { interruptible: true })
+  Effect.acquireRelease(Effect.clockWith((clock) => connect(settings, clock)), close, { interruptible: true })
 
 /** One round trip on it; a connection that does not answer in time is destroyed. */
 export const probe = (connection: Connection, limit: Duration.Duration): Effect.Effect<boolean> =>

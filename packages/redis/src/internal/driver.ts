@@ -4,6 +4,7 @@
  *
  * @internal
  */
+import * as Activity from "@breakwater/core/Activity"
 import type { Command, RedisOptions } from "ioredis"
 import { Redis as IoRedis } from "ioredis"
 import { RedisError } from "../RedisError.ts"
@@ -44,10 +45,15 @@ export class Driver extends IoRedis {
   private isCorked = false
   /** What the server answered while the connection was opened: ioredis forgets it when the server then hangs up. */
   firstError: unknown
+  /** Of whoever has it for himself. */
+  activity = Activity.make()
+  /** Monotonic milliseconds. */
+  private readonly now: () => number
 
-  constructor(owner: string, options: DriverOptions) {
+  constructor(owner: string, options: DriverOptions, now: () => number) {
     super({ ...options, ...NEVER })
     this.owner = owner
+    this.now = now
     this.on("error", ignore)
     this.on("connect", () => {
       // ioredis hears the first error of a socket only; a second one would end the process.
@@ -63,6 +69,11 @@ export class Driver extends IoRedis {
   /** Whether somebody else may use it: nothing is under way, and it is as it was opened. */
   get isClean(): boolean {
     return this.commandQueue.length === 0 && !this.inTransaction && !this.isWatching && !this.isChanged
+  }
+
+  /** Checks that were made meanwhile are not what its borrower does. */
+  lent(): void {
+    this.activity = Activity.make()
   }
 
   share(): void {
@@ -91,7 +102,10 @@ export class Driver extends IoRedis {
     if (OPENING.has(this.status)) return this.sendFirst(command, destination)
     if (!this.isAlive) return rejected(command, new NotSent("the connection is gone"))
     const refusal = this.note(nameOf(command), command.args, destination !== undefined)
-    if (refusal === undefined) return super.sendCommand(command, destination)
+    if (refusal === undefined) {
+      if (!this.isShared) this.count(command)
+      return super.sendCommand(command, destination)
+    }
     // A pipeline is written as a whole once each of its commands has been.
     destination?.write("")
     return rejected(command, refusal)
@@ -109,6 +123,14 @@ export class Driver extends IoRedis {
       if (errorText(error) !== undefined) this.firstError ??= error
     })
     return super.sendCommand(command, destination)
+  }
+
+  /** Here, where also those pass that the program sends by ioredis itself. */
+  private count({ promise }: Command): void {
+    const { activity } = this
+    const end = () => activity.end(this.now())
+    activity.begin(this.now())
+    promise.then(end, end)
   }
 
   /** Remembers what a command does to the connection, or says why it must not be sent. */

@@ -101,6 +101,7 @@ export class Shared {
 
   /** It has just come from the pool, which lends none from before the last change. */
   lent(connection: Connection): void {
+    connection.driver.lent()
     connection.change = this.changes
   }
 
@@ -229,6 +230,7 @@ export class Shared {
     return Effect.suspend(() => {
       connection.driver.share()
       this.lent(connection)
+      connection.driver.activity.occupy()
       this.open.push(connection)
       this.down = undefined
       this.connectError = undefined

@@ -75,6 +75,7 @@ export const open = (
   }
   return Effect.gen(function*() {
     const connection = yield* reserve(parts)
+    connection.driver.activity.occupy()
     const queue = yield* Queue.dropping<Message, RedisError>(bufferSize)
     listen(connection, queue, () => new RedisError({ _tag: "Lagged", redis: parts.settings.name, bufferSize }))
     yield* Effect.addFinalizer(() => Queue.shutdown(queue))

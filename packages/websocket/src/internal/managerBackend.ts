@@ -66,6 +66,7 @@ const backendOf = (manager: Manager): Backend => {
     policy: Effect.sync(() => Policy.snapshot(policy)),
     events: Stream.unwrap(Effect.sync(() => manager.events.stream)),
     changes: Stream.unwrap(Effect.sync(() => manager.events.changes)),
+    particulars: Effect.sync(() => ({ ids: [...manager.registry.entries.keys()] })),
     warm: Effect.void,
     clear: (options) => manager.clear(options?.interrupt ?? false),
     drain: (deadline) => manager.drain(Validate.finiteMillis("deadline", deadline))

@@ -31,6 +31,7 @@ it.live("carries messages both ways and knows its connections by id", () =>
     yield* manager.send(id, "direct")
     assert.strictEqual(yield* peer.next, "direct")
     assert.isTrue(Option.isSome(yield* manager.get(id)))
+    assert.deepStrictEqual(yield* manager.backend.particulars ?? Effect.undefined, { ids: [id] })
     assert.deepStrictEqual(yield* manager.summary, {
       total_connections: 1,
       max_connections: 1000,

@@ -29,6 +29,8 @@ export interface Detail {
     readonly wait: HistogramSnapshot
     readonly use: HistogramSnapshot
     readonly create: HistogramSnapshot
+    /** For how much of their hold nothing ran on the connection; with `activity` only. */
+    readonly heldIdle?: HistogramSnapshot | undefined
   }
   /** Who has held a connection the longest, at most five, the oldest first. */
   readonly holders: ReadonlyArray<Holder>

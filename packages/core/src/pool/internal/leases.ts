@@ -18,10 +18,11 @@ import type { Lineage } from "./lineage.ts"
 import type { Settings } from "./options.ts"
 import type { Counts } from "./stats.ts"
 
-/** Of all leases: how long they were waited for, and how long they lasted. */
+/** Of all leases: how long they were waited for, how long they lasted, and for how much of that nothing ran. */
 interface Times {
   readonly wait: Histogram
   readonly use: Histogram
+  readonly heldIdle: Histogram | undefined
 }
 
 export class Leases<A> implements Deadline {
@@ -86,6 +87,8 @@ export class Leases<A> implements Deadline {
     const held = now - connection.leasedAt
     this.end(borrow, connection)
     this.times.use.record(held)
+    const idle = this.settings.heldIdle?.(connection.item, connection.leasedAt, now)
+    if (idle !== undefined) this.times.heldIdle?.record(idle)
     this.events.publishEach?.({ _tag: "Returned", held: Duration.millis(held) })
     connection.usedAt = now
   }

@@ -27,10 +27,11 @@ export interface MetricsSource {
     readonly create?: Recorded | undefined
     readonly wait?: Recorded | undefined
     readonly use?: Recorded | undefined
+    readonly heldIdle?: Recorded | undefined
   }
 }
 
-const { create, timeouts, use, wait, ...numbers } = pool
+const { create, heldIdle, timeouts, use, wait, ...numbers } = pool
 
 // `keep` is a setting of ours, in no metric.
 const named: { readonly [K in Exclude<keyof Stats, "keep">]: MetricName } = numbers
@@ -57,7 +58,8 @@ export const show = (name: string, source: MetricsSource, context: Context.Conte
       Metrics.number(timeouts, () => source.stats().timedOut),
       ...timed(create, times.create),
       ...timed(wait, times.wait),
-      ...timed(use, times.use)
+      ...timed(use, times.use),
+      ...timed(heldIdle, times.heldIdle)
     ],
     context
   )

@@ -7,6 +7,7 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
+import type { Activity } from "../../internal/activity.ts"
 import { boundedMillis, integer, oneOf, periodMillis, refuse, share, unboundedMillis } from "../../internal/validate.ts"
 import type { Nested } from "./lineage.ts"
 
@@ -123,6 +124,11 @@ export interface Options<A, E, R> {
    * work has ended, and the connection is used again.
    */
   readonly cancel?: ((item: A) => Effect.Effect<void>) | undefined
+  /**
+   * Where a connection keeps count of what runs on it. With it `Pool.detail` and the metrics tell for how much of its hold
+   * nothing did. Asked at every return, so it must be cheap. Default: that is not known.
+   */
+  readonly activity?: ((item: A) => Activity) | undefined
   readonly leak?: {
     /** Held for longer than this, a borrow is named by the event `Leaked`. Default: none is. */
     readonly after: Duration.Input
@@ -184,6 +190,8 @@ export interface Settings<A> {
   readonly jitter: number
   /** Never throws. */
   readonly isAlive: (item: A) => boolean
+  /** For how much of its lease, between two instants, nothing ran on it. Never throws. */
+  readonly heldIdle: ((item: A, since: number, until: number) => number) | undefined
   readonly nested: Nested
   readonly leakAfter: number
 }
@@ -195,6 +203,14 @@ const orDead = <A>(isAlive: (item: A) => boolean) => (item: A): boolean => {
     return isAlive(item)
   } catch {
     return false
+  }
+}
+
+const orNone = <A>(activity: (item: A) => Activity) => (item: A, since: number, until: number): number => {
+  try {
+    return activity(item).idle(since, until)
+  } catch {
+    return 0
   }
 }
 
@@ -240,6 +256,7 @@ export const resolve = <A, E, R>(options: Options<A, E, R>): Settings<A> => {
     idleTimeout: periodMillis("lifetime.idle", lifetime?.idle ?? "2 minutes"),
     jitter: share("lifetime.jitter", lifetime?.jitter ?? 0.1),
     isAlive: check?.isAlive === undefined ? alwaysAlive : orDead(check.isAlive),
+    heldIdle: options.activity && orNone(options.activity),
     nested: oneOf("wait.nested", wait?.nested ?? "deadlock", ["deadlock", "fail", "allow"]),
     leakAfter: options.leak === undefined ? Infinity : boundedMillis("leak.after", options.leak.after)
   }

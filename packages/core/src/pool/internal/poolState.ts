@@ -54,8 +54,8 @@ export class PoolState<A> implements Lender<A> {
   readonly bag: Bag<A>
   readonly lineage: Lineage<Wait<A>>
   private readonly waiters: Waiting<A>
-  /** How long borrows waited, how long they held their connections, how long dials took. */
-  readonly times = { wait: new Histogram(), use: new Histogram(), create: new Histogram() }
+  /** How long borrows waited, how long they held their connections, for how much of it in vain, how long dials took. */
+  readonly times: Record<"wait" | "use" | "create", Histogram> & { readonly heldIdle: Histogram | undefined }
   /** The last dial that failed, also where others have succeeded since. */
   lastError: LastError | undefined
   generation = 0
@@ -84,6 +84,12 @@ export class PoolState<A> implements Lender<A> {
     random: number
   ) {
     this.settings = settings
+    this.times = {
+      wait: new Histogram(),
+      use: new Histogram(),
+      create: new Histogram(),
+      heldIdle: settings.heldIdle && new Histogram()
+    }
     this.events = events
     this.clock = clock
     this.edges = edges
@@ -363,9 +369,14 @@ export class PoolState<A> implements Lender<A> {
   }
 
   detail(): Detail {
-    const { create, use, wait } = this.times
+    const { create, heldIdle, use, wait } = this.times
     return {
-      times: { wait: wait.snapshot(), use: use.snapshot(), create: create.snapshot() },
+      times: {
+        wait: wait.snapshot(),
+        use: use.snapshot(),
+        create: create.snapshot(),
+        ...(heldIdle !== undefined && { heldIdle: heldIdle.snapshot() })
+      },
       holders: this.report.holders(),
       lastError: this.lastError
     }

@@ -25,6 +25,9 @@ export const LOOK_BACK = 3
 /** A wait that a person would notice, in milliseconds. */
 const LONG_WAIT = 100
 
+/** Above this share of the time that connections are held without need, it is what others wait for. */
+const MUCH_IDLE = 0.5
+
 interface Sign {
   readonly tone: Exclude<Tone, "calm">
   readonly reason: string
@@ -73,6 +76,12 @@ const poolSigns = (stats: BackendStats): ReadonlyArray<Sign> => {
   ]
 }
 
+/** Where there are connections enough it does no harm. */
+const heldIdleSigns = ({ pool: { max, used, waiting }, share_held_idle: share }: BackendStats): ReadonlyArray<Sign> =>
+  share !== null && share >= MUCH_IDLE && (waiting > 0 || (max > 0 && used >= max))
+    ? [{ tone: "strained", reason: `nothing runs for ${Math.round(share * 100)} % of the time that they are held` }]
+    : []
+
 /** An older check, in milliseconds, says nothing about now. */
 const RECENT_CHECK = 15_000
 
@@ -109,6 +118,7 @@ export const verdictOf = ({ at, losses, recent, stats }: Evidence): Verdict => {
     ...healthSigns(at, stats),
     ...failureSigns(recent),
     ...poolSigns(stats),
+    ...heldIdleSigns(stats),
     ...lossSigns(losses),
     ...defenceSigns(recent)
   ]
