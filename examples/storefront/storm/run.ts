@@ -50,7 +50,7 @@ const play = Effect.fnUntraced(function*(
   watch.what = label
   const tally = watch.nextStage()
   const until = (yield* Clock.currentTimeMillis) + seconds * scale * 1000
-  let recovered: Row["recovered"]
+  let recovered: Report.Row["recovered"]
   if (fault !== undefined) {
     const lasts = Duration.seconds(fault.lasts * scale)
     // What the page tells may come after the end of the fault.
