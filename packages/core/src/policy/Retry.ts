@@ -261,7 +261,8 @@ const nextDelay = Effect.fnUntraced(function*(
   step: Step,
   call: Call,
   error: unknown,
-  outcome: Outcome.Failure | Outcome.Overload
+  outcome: Outcome.Failure | Outcome.Overload,
+  asked: boolean
 ) {
   const next = step(call.clock.currentTimeMillisUnsafe(), error)
   const drawn = yield* Pull.catchDone(Effect.map(next, ([, delay]) => Duration.toMillis(delay)), () => Effect.undefined)
@@ -270,7 +271,7 @@ const nextDelay = Effect.fnUntraced(function*(
   const delay = drawn + (retryAfter === undefined ? 0 : Duration.toMillis(retryAfter))
   if (delay + settings.attemptTime.expected >= (yield* timeLeft)) return "Deadline" as const
   // Who was not let to the backend has not had a first attempt there.
-  if (Outcome.neverAsked(outcome)) return { delay, charged: false }
+  if (!asked) return { delay, charged: false }
   if (settings.budget.spend(call.clock)) return { delay, charged: true }
   call.policy.counts.overBudget++
   return "Budget" as const
@@ -282,7 +283,8 @@ const waitForNext = Effect.fnUntraced(function*(
   step: Step,
   call: Call,
   failed: Failed,
-  outcome: Outcome.Outcome
+  outcome: Outcome.Outcome,
+  asked: boolean
 ) {
   if (outcome._tag === "Success" || outcome._tag === "Ignored") return undefined
   const why = whyNot(settings, call.operation, outcome)
@@ -290,7 +292,9 @@ const waitForNext = Effect.fnUntraced(function*(
     skipped(call, failed, why)
     return undefined
   }
-  const next = failed.attempt === failed.of ? "Times" : yield* nextDelay(settings, step, call, failed.cause, outcome)
+  const next = failed.attempt === failed.of
+    ? "Times"
+    : yield* nextDelay(settings, step, call, failed.cause, outcome, asked)
   return yield* wait(settings, call, failed, next)
 })
 
@@ -330,10 +334,13 @@ const repeat = Effect.fnUntraced(function*<A, E, R>(
   let cause = firstCause
   let verdict: Verdict | undefined = first
   let charged = false
+  let asked = false
   for (let attempt = 1; verdict !== undefined; attempt++) {
     const { error, outcome } = verdict
-    if (charged && Outcome.neverAsked(outcome)) settings.budget.refund()
-    const next: Next | undefined = yield* waitForNext(settings, step, call, { attempt, of, cause: error }, outcome)
+    if (!Outcome.neverAsked(outcome)) asked = true
+    else if (charged) settings.budget.refund()
+    const failed = { attempt, of, cause: error }
+    const next: Next | undefined = yield* waitForNext(settings, step, call, failed, outcome, asked)
     if (next === undefined) return yield* Effect.failCause(withAttempts(call, attempt, of, cause))
     charged = next.charged
     call.attempts++
