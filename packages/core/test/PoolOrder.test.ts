@@ -280,3 +280,34 @@ describe("a recovery in a retry around a pool", () => {
       for (const { id } of old) assert.isFalse(server.connections.has(id))
     }))
 })
+
+describe("what tells that a backend is back, around the dials of a pool", () => {
+  it.effect("tells after a dial whose time was over, and not after one that the pool gave up itself", () =>
+    Effect.gen(function*() {
+      let told = 0
+      const server = new FakeServer()
+      const budget = RetryBudget.make()
+      const pool = yield* Pool.make({
+        name: "p",
+        size: { max: 1 },
+        start: "lazy",
+        dial: { timeout: "1 second" },
+        acquire: RetryBudget.reconnecting(budget, server.acquire, Effect.sync(() => void told++))
+      })
+      server.dialTime = "100 millis"
+      const cleared = yield* begin(Pool.use(pool, () => Effect.void))
+      yield* TestClock.adjust("50 millis")
+      yield* Pool.clear(pool)
+      yield* TestClock.adjust("100 millis")
+      assert.deepStrictEqual(yield* Fiber.join(cleared), Exit.void)
+      assert.deepStrictEqual([server.dials, told], [2, 0])
+      server.mode = "black hole"
+      yield* Pool.clear(pool)
+      const swallowed = yield* begin(Pool.use(pool, () => Effect.void))
+      yield* TestClock.adjust("1 second")
+      server.mode = "accepts"
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* Fiber.join(swallowed), Exit.void)
+      assert.strictEqual(told, 1)
+    }))
+})
