@@ -80,8 +80,8 @@ export interface Shed {
 
 /**
  * The server cannot be reached: three dials in a row failed and no connection is open. One instance is shared by all
- * callers until the state changes. `cause` is what the last dial said, `downFor` the time since the first that failed, where
- * it is known.
+ * callers until the state changes, for a second at most. `cause` is what the last dial said, `downFor` the time since the
+ * first that failed, where it is known.
  *
  * @since 0.1.0
  * @category models

@@ -36,6 +36,9 @@ const MISLED_DELAY = 100
 
 const LEAST_DELAY = 10
 
+/** Milliseconds after which an error that says for how long the server has been down is too old to be told. */
+const TOLD_FOR = 1000
+
 export class Dialer {
   failedDials = 0
   /** What the last dial said, if it failed. */
@@ -45,6 +48,7 @@ export class Dialer {
   /** Monotonic milliseconds: when the first of the failed dials ended. */
   private failingSince = 0
   private shared: PoolError | undefined
+  private sharedAt = 0
   private window = 1
   private holdingOff = false
   private cancelHoldOff: (() => void) | undefined
@@ -118,14 +122,17 @@ export class Dialer {
     this.paused = false
   }
 
-  /** One instance until the state changes: thousands of callers may be told. */
+  /** One instance until the state changes, for a second at most: thousands of callers may be told. */
   unavailable(pool: string): PoolError {
-    return this.shared ??= new PoolError({
+    const now = this.deadlines.now()
+    if (this.shared !== undefined && now - this.sharedAt < TOLD_FOR) return this.shared
+    this.sharedAt = now
+    return this.shared = new PoolError({
       reason: {
         _tag: "Unavailable",
         pool,
         failedDials: this.failedDials,
-        downFor: Duration.millis(this.deadlines.now() - this.failingSince),
+        downFor: Duration.millis(now - this.failingSince),
         cause: this.lastError
       }
     })
