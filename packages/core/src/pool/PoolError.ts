@@ -80,8 +80,8 @@ export interface Shed {
 
 /**
  * The server cannot be reached: three dials in a row failed and no connection is open. One instance is shared by all
- * callers until the state changes, for a second at most. `cause` is what the last dial said, `downFor` the time since the
- * first that failed, where it is known.
+ * callers until the state changes, for a second at most. `cause` is what the last dial said, `downFor` how long dials have
+ * failed with no connection open, where it is known.
  *
  * @since 0.1.0
  * @category models
@@ -255,9 +255,9 @@ const messageOf = (reason: Reason): string => {
           format(reason.target)
         }). Ask for less, shorten the borrows, or raise size.max if the server has room.`
     case "Unavailable":
-      return `Pool "${reason.pool}" cannot reach its server: ${reason.failedDials} dials in a row failed${
-        reason.downFor === undefined ? "" : ` in ${format(reason.downFor)}`
-      }, ` +
+      return `Pool "${reason.pool}" cannot reach its server${
+        reason.downFor === undefined ? "" : `, now for ${format(reason.downFor)}`
+      }: ${reason.failedDials} dials in a row failed, ` +
         `the last with ${describe(reason.cause)}. It keeps trying; retry later.`
     case "NestedAcquire":
       return nestedAcquireMessage(reason)

@@ -236,6 +236,21 @@ describe("a dead server is cheap (behaviour 10)", () => {
       assert.deepStrictEqual(after.outcome, Outcome.ignored("no"))
     }))
 
+  it.effect("is down from when no connection is open, however long no other could be opened", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { min: 1, max: 2 } })
+      const held = yield* Effect.forkChild(Pool.use(pool, (connection) =>
+        Effect.andThen(Effect.sleep("9 seconds"), Pool.invalidate(pool, connection, "Broken"))))
+      server.mode = "refuses"
+      const waiting = yield* Effect.forkChild(Effect.flip(Pool.use(pool, () => Effect.void)))
+      yield* run(10_000)
+      yield* Fiber.join(held)
+      const { outcome, reason } = yield* Fiber.join(waiting)
+      assert.isTrue(reason._tag === "Unavailable" && reason.failedDials > 3)
+      assert.deepStrictEqual(outcome, Outcome.heldOff)
+    }))
+
   it.effect("is dialled within half a second of its return, and serves again", () =>
     Effect.gen(function*() {
       const server = new FakeServer()

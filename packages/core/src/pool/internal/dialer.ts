@@ -45,7 +45,7 @@ export class Dialer {
   lastError: unknown
   down = false
   paused = false
-  /** Monotonic milliseconds: when the first of the failed dials ended. */
+  /** Monotonic milliseconds: when the first of the failed dials ended, or the last of those beside an open connection. */
   private failingSince = 0
   private shared: PoolError | undefined
   private sharedAt = 0
@@ -87,7 +87,7 @@ export class Dialer {
 
   failed(cause: unknown, delay: number, open: number, resume: () => void): void {
     if (this.paused) return // the server may go away during a pause: that is what it is for
-    if (this.failedDials++ === 0) this.failingSince = this.deadlines.now()
+    if (this.failedDials++ === 0 || open > 0) this.failingSince = this.deadlines.now()
     this.lastError = cause
     this.shared = undefined
     this.window = 1
