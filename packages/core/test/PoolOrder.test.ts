@@ -3,6 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, Option, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import * as Operation from "../src/policy/Operation.ts"
+import * as Outcome from "../src/policy/Outcome.ts"
+import * as OutlierEjection from "../src/policy/OutlierEjection.ts"
 import * as Policy from "../src/policy/Policy.ts"
 import * as RetryBudget from "../src/policy/RetryBudget.ts"
 import * as Pool from "../src/pool/Pool.ts"
@@ -309,5 +311,20 @@ describe("what tells that a backend is back, around the dials of a pool", () => 
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(yield* Fiber.join(swallowed), Exit.void)
       assert.strictEqual(told, 1)
+    }))
+})
+
+describe("an outlier ejection over several pools", () => {
+  it.effect("leaves out the one whose server is down, also where it has been down for long", () =>
+    Effect.gen(function*() {
+      const { down, pool } = yield* pooled()
+      yield* down
+      yield* TestClock.adjust("1 minute")
+      const ejection = OutlierEjection.make({ minimumCalls: 1 })
+      const exit = yield* Effect.exit(Pool.use(pool, () => Effect.void))
+      yield* OutlierEjection.record(ejection, "p", Outcome.fromExit(exit))
+      for (const key of ["q", "r", "s", "t"]) yield* OutlierEjection.record(ejection, key, Outcome.success)
+      yield* TestClock.adjust("10 seconds")
+      assert.isTrue(yield* OutlierEjection.isEjected(ejection, "p"))
     }))
 })

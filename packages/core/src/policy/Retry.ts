@@ -3,7 +3,8 @@
  *
  * What is repeated, by the outcome of the attempt:
  * - `Failure`: when it was surely not sent, always; otherwise only when the operation is idempotent. A pool whose server has
- *   gone out of reach holds calls off: such a call comes again after the usual delay, at no cost to the budget
+ *   gone out of reach holds calls off: such a call comes again after the usual delay, at no cost to the budget, unless
+ *   that has lasted for so long that it is of no use
  * - `Overload`: by the same rule, and only when the backend said when to come back
  * - `Success` and `Ignored`: never. A refusal on our own side, such as a full queue, would only be made worse, and an
  *   open circuit is there to fail fast
@@ -208,6 +209,9 @@ const settingsOf = (options: Options, mode: Mode): Settings => ({
   classify: options.classify ?? Outcome.fromExit
 })
 
+const mayHelp = (outcome: Outcome.Outcome): outcome is Outcome.Failure | Outcome.Overload =>
+  outcome._tag === "Overload" || (outcome._tag === "Failure" && outcome.lasting !== true)
+
 const whyNot = (
   settings: Settings,
   operation: Operation,
@@ -286,7 +290,7 @@ const waitForNext = Effect.fnUntraced(function*(
   outcome: Outcome.Outcome,
   asked: boolean
 ) {
-  if (outcome._tag === "Success" || outcome._tag === "Ignored") return undefined
+  if (!mayHelp(outcome)) return undefined
   const why = whyNot(settings, call.operation, outcome)
   if (why !== undefined) {
     skipped(call, failed, why)
@@ -358,8 +362,7 @@ interface Repeatable extends Verdict {
   readonly outcome: Outcome.Failure | Outcome.Overload
 }
 
-const isRepeatable = (verdict: Verdict): verdict is Repeatable =>
-  verdict.outcome._tag !== "Success" && verdict.outcome._tag !== "Ignored"
+const isRepeatable = (verdict: Verdict): verdict is Repeatable => mayHelp(verdict.outcome)
 
 // A failure that this retry would have repeated, had not one further out the right to.
 const leaveToOuter = <E>(

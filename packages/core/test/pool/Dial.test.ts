@@ -233,15 +233,19 @@ describe("a dead server is cheap (behaviour 10)", () => {
       yield* TestClock.adjust("1901 millis")
       const after = yield* told
       assert.deepInclude(after.reason, { failedDials: 3, downFor: Duration.seconds(5) })
-      assert.deepStrictEqual(after.outcome, Outcome.ignored("no"))
+      assert.deepStrictEqual(after.outcome, { ...before.outcome, lasting: true })
     }))
 
   it.effect("is down from when no connection is open, however long no other could be opened", () =>
     Effect.gen(function*() {
       const server = new FakeServer()
       const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { min: 1, max: 2 } })
-      const held = yield* Effect.forkChild(Pool.use(pool, (connection) =>
-        Effect.andThen(Effect.sleep("9 seconds"), Pool.invalidate(pool, connection, "Broken"))))
+      const held = yield* Effect.forkChild(
+        Pool.use(
+          pool,
+          (connection) => Effect.andThen(Effect.sleep("9 seconds"), Pool.invalidate(pool, connection, "Broken"))
+        )
+      )
       server.mode = "refuses"
       const waiting = yield* Effect.forkChild(Effect.flip(Pool.use(pool, () => Effect.void)))
       yield* run(10_000)
