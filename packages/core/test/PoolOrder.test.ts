@@ -3,6 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, Option, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import * as Operation from "../src/policy/Operation.ts"
+import * as Outcome from "../src/policy/Outcome.ts"
+import * as OutlierEjection from "../src/policy/OutlierEjection.ts"
 import * as Policy from "../src/policy/Policy.ts"
 import * as RetryBudget from "../src/policy/RetryBudget.ts"
 import * as Pool from "../src/pool/Pool.ts"
@@ -278,5 +280,51 @@ describe("a recovery in a retry around a pool", () => {
       assert.strictEqual(Policy.snapshot(policy).recoveries, 1)
       assert.isAtLeast(Policy.snapshot(policy).retries, 10)
       for (const { id } of old) assert.isFalse(server.connections.has(id))
+    }))
+})
+
+describe("what tells that a backend is back, around the dials of a pool", () => {
+  it.effect("tells after a dial whose time was over, and not after one that the pool gave up itself", () =>
+    Effect.gen(function*() {
+      let told = 0
+      const server = new FakeServer()
+      const budget = RetryBudget.make()
+      const pool = yield* Pool.make({
+        name: "p",
+        size: { max: 1 },
+        start: "lazy",
+        dial: { timeout: "1 second" },
+        acquire: RetryBudget.reconnecting(budget, server.acquire, Effect.sync(() => void told++))
+      })
+      server.dialTime = "100 millis"
+      const cleared = yield* begin(Pool.use(pool, () => Effect.void))
+      yield* TestClock.adjust("50 millis")
+      yield* Pool.clear(pool)
+      yield* TestClock.adjust("100 millis")
+      assert.deepStrictEqual(yield* Fiber.join(cleared), Exit.void)
+      assert.deepStrictEqual([server.dials, told], [2, 0])
+      server.mode = "black hole"
+      yield* Pool.clear(pool)
+      const swallowed = yield* begin(Pool.use(pool, () => Effect.void))
+      yield* TestClock.adjust("1 second")
+      server.mode = "accepts"
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* Fiber.join(swallowed), Exit.void)
+      assert.strictEqual(told, 1)
+    }))
+})
+
+describe("an outlier ejection over several pools", () => {
+  it.effect("leaves out the one whose server is down, also where it has been down for long", () =>
+    Effect.gen(function*() {
+      const { down, pool } = yield* pooled()
+      yield* down
+      yield* TestClock.adjust("1 minute")
+      const ejection = OutlierEjection.make({ minimumCalls: 1 })
+      const exit = yield* Effect.exit(Pool.use(pool, () => Effect.void))
+      yield* OutlierEjection.record(ejection, "p", Outcome.fromExit(exit))
+      for (const key of ["q", "r", "s", "t"]) yield* OutlierEjection.record(ejection, key, Outcome.success)
+      yield* TestClock.adjust("10 seconds")
+      assert.isTrue(yield* OutlierEjection.isEjected(ejection, "p"))
     }))
 })

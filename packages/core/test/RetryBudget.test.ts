@@ -138,6 +138,24 @@ describe("RetryBudget", () => {
       assert.strictEqual(balance(), 1)
     }))
 
+  it.effect("is charged for every time but the first that a call gets to the backend, held off in between or not", () =>
+    Effect.gen(function*() {
+      const budget = RetryBudget.make({ share: 0, perSecond: 2 })
+      const policy = Policy.make({ retry: { times: 3, schedule, budget } })
+      const heldOff = Effect.fail(new Down({ outcome: Outcome.heldOff }))
+      for (const left of [1, 0, 0]) {
+        const call = scripted(failing, heldOff, failing, heldOff)
+        const fiber = yield* Effect.forkChild(Effect.exit(Policy.apply(call.effect, policy, read)).pipe(drawing(0)))
+        while (fiber.pollUnsafe() === undefined) yield* TestClock.adjust(0)
+        assert.strictEqual(Policy.snapshot(policy).retryBudget?.balance, left)
+      }
+      const late = scripted(heldOff, heldOff, failing, Effect.void)
+      const fiber = yield* Effect.forkChild(Effect.exit(Policy.apply(late.effect, policy, read)).pipe(drawing(0)))
+      while (fiber.pollUnsafe() === undefined) yield* TestClock.adjust(0)
+      assert.strictEqual(late.runs, 3)
+      assert.strictEqual(Policy.snapshot(policy).overBudget, 3)
+    }))
+
   it.effect("earns by an error that is an answer, wherever it comes up", () =>
     Effect.gen(function*() {
       const notFound = Effect.fail(new Down({ outcome: Outcome.success }))

@@ -47,6 +47,8 @@ export interface Failure {
    * such as a pool whose dials fail. It is an outage, of which one more call says nothing new.
    */
   readonly heldOff?: true | undefined
+  /** It has been held off for so long already that to come again shortly is of no use: it is not repeated. */
+  readonly lasting?: true | undefined
 }
 
 /**

@@ -3,7 +3,8 @@
  *
  * What is repeated, by the outcome of the attempt:
  * - `Failure`: when it was surely not sent, always; otherwise only when the operation is idempotent. A pool whose server has
- *   gone out of reach holds calls off: such a call comes again after the usual delay, at no cost to the budget
+ *   gone out of reach holds calls off: such a call comes again after the usual delay, at no cost to the budget, unless
+ *   that has lasted for so long that it is of no use
  * - `Overload`: by the same rule, and only when the backend said when to come back
  * - `Success` and `Ignored`: never. A refusal on our own side, such as a full queue, would only be made worse, and an
  *   open circuit is there to fail fast
@@ -208,6 +209,9 @@ const settingsOf = (options: Options, mode: Mode): Settings => ({
   classify: options.classify ?? Outcome.fromExit
 })
 
+const mayHelp = (outcome: Outcome.Outcome): outcome is Outcome.Failure | Outcome.Overload =>
+  outcome._tag === "Overload" || (outcome._tag === "Failure" && outcome.lasting !== true)
+
 const whyNot = (
   settings: Settings,
   operation: Operation,
@@ -261,7 +265,8 @@ const nextDelay = Effect.fnUntraced(function*(
   step: Step,
   call: Call,
   error: unknown,
-  outcome: Outcome.Failure | Outcome.Overload
+  outcome: Outcome.Failure | Outcome.Overload,
+  asked: boolean
 ) {
   const next = step(call.clock.currentTimeMillisUnsafe(), error)
   const drawn = yield* Pull.catchDone(Effect.map(next, ([, delay]) => Duration.toMillis(delay)), () => Effect.undefined)
@@ -270,7 +275,7 @@ const nextDelay = Effect.fnUntraced(function*(
   const delay = drawn + (retryAfter === undefined ? 0 : Duration.toMillis(retryAfter))
   if (delay + settings.attemptTime.expected >= (yield* timeLeft)) return "Deadline" as const
   // Who was not let to the backend has not had a first attempt there.
-  if (Outcome.neverAsked(outcome)) return { delay, charged: false }
+  if (!asked) return { delay, charged: false }
   if (settings.budget.spend(call.clock)) return { delay, charged: true }
   call.policy.counts.overBudget++
   return "Budget" as const
@@ -282,15 +287,18 @@ const waitForNext = Effect.fnUntraced(function*(
   step: Step,
   call: Call,
   failed: Failed,
-  outcome: Outcome.Outcome
+  outcome: Outcome.Outcome,
+  asked: boolean
 ) {
-  if (outcome._tag === "Success" || outcome._tag === "Ignored") return undefined
+  if (!mayHelp(outcome)) return undefined
   const why = whyNot(settings, call.operation, outcome)
   if (why !== undefined) {
     skipped(call, failed, why)
     return undefined
   }
-  const next = failed.attempt === failed.of ? "Times" : yield* nextDelay(settings, step, call, failed.cause, outcome)
+  const next = failed.attempt === failed.of
+    ? "Times"
+    : yield* nextDelay(settings, step, call, failed.cause, outcome, asked)
   return yield* wait(settings, call, failed, next)
 })
 
@@ -330,10 +338,13 @@ const repeat = Effect.fnUntraced(function*<A, E, R>(
   let cause = firstCause
   let verdict: Verdict | undefined = first
   let charged = false
+  let asked = false
   for (let attempt = 1; verdict !== undefined; attempt++) {
     const { error, outcome } = verdict
-    if (charged && Outcome.neverAsked(outcome)) settings.budget.refund()
-    const next: Next | undefined = yield* waitForNext(settings, step, call, { attempt, of, cause: error }, outcome)
+    if (!Outcome.neverAsked(outcome)) asked = true
+    else if (charged) settings.budget.refund()
+    const failed = { attempt, of, cause: error }
+    const next: Next | undefined = yield* waitForNext(settings, step, call, failed, outcome, asked)
     if (next === undefined) return yield* Effect.failCause(withAttempts(call, attempt, of, cause))
     charged = next.charged
     call.attempts++
@@ -351,8 +362,7 @@ interface Repeatable extends Verdict {
   readonly outcome: Outcome.Failure | Outcome.Overload
 }
 
-const isRepeatable = (verdict: Verdict): verdict is Repeatable =>
-  verdict.outcome._tag !== "Success" && verdict.outcome._tag !== "Ignored"
+const isRepeatable = (verdict: Verdict): verdict is Repeatable => mayHelp(verdict.outcome)
 
 // A failure that this retry would have repeated, had not one further out the right to.
 const leaveToOuter = <E>(

@@ -24,6 +24,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import { monotonicMillis } from "../internal/ambientDeadline.ts"
+import { isUnwanted } from "../internal/unwanted.ts"
 import * as validate from "../internal/validate.ts"
 import { Budget, budgetOf, type BudgetSettings, type RetryBudget } from "./internal/budget.ts"
 import { merge } from "./internal/merge.ts"
@@ -135,7 +136,7 @@ export const reconnecting = <A, E, R>(
       dialledAt = now
       return Effect.onExitPrimitive(dial, (exit) => {
         const wasReached = reached
-        reached = exit._tag === "Success"
+        reached = exit._tag === "Success" || (reached && isUnwanted(exit.cause))
         if (exit._tag === "Success") {
           failed = undefined
           return wasReached ? undefined : onBack

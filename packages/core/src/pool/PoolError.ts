@@ -80,8 +80,8 @@ export interface Shed {
 
 /**
  * The server cannot be reached: three dials in a row failed and no connection is open. One instance is shared by all
- * callers until the state changes. `cause` is what the last dial said, `downFor` the time since the first that failed, where
- * it is known.
+ * callers until the state changes, for a second at most. `cause` is what the last dial said, `downFor` how long dials have
+ * failed with no connection open, where it is known.
  *
  * @since 0.1.0
  * @category models
@@ -145,8 +145,8 @@ export type Reason = AcquireTimeout | QueueFull | Shed | Unavailable | NestedAcq
 /**
  * How the failure counts for whoever measures the backend's health, and whether the work can have reached the server.
  * A full pool says nothing about the server (`Ignored`); a dial that failed or a cut connection does (`Failure`). While
- * the server is out of reach the pool itself holds callers off: those of the first five seconds may come again (`heldOff`),
- * and later ones are told at once (`Ignored`), since of a longer outage few would live to see the end.
+ * the server is out of reach the pool itself holds callers off (`heldOff`): those of the first five seconds may come again,
+ * and later ones are told at once (`lasting`), since of a longer outage few would live to see the end.
  *
  * @since 0.1.0
  * @category models
@@ -155,6 +155,7 @@ export interface PoolOutcome {
   readonly _tag: "Failure" | "Ignored"
   readonly sent: "no" | "unknown"
   readonly heldOff?: true | undefined
+  readonly lasting?: true | undefined
 }
 
 /**
@@ -221,6 +222,7 @@ const causeOf = (reason: Reason): unknown => {
 const NOT_THE_SERVER: PoolOutcome = { _tag: "Ignored", sent: "no" }
 const NOT_REACHED: PoolOutcome = { _tag: "Failure", sent: "no" }
 const HELD_OFF: PoolOutcome = { _tag: "Failure", sent: "no", heldOff: true }
+const LASTING: PoolOutcome = { ...HELD_OFF, lasting: true }
 const CUT: PoolOutcome = { _tag: "Failure", sent: "unknown" }
 
 /** A choice of ours: more than ten times what the default delays of a retry take on average. */
@@ -231,7 +233,7 @@ const outcomeOf = (reason: Reason): PoolOutcome => {
     case "AcquireTimeout":
       return reason.phase === "queue" ? NOT_THE_SERVER : NOT_REACHED
     case "Unavailable":
-      return reason.downFor === undefined || Duration.isLessThan(reason.downFor, HOPEFUL) ? HELD_OFF : NOT_THE_SERVER
+      return reason.downFor === undefined || Duration.isLessThan(reason.downFor, HOPEFUL) ? HELD_OFF : LASTING
     case "Revoked":
       return CUT
     case "QueueFull":
@@ -255,9 +257,9 @@ const messageOf = (reason: Reason): string => {
           format(reason.target)
         }). Ask for less, shorten the borrows, or raise size.max if the server has room.`
     case "Unavailable":
-      return `Pool "${reason.pool}" cannot reach its server: ${reason.failedDials} dials in a row failed${
-        reason.downFor === undefined ? "" : ` in ${format(reason.downFor)}`
-      }, ` +
+      return `Pool "${reason.pool}" cannot reach its server${
+        reason.downFor === undefined ? "" : `, now for ${format(reason.downFor)}`
+      }: ${reason.failedDials} dials in a row failed, ` +
         `the last with ${describe(reason.cause)}. It keeps trying; retry later.`
     case "NestedAcquire":
       return nestedAcquireMessage(reason)

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Exit, Fiber, Schedule } from "effect"
+import { Clock, Duration, Effect, Exit, Fiber, Schedule } from "effect"
 import { TestClock } from "effect/testing"
+import * as Outcome from "../../src/policy/Outcome.ts"
 import * as Pool from "../../src/pool/Pool.ts"
 import { run } from "../support/steps.ts"
 import { FakeServer, poolOf, Refused } from "./fakeServer.ts"
@@ -179,6 +180,48 @@ describe("a dead server is cheap (behaviour 10)", () => {
       server.peakDialling = 0
       yield* run(3000)
       assert.strictEqual(server.peakDialling, 1)
+    }))
+
+  it.effect("has callers told for how long it has been down, however long the next dial is away", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      server.mode = "refuses"
+      const pool = yield* Pool.make({
+        name: "p",
+        acquire: server.acquire,
+        size: { min: 1, max: 2 },
+        dial: { backoff: Schedule.exponential("100 millis", 20) }
+      })
+      const told = Effect.flip(Pool.use(pool, () => Effect.void))
+      yield* TestClock.adjust("2100 millis")
+      const before = yield* told
+      assert.deepInclude(before.reason, { _tag: "Unavailable", failedDials: 3, downFor: Duration.millis(2100) })
+      assert.deepStrictEqual(before.outcome, Outcome.heldOff)
+      yield* TestClock.adjust("999 millis")
+      assert.strictEqual(yield* told, before)
+      yield* TestClock.adjust("1901 millis")
+      const after = yield* told
+      assert.deepInclude(after.reason, { failedDials: 3, downFor: Duration.seconds(5) })
+      assert.deepStrictEqual(after.outcome, { ...before.outcome, lasting: true })
+    }))
+
+  it.effect("is down from when no connection is open, however long no other could be opened", () =>
+    Effect.gen(function*() {
+      const server = new FakeServer()
+      const pool = yield* Pool.make({ name: "p", acquire: server.acquire, size: { min: 1, max: 2 } })
+      const held = yield* Effect.forkChild(
+        Pool.use(
+          pool,
+          (connection) => Effect.andThen(Effect.sleep("9 seconds"), Pool.invalidate(pool, connection, "Broken"))
+        )
+      )
+      server.mode = "refuses"
+      const waiting = yield* Effect.forkChild(Effect.flip(Pool.use(pool, () => Effect.void)))
+      yield* run(10_000)
+      yield* Fiber.join(held)
+      const { outcome, reason } = yield* Fiber.join(waiting)
+      assert.isTrue(reason._tag === "Unavailable" && reason.failedDials > 3)
+      assert.deepStrictEqual(outcome, Outcome.heldOff)
     }))
 
   it.effect("is dialled within half a second of its return, and serves again", () =>

@@ -36,15 +36,19 @@ const MISLED_DELAY = 100
 
 const LEAST_DELAY = 10
 
+/** Milliseconds after which an error that says for how long the server has been down is too old to be told. */
+const TOLD_FOR = 1000
+
 export class Dialer {
   failedDials = 0
   /** What the last dial said, if it failed. */
   lastError: unknown
   down = false
   paused = false
-  /** Monotonic milliseconds: when the first of the failed dials ended. */
+  /** Monotonic milliseconds: when the first of the failed dials ended, or the last of those beside an open connection. */
   private failingSince = 0
   private shared: PoolError | undefined
+  private sharedAt = 0
   private window = 1
   private holdingOff = false
   private cancelHoldOff: (() => void) | undefined
@@ -83,7 +87,7 @@ export class Dialer {
 
   failed(cause: unknown, delay: number, open: number, resume: () => void): void {
     if (this.paused) return // the server may go away during a pause: that is what it is for
-    if (this.failedDials++ === 0) this.failingSince = this.deadlines.now()
+    if (this.failedDials++ === 0 || open > 0) this.failingSince = this.deadlines.now()
     this.lastError = cause
     this.shared = undefined
     this.window = 1
@@ -118,14 +122,17 @@ export class Dialer {
     this.paused = false
   }
 
-  /** One instance until the state changes: thousands of callers may be told. */
+  /** One instance until the state changes, for a second at most: thousands of callers may be told. */
   unavailable(pool: string): PoolError {
-    return this.shared ??= new PoolError({
+    const now = this.deadlines.now()
+    if (this.shared !== undefined && now - this.sharedAt < TOLD_FOR) return this.shared
+    this.sharedAt = now
+    return this.shared = new PoolError({
       reason: {
         _tag: "Unavailable",
         pool,
         failedDials: this.failedDials,
-        downFor: Duration.millis(this.deadlines.now() - this.failingSince),
+        downFor: Duration.millis(now - this.failingSince),
         cause: this.lastError
       }
     })

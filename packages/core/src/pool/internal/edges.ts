@@ -11,6 +11,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import type { Deadlines } from "../../internal/deadlines.ts"
+import { unwanted } from "../../internal/unwanted.ts"
 import { Connection } from "./connection.ts"
 import type { Dialer } from "./dialer.ts"
 import type { Settings } from "./options.ts"
@@ -155,7 +156,7 @@ export class PoolEdges<A> implements Edges<A> {
     if (dial.ended || !this.dials.has(dial)) return // its end, also one in this very turn, has been counted
     dial.ended = true
     this.state.dialForsaken()
-    fiber.interruptUnsafe()
+    fiber.interruptUnsafe(undefined, unwanted)
   }
 
   private dialTimedOut(dial: Dial, fiber: Fiber.Fiber<A, unknown>): void {
