@@ -92,8 +92,9 @@ describe.skipIf(!TestPostgres.available)("The budget of a Postgres", () => {
         ))
         assert.isAtLeast(Duration.toMillis(took), 1000)
         assert.isBelow((yield* backend.policy).retryBudget!.balance, 1)
+        // Whom the pool holds off pays nothing, and so may come again.
         yield* Effect.flip(sql`select 1`)
-        assert.include(yield* backend.policy, { retries: 0, overBudget: 1 })
+        assert.include(yield* backend.policy, { retries: 3, overBudget: 0 })
       }))
   })
 })
