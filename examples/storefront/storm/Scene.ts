@@ -40,18 +40,11 @@ const behindProxy = Effect.fnUntraced(function*<S extends { readonly url: Redact
   return {
     server,
     proxy,
-    url: throughProxy(server.url, proxy),
+    url: Redacted.value(FaultProxy.through(server.url, proxy)),
     /** Ends every fault of the network. */
     mend: Effect.andThen(proxy.restore, proxy.delay(LATENCY))
   }
 })
-
-const throughProxy = (url: Redacted.Redacted, proxy: FaultProxy.Address): string => {
-  const through = new URL(Redacted.value(url))
-  through.hostname = proxy.host
-  through.port = String(proxy.port)
-  return through.href
-}
 
 export const make = Effect.fnUntraced(function*(options: { readonly policies: boolean; readonly on: Runtime }) {
   const postgres = yield* Effect.flatMap(PostgresServer.make(), behindProxy)

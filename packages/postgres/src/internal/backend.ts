@@ -3,7 +3,7 @@
  *
  * @internal
  */
-import { type Backend, type Health, type Limits, makeOperations, probe } from "@breakwater/core/Backend"
+import { type Backend, type Health, type Limits, makeOperations, ofPool, probe } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import * as CircuitBreaker from "@breakwater/core/CircuitBreaker"
 import * as Policy from "@breakwater/core/Policy"
@@ -187,7 +187,7 @@ const backendOf = (parts: Client.Parts, measurements: ReturnType<typeof makeOper
     profile: settings.profile,
     overrides: settings.overrides,
     limits: limitsOf(settings),
-    stats: Pool.stats(pool),
+    ...ofPool(pool),
     health: health(parts),
     policy: Effect.sync(() => snapshot(policies)),
     events: Stream.merge(
@@ -200,12 +200,7 @@ const backendOf = (parts: Client.Parts, measurements: ReturnType<typeof makeOper
       ...detail,
       times: { ...detail.times, operation: measurements.times.snapshot() },
       failures: measurements.failures
-    })),
-    warm: Pool.warm(pool),
-    clear: (options) => Pool.clear(pool, options),
-    drain: (deadline) => Pool.drain(pool, deadline),
-    pause: Pool.pause(pool),
-    resume: Pool.resume(pool)
+    }))
   }
 }
 
