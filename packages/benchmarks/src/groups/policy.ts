@@ -258,16 +258,15 @@ const metrics = (): Case => ({
   goals: [{ of: "Breakwater, metrics on", atMost: 1.25, against: ours.name }]
 })
 
-/** A statement of which the circuit knows that no server would answer it. */
+/** A statement that the circuit lets nobody send. */
 const refusedStatement = Effect.gen(function*() {
   const { sql } = yield* Postgres.make({
     name: "bench",
     url: Redacted.make("postgres://bench@127.0.0.1:1/bench"),
     pool: { start: "lazy" },
-    policy: { breaker: { window: 1, minimumCalls: 1, openFor: OPEN_MS } }
+    policy: { breaker: { mode: "forcedOpen" } }
   })
   const statement = sql`select 1`
-  yield* Effect.ignore(statement)
   return () => Effect.ignore(statement)
 })
 
