@@ -72,7 +72,8 @@ const commitUnknown = Effect.gen(function*() {
   yield* sql`create function example_wait() returns trigger language plpgsql as 'begin perform pg_sleep(0.3); return null; end'`
   yield* sql`create constraint trigger example_slow_commit after insert on example_orders
     deferrable initially deferred for each row execute function example_wait()`
-  const cut = sql`select pg_terminate_backend(pid) from pg_stat_activity where query = 'COMMIT' and state = 'active'`
+  const cut = sql`select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and query = 'COMMIT' and state = 'active'`
   yield* Effect.forkScoped(Effect.andThen(Effect.sleep("150 millis"), Effect.ignore(cut)))
   yield* sql.withTransaction(sql`insert into example_orders values ('b')`).pipe(
     Effect.asVoid,

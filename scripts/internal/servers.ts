@@ -13,7 +13,7 @@ export const wantedBy = (texts: ReadonlyArray<string>): ReadonlyArray<Variable> 
 export type Environment = { readonly [variable in Variable]?: string }
 
 export interface Servers {
-  /** Addresses, of a database a program of its own, or why one cannot be had. */
+  /** Addresses, of a database or a server of the program's own, or why one cannot be had; a Redis that was named is used as it is. */
   readonly give: (
     wanted: ReadonlyArray<Variable>
   ) => Promise<{ readonly environment: Environment } | { readonly missing: string }>
@@ -31,20 +31,12 @@ const postgres: Effect.Effect<Started, unknown, Scope.Scope> = Effect.gen(functi
   )
 })
 
-/** As many as a Redis has unless it is configured otherwise. */
-const REDIS_DATABASES = 16
-
-const redis: Effect.Effect<Started, unknown, Scope.Scope> = Effect.gen(function*() {
+/** One for each program: it starts within a moment, and the databases of one server share its channels. */
+const redis: Effect.Effect<Started, unknown> = Effect.gen(function*() {
   const { RedisServer } = yield* Effect.promise(() => import("../../packages/testing/src/index.ts"))
-  let given = 0
-  const databaseOf = (server: Redacted.Redacted) =>
-    Effect.sync(() => {
-      const url = new URL(Redacted.value(server))
-      url.pathname = `/${given++ % REDIS_DATABASES}`
-      return Redacted.make(url.href)
-    })
-  return yield* RedisServer.make().pipe(
-    Effect.map((server): Started => ({ url: databaseOf(server.url) })),
+  const url = Effect.map(RedisServer.make(), (server) => server.url)
+  return yield* Effect.scoped(url).pipe(
+    Effect.map((): Started => ({ url })),
     Effect.catchReason("RedisServerError", "NotFound", (reason) => Effect.succeed({ missing: reason.message }))
   )
 })

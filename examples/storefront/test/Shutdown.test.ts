@@ -43,7 +43,10 @@ const terminated = Effect.fnUntraced(function*(key: string) {
   )
   yield* Deferred.await(locked)
   const order = yield* Effect.forkScoped(http.order(key, { product: 1, quantity: 1 }))
-  yield* until(sql`select 1 from pg_stat_activity where wait_event_type = 'Lock'`, (rows) => rows.length > 0)
+  yield* until(
+    sql`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    (rows) => rows.length > 0
+  )
 
   yield* terminate
   return { http, order, exitCode, release: Deferred.succeed(release, undefined), sql }
@@ -67,7 +70,7 @@ describe.skipIf(!TestPostgres.available)("storefront on SIGTERM", () => {
         assert.strictEqual(yield* exitCode, 0)
         assert.isTrue((yield* Effect.result(http.get("/health/live")))._tag === "Failure")
         yield* until(
-          sql`select 1 from pg_stat_activity where application_name = 'storefront'`,
+          sql`select 1 from pg_stat_activity where datname = current_database() and application_name = 'storefront'`,
           (rows) => rows.length === 0
         )
       }))

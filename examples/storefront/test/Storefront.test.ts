@@ -97,8 +97,8 @@ describe.skipIf(!TestPostgres.available)("storefront", () => {
         yield* sql`create sequence commits`
         yield* sql`create constraint trigger slow_commit after insert on orders
           deferrable initially deferred for each row execute function wait_once()`
-        const cut =
-          sql`select pg_terminate_backend(pid) from pg_stat_activity where query = 'COMMIT' and state = 'active'`
+        const cut = sql`select pg_terminate_backend(pid) from pg_stat_activity
+            where datname = current_database() and query = 'COMMIT' and state = 'active'`
         const [answer] = yield* Effect.all([
           http.order("in doubt", { product: 5, quantity: 1 }),
           until(cut, (rows) => rows.length > 0)

@@ -108,6 +108,43 @@ for (const native of [true, false]) {
         assert.deepStrictEqual(exits[0], exits[1])
       }))
 
+    it.live("run what is given back, and keep a failure, wherever an interruption lands once an end was heard", () =>
+      Effect.gen(function*() {
+        for (const [work] of endings) {
+          for (let at = 0; at < 24; at++) {
+            let ran = 0
+            const inner = new Heard(work, () => Effect.sync(() => void ran++))
+            const outer = new Heard(Effect.andThen(Effect.void, inner))
+            const fiber = Effect.runForkWith(Context.make(Scheduler.Scheduler, yieldAt(at)))(outer)
+            fiber.interruptUnsafe()
+            yield* Fiber.await(fiber)
+            assert.strictEqual(ran, inner.heard.length, `${String(work)} at ${at}`)
+            const [told] = inner.heard
+            const [passedOn] = outer.heard
+            if (told === undefined || passedOn === undefined || Exit.isSuccess(told)) continue
+            const kept = Exit.isFailure(passedOn) ? passedOn.cause.reasons : []
+            assert.includeDeepMembers([...kept], [...told.cause.reasons], `${String(work)} at ${at}`)
+          }
+        }
+      }))
+
+    it.live("run what is given back, and keep a failure, also where the fiber is interrupted while it hears the end", () =>
+      Effect.gen(function*() {
+        for (const [work, expected] of endings) {
+          let ran = 0
+          const inner = new Heard(work, () => {
+            Fiber.getCurrent()?.interruptUnsafe()
+            return Effect.sync(() => void ran++)
+          })
+          const fiber = Effect.runFork(inner)
+          const exit = yield* Fiber.await(fiber)
+          assert.strictEqual(ran, 1)
+          assert.isTrue(Exit.hasInterrupts(exit))
+          assert.strictEqual(Exit.hasFails(exit), Exit.hasFails(expected))
+          assert.strictEqual(Exit.hasDies(exit), Exit.hasDies(expected))
+        }
+      }))
+
     it.live("hear once wherever an interruption lands, within others and around them", () =>
       Effect.gen(function*() {
         for (let at = 0; at < 24; at++) {

@@ -23,6 +23,8 @@ export interface Activity {
 
 export class ActivityCount implements Activity {
   private running = 0
+  /** Of leases before, not ended yet. */
+  private late = 0
   private since = 0
   private busy = 0
   private occupied = false
@@ -32,8 +34,9 @@ export class ActivityCount implements Activity {
   }
 
   end(now: number): void {
-    // What ends after its lease counts no more.
-    if (this.running > 0 && --this.running === 0) this.busy += now - this.since
+    // What ends after its lease counts no more; a connection answers in order, so it ends first.
+    if (this.late > 0) this.late--
+    else if (this.running > 0 && --this.running === 0) this.busy += now - this.since
   }
 
   occupy(): void {
@@ -43,6 +46,7 @@ export class ActivityCount implements Activity {
   idle(since: number, until: number): number {
     const still = this.running > 0 ? until - this.since : 0
     const idle = this.occupied ? 0 : Math.max(0, until - since - this.busy - still)
+    this.late += this.running
     this.running = this.busy = 0
     this.occupied = false
     return idle

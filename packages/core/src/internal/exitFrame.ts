@@ -67,23 +67,29 @@ export abstract class ExitFrame<A = unknown, E = unknown, R = unknown> extends E
 
   [succeeded](value: A, fiber: AnyFiber, exit: Exit.Exit<A, E> | undefined): Effect.Effect<A, E> {
     const heard = exit ?? Exit.succeed(value)
-    const after = this.hear(heard)
+    const after = this.hear(heard, fiber)
     return after ?? exit ?? inside(fiber).succeedWith(value)
   }
 
-  [failed](cause: Cause.Cause<E>, _fiber: AnyFiber, exit: Exit.Exit<A, E> | undefined): Effect.Effect<A, E> {
+  [failed](cause: Cause.Cause<E>, fiber: AnyFiber, exit: Exit.Exit<A, E> | undefined): Effect.Effect<A, E> {
+    // An interruption from here on is told beside the failure, and not in its place.
+    protect(fiber)
     const heard = exit ?? Exit.failCause(cause)
-    return this.hear(heard) ?? heard
+    return this.hear(heard, fiber) ?? heard
   }
 
   /** What is to come before the exit, if anything is. */
-  private hear(exit: Exit.Exit<A, E>): Effect.Effect<A, E> | undefined {
+  private hear(exit: Exit.Exit<A, E>, fiber: AnyFiber): Effect.Effect<A, E> | undefined {
     let after: Effect.Effect<void> | undefined
     try {
       after = this.ended(exit)
     } catch (defect) {
       after = Effect.die(defect)
     }
-    return after === undefined ? undefined : Effect.onExitPrimitive(exit, () => after)
+    if (after === undefined) return undefined
+    // The fiber may yield before it goes on with this: an interruption must find it on the stack.
+    // oxlint-disable-next-line no-underscore-dangle -- as above
+    inside(fiber)._stack.push(Effect.onExitPrimitive(exit, () => after))
+    return exit
   }
 }

@@ -34,6 +34,18 @@ describe("The activity on a connection", () => {
     assert.strictEqual(activity.idle(100, 200), 90)
   })
 
+  it("does not take what is late for what began after it", () => {
+    const activity = Activity.make()
+    activity.begin(10)
+    activity.begin(20)
+    activity.idle(0, 100)
+    activity.begin(110)
+    activity.end(120)
+    activity.end(130)
+    activity.end(150)
+    assert.strictEqual(activity.idle(100, 200), 60)
+  })
+
   it("has nothing idle where the connection is occupied, until the lease ends", () => {
     const activity = Activity.make()
     activity.occupy()
