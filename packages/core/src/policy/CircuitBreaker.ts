@@ -4,7 +4,8 @@
  * It counts attempts, not calls: it stands inside the retry, so that an open circuit ends a retry at once. What says
  * nothing about the backend (`Ignored`: an interruption, a full queue, the caller's deadline) is not counted, and frees
  * the probe that it was. Nor is a call that a pool holds off while its server is out of reach: the pool is a breaker
- * itself, looks for the server on its own, and two in a row would be found closed one after the other. A rejection is one shared error until the state changes.
+ * itself, looks for the server on its own, and two in a row would be found closed one after the other. A rejection is
+ * one shared error until the state changes.
  *
  * It stays open for a tenth of the time that the outage has lasted, or little more: a short outage costs few calls after
  * its end, and a long one few probes. A rejection says when to come back.

@@ -7,8 +7,8 @@
  * to one backend: where several policies lead to the same backend they are given the same budget, and whoever
  * reconnects to it charges it too (`charge`).
  *
- * Refusals on our own side, among them those of a pool whose server is out of reach, neither earn nor spend. A retry that is not made for want of budget fails with the error of
- * the attempt before it.
+ * Refusals on our own side, among them those of a pool whose server is out of reach, neither earn nor spend. A retry that
+ * is not made for want of budget fails with the error of the attempt before it.
  *
  * ```ts
  * import { Policy, RetryBudget } from "@breakwater/core"
