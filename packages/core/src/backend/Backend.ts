@@ -208,11 +208,11 @@ const ROUND_TRIP_LIMIT = Duration.seconds(1)
 export const probe = <R>(roundTrip: Effect.Effect<unknown, unknown, R>): Effect.Effect<Health, never, R> =>
   Effect.gen(function*() {
     const clock = yield* Clock.Clock
-    const since = clock.monotonicTimeNanosUnsafe()
+    const since = monotonicMillis(clock)
     const failure = yield* roundTrip.pipe(
       Effect.timeout(ROUND_TRIP_LIMIT),
       Effect.match({ onFailure: (error) => ({ error }), onSuccess: () => undefined })
     )
-    const latency = Duration.millis(Number(clock.monotonicTimeNanosUnsafe() - since) / 1e6)
+    const latency = Duration.millis(monotonicMillis(clock) - since)
     return failure === undefined ? { status: "healthy", latency } : { status: "unhealthy", latency, ...failure }
   })

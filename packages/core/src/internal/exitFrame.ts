@@ -13,23 +13,9 @@ import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
-
-type AnyFiber = Fiber.Fiber<unknown, unknown>
-
-/** The parts of a fiber that are used here. */
-interface Inside {
-  readonly _stack: Array<unknown>
-  readonly _interruptedCause: unknown
-  succeedWith<A>(value: A): Effect.Effect<A>
-}
-
-// The trial has found out whether this Effect's fibers have them.
-const inside = (fiber: AnyFiber): Inside => fiber as unknown as Inside
+import { type AnyFiber, ensure, inside, isInterrupted, push } from "./fiberParts.ts"
 
 const evaluate = "~effect/Effect/evaluate"
-/** Called on whatever a fiber takes off its stack. */
-const ensure = "~effect/Effect/ensureCont"
 const succeeded = "~effect/Effect/successCont"
 const failed = "~effect/Effect/failureCont"
 
@@ -46,7 +32,10 @@ export abstract class ExitFrame<A = unknown, E = unknown, R = unknown> extends E
   /** The work. Whatever is taken for it here, `ended` is called. */
   protected abstract begin(fiber: AnyFiber): Effect.Effect<A, E, R>
 
-  /** Called once, when the work has ended, also where it could not begin; an effect given back is run before anything else, and not interrupted. */
+  /**
+   * Called once, when the work has ended, also where it could not begin; an effect given back is run before anything else,
+   * and not interrupted.
+   */
   protected abstract ended(exit: Exit.Exit<A, E>): Effect.Effect<void> | undefined
 
   override asEffect(): Effect.Effect<A, E, R> {
@@ -55,14 +44,12 @@ export abstract class ExitFrame<A = unknown, E = unknown, R = unknown> extends E
 
   [evaluate](fiber: AnyFiber): Effect.Effect<A, E, R> {
     if (!mode.native) return this.asEffect()
-    // oxlint-disable-next-line no-underscore-dangle -- Effect's name for it
-    inside(fiber)._stack.push(this)
+    push(fiber, this)
     return this.begin(fiber)
   }
 
   [ensure](fiber: AnyFiber): void {
-    // oxlint-disable-next-line no-underscore-dangle -- as above
-    if (inside(fiber)._interruptedCause !== undefined) protect(fiber)
+    if (isInterrupted(fiber)) protect(fiber)
   }
 
   [succeeded](value: A, fiber: AnyFiber, exit: Exit.Exit<A, E> | undefined): Effect.Effect<A, E> {
@@ -88,8 +75,7 @@ export abstract class ExitFrame<A = unknown, E = unknown, R = unknown> extends E
     }
     if (after === undefined) return undefined
     // The fiber may yield before it goes on with this: an interruption must find it on the stack.
-    // oxlint-disable-next-line no-underscore-dangle -- as above
-    inside(fiber)._stack.push(Effect.onExitPrimitive(exit, () => after))
+    push(fiber, Effect.onExitPrimitive(exit, () => after))
     return exit
   }
 }

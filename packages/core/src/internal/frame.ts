@@ -13,9 +13,7 @@
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
-import type * as Fiber from "effect/Fiber"
-
-type AnyFiber = Fiber.Fiber<unknown, unknown>
+import { type AnyFiber, ensure, inside, push } from "./fiberParts.ts"
 
 /** What fails in place of the work. */
 type Recover<E> = (cause: Cause.Cause<unknown>) => Effect.Effect<never, E>
@@ -27,24 +25,6 @@ export interface Frames {
   /** Until `resume`. */
   suspend<B, E, R>(frame: Frame<B, E, R>): Effect.Effect<B, E, R>
   resume(frame: Frame): void
-}
-
-/** Called on whatever a fiber takes off its stack, be it for success, failure or interruption. */
-const ensure = "~effect/Effect/ensureCont"
-
-/** The parts of a fiber that are used here. */
-interface Inside {
-  readonly _stack: Array<unknown>
-  yieldWith(onResume: () => void): never
-  evaluate(effect: unknown): void
-}
-
-// `bestFrames` has tried whether this Effect's fibers have them.
-const inside = (fiber: AnyFiber): Inside => fiber as unknown as Inside
-
-const push = (fiber: AnyFiber, onStack: unknown): void => {
-  // oxlint-disable-next-line no-underscore-dangle -- Effect's name for it
-  inside(fiber)._stack.push(onStack)
 }
 
 export abstract class Frame<B = unknown, E = unknown, R = unknown> extends Effectable.Class<B, E, R> {
