@@ -235,26 +235,20 @@ const wait = (
   { budget }: Settings,
   call: Call,
   failed: Failed,
-  next: Next | RetriesExhausted["why"]
-): Effect.Effect<Next | undefined> => {
+  next: number | RetriesExhausted["why"],
+  asked: boolean
+): Effect.Effect<boolean> => {
   if (typeof next === "string") {
     call.record("retriesExhausted", (common) => ({ ...common, ...failed, _tag: "RetriesExhausted", why: next }))
-    return Effect.undefined
+    return Effect.succeed(false)
   }
-  const delay = Duration.millis(next.delay)
+  const delay = Duration.millis(next)
   call.record("retries", (common) => ({ ...common, ...failed, _tag: "RetryScheduled", delay }))
-  const slept = Effect.as(Effect.sleep(delay), next)
-  return next.charged ? Effect.onInterrupt(slept, () => Effect.sync(() => budget.refund())) : slept
+  const slept = Effect.as(Effect.sleep(delay), true)
+  return asked ? Effect.onInterrupt(slept, () => Effect.sync(() => budget.refund())) : slept
 }
 
 const timeLeft = Effect.withFiber((fiber) => Effect.succeed(remainingMillis(fiber.context)))
-
-interface Next {
-  /** In milliseconds. */
-  readonly delay: number
-  /** Whether the budget has paid for it. */
-  readonly charged: boolean
-}
 
 type Step = (now: number, input: unknown) => Pull.Pull<[unknown, Duration.Duration], never, unknown>
 
@@ -275,13 +269,12 @@ const nextDelay = Effect.fnUntraced(function*(
   const delay = drawn + (retryAfter === undefined ? 0 : Duration.toMillis(retryAfter))
   if (delay + settings.attemptTime.expected >= (yield* timeLeft)) return "Deadline" as const
   // Who was not let to the backend has not had a first attempt there.
-  if (!asked) return { delay, charged: false }
-  if (settings.budget.spend(call.clock)) return { delay, charged: true }
+  if (!asked || settings.budget.spend(call.clock)) return delay
   call.policy.counts.overBudget++
   return "Budget" as const
 })
 
-// The next attempt, if there is one.
+// Whether there is a next attempt. The budget pays for it where the call has been at the backend: it was `asked`.
 const waitForNext = Effect.fnUntraced(function*(
   settings: Settings,
   step: Step,
@@ -290,16 +283,16 @@ const waitForNext = Effect.fnUntraced(function*(
   outcome: Outcome.Outcome,
   asked: boolean
 ) {
-  if (!mayHelp(outcome)) return undefined
+  if (!mayHelp(outcome)) return false
   const why = whyNot(settings, call.operation, outcome)
   if (why !== undefined) {
     skipped(call, failed, why)
-    return undefined
+    return false
   }
   const next = failed.attempt === failed.of
     ? "Times"
     : yield* nextDelay(settings, step, call, failed.cause, outcome, asked)
-  return yield* wait(settings, call, failed, next)
+  return yield* wait(settings, call, failed, next, asked)
 })
 
 const withAttempts = <E>(call: Call, made: number, of: number, cause: Cause.Cause<E>): Cause.Cause<E> => {
@@ -337,16 +330,14 @@ const repeat = Effect.fnUntraced(function*<A, E, R>(
   const step = yield* Schedule.toStep(settings.schedule)
   let cause = firstCause
   let verdict: Verdict | undefined = first
-  let charged = false
   let asked = false
   for (let attempt = 1; verdict !== undefined; attempt++) {
     const { error, outcome } = verdict
     if (!Outcome.neverAsked(outcome)) asked = true
-    else if (charged) settings.budget.refund()
+    else if (asked) settings.budget.refund()
     const failed = { attempt, of, cause: error }
-    const next: Next | undefined = yield* waitForNext(settings, step, call, failed, outcome, asked)
-    if (next === undefined) return yield* Effect.failCause(withAttempts(call, attempt, of, cause))
-    charged = next.charged
+    const again: boolean = yield* waitForNext(settings, step, call, failed, outcome, asked)
+    if (!again) return yield* Effect.failCause(withAttempts(call, attempt, of, cause))
     call.attempts++
     call.scope = { attempt: attempt + 1, of }
     call.policy.counts.repeats++
