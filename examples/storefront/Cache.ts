@@ -30,9 +30,9 @@ const layerServer = Server.layerConfig({
   policy: Policies.config<Redis.PolicyOptions>({
     deadline: "300 millis",
     timeout: "200 millis",
-    retry: { times: 0 },
+    retry: false,
     breaker: {}
-  }, { retry: { times: 0 } })
+  })
 })
 
 export const layer = Layer.unwrap(Effect.gen(function*() {

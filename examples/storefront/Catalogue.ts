@@ -26,7 +26,7 @@ const layerMongo = Catalogue.layerConfig({
     timeout: "600 millis",
     retry: { times: 1 },
     breaker: {}
-  }, {}),
+  }),
   driver: Config.succeed({ serverSelectionTimeout: "400 millis", heartbeat: { every: "500 millis" } })
 })
 

@@ -19,7 +19,7 @@ export const layer = Database.layerConfig({
     breaker: {},
     // No function that the shop selects from writes anything.
     reads: "idempotent"
-  }, {})
+  })
 })
 
 /** Creates what is missing. Several replicas may do it at once: the lock lets one after the other. */

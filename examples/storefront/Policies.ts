@@ -12,5 +12,13 @@ export class Policies extends Context.Service<Policies, { readonly on: boolean }
   )
 }
 
-/** The policy of a backend, or what it has without. */
-export const config = <A>(policy: A, bare: A): Config.Config<A> => Config.map(setting, (on) => on ? policy : bare)
+interface Bare {
+  readonly retry?: false | object | undefined
+  readonly breaker?: false | object | undefined
+}
+
+/** The policy of a backend, which has one of its own where none is given. */
+export const config = <A extends Bare>(policy: A): Config.Config<A | typeof bare> =>
+  Config.map(setting, (on) => on ? policy : bare)
+
+const bare = { retry: false, breaker: false } as const

@@ -19,7 +19,7 @@ export const options = (variable: string) => ({
     timeout: "250 millis",
     retry: { times: 3 },
     breaker: {}
-  }, {})
+  })
 })
 
 /** Sends a request, and reads an answer that says that all is well. */

@@ -46,6 +46,14 @@ export * as Backends from "./backend/Backends.ts"
 export * as Bulkhead from "./policy/Bulkhead.ts"
 
 /**
+ * The option `policy` of backends, for their authors: which parts there are around each call unless somebody says
+ * otherwise, and the one budget for all that repeats.
+ *
+ * @since 0.1.0
+ */
+export * as CallPolicy from "./backend/CallPolicy.ts"
+
+/**
  * Breaks calls on purpose: delays them, fails them, or lets them hang. To see in a test, or on a part of the traffic,
  * that the policies around it do what they are there for.
  *

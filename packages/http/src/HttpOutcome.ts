@@ -71,3 +71,16 @@ export const fromExit: Outcome.Classifier = (exit: Exit.Exit<unknown, unknown>) 
   }
   return Outcome.fromExit(exit)
 }
+
+/**
+ * Whether an error says that a connection which was kept had broken, and that the others which are kept to its origin
+ * probably have. One that breaks in its first use says nothing of those.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isBroken = (error: unknown): boolean => {
+  if (!HttpError.isHttpError(error)) return false
+  const { outcome } = error
+  return outcome._tag === "Failure" && outcome.stale === true
+}

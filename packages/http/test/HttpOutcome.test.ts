@@ -61,6 +61,7 @@ describe("HttpOutcome", () => {
       origin: "http://shop.test",
       during: "request",
       sent: "no",
+      reused: false,
       cause: new Error("reset")
     })
     const reason = new HttpClientError.TransportError({ request, cause: lost })

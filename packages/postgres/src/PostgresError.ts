@@ -23,6 +23,8 @@ export interface ConnectionLost {
   readonly _tag: "ConnectionLost"
   readonly pool: string
   readonly sent: "no" | "unknown"
+  /** The connection had served before. */
+  readonly reused: boolean
   readonly cause: unknown
 }
 
@@ -111,7 +113,7 @@ export class PostgresError extends Data.TaggedError("PostgresError")<{
   get outcome(): Outcome.Outcome {
     switch (this.reason._tag) {
       case "ConnectionLost":
-        return Outcome.failure(this.reason.sent)
+        return this.reason.reused ? Outcome.stale(this.reason.sent) : Outcome.failure(this.reason.sent)
       case "TransactionLost":
         return Outcome.failure("no")
       case "CommitUnknown":

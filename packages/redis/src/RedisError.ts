@@ -55,6 +55,8 @@ export interface ConnectionLost {
   readonly redis: string
   readonly command: string | undefined
   readonly sent: "no" | "unknown"
+  /** The connection had served before. */
+  readonly reused: boolean
 }
 
 /**
@@ -157,7 +159,7 @@ export class RedisError extends Data.TaggedError("RedisError")<{
       case "ConnectFailed":
         return Outcome.failure("no")
       case "ConnectionLost":
-        return Outcome.failure(this.reason.sent)
+        return this.reason.reused ? Outcome.stale(this.reason.sent) : Outcome.failure(this.reason.sent)
       case "Conflict":
         return Outcome.success
       case "Misused":

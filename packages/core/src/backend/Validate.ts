@@ -73,3 +73,17 @@ export const boundedMillis: (option: string, value: Duration.Input) => number = 
  * @category checks
  */
 export const finiteMillis: (option: string, value: Duration.Input) => number = validate.finiteMillis
+
+/**
+ * Options of which each has one of the names that there are. Throws for the first that has not: misspelt, it would do
+ * nothing.
+ *
+ * @since 0.1.0
+ * @category checks
+ */
+export const known = <A extends object>(path: string, options: A, names: ReadonlyArray<string>): A => {
+  for (const name of Object.keys(options)) {
+    if (!names.includes(name)) refuse(`${path}.${name}`, "given", `one of ${names.join(", ")}`)
+  }
+  return options
+}

@@ -115,9 +115,21 @@ const settingsOf = (options: Options): Settings => {
   }
 }
 
+/**
+ * What a hedge with these settings is charged to: for what else leads to its backend. Without a budget among them it is a
+ * new one, which has to be given to the hedge, too. Throws a `RangeError` for options out of range.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const budget = (options: Options = {}): RetryBudget.RetryBudget => {
+  const { extraLoad } = settingsOf(options)
+  return options.budget ?? RetryBudget.make({ share: extraLoad })
+}
+
 const stateOf = (options: Options, { extraLoad }: Settings): State => ({
   latencies: new Latencies(1 - extraLoad, SLOW_CALLS / extraLoad),
-  budget: budgetOf(options.budget ?? RetryBudget.make({ share: extraLoad })),
+  budget: budgetOf(budget(options)),
   ownsBudget: options.budget === undefined,
   classify: options.classify ?? Outcome.fromExit
 })
@@ -134,12 +146,12 @@ const stage = (options: Options): Stage => {
   let given = options
   let settings = settingsOf(options)
   const state = stateOf(options, settings)
-  const { budget, classify, latencies } = state
+  const { budget: shared, classify, latencies } = state
   const enter = entering()
   // An error that is an answer shows the backend to be well, too.
   const earning = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.onExitPrimitive(effect, (exit) => {
-      if (classify(exit)._tag === "Success") budget.earn()
+      if (classify(exit)._tag === "Success") shared.earn()
       return undefined
     })
   const measured = <A, E, R>(effect: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E, R> => {
@@ -163,7 +175,7 @@ const stage = (options: Options): Stage => {
         apply: () => {
           if (replaced.extraLoad !== settings.extraLoad) {
             latencies.configure(1 - replaced.extraLoad, SLOW_CALLS / replaced.extraLoad)
-            if (state.ownsBudget) budget.configure({ share: replaced.extraLoad })
+            if (state.ownsBudget) shared.configure({ share: replaced.extraLoad })
           }
           given = merged
           settings = replaced
@@ -180,14 +192,14 @@ const stage = (options: Options): Stage => {
         const after = delay()
         if (after === undefined) return earning(measured(layered(work, depth, call), call))
         const effect = anew(work, depth, call)
-        const race = { latencies, budget, classify, cancelLoser: settings.cancelLoser }
+        const race = { latencies, budget: shared, classify, cancelLoser: settings.cancelLoser }
         return Effect.callback<A, E | PolicyError, R>((resume) =>
           new Race(race, call, effect, fiber, resume).start(after)
         )
       }),
     snapshot: () => {
       const after = delay()
-      return { retryBudget: budget.state, ...after !== undefined && { hedgeAfter: Duration.millis(after) } }
+      return { retryBudget: shared.state, ...after !== undefined && { hedgeAfter: Duration.millis(after) } }
     }
   }
 }

@@ -50,7 +50,7 @@ import { layered } from "./internal/layers.ts"
 import { seriesOf } from "./internal/metrics.ts"
 import { Call, fromStages, implOf, type Policy, type PolicyImpl, RetryScope, TypeId } from "./internal/policy.ts"
 import { type Snapshot, snapshotOf } from "./internal/snapshot.ts"
-import { type Update, update as applyUpdate } from "./internal/update.ts"
+import { kindOf, type Part, type Update, update as applyUpdate } from "./internal/update.ts"
 import type { Operation } from "./Operation.ts"
 import type * as Outcome from "./Outcome.ts"
 import type {
@@ -74,7 +74,7 @@ import * as Timeout from "./Timeout.ts"
 export type { Policy } from "./internal/policy.ts"
 export { bestEffort, read, standard, write } from "./internal/presets.ts"
 export { addCounts, type Snapshot } from "./internal/snapshot.ts"
-export type { Update } from "./internal/update.ts"
+export type { Part, Update } from "./internal/update.ts"
 
 /**
  * Settings of `make`. What is left out is not done.
@@ -344,6 +344,23 @@ export const compose: {
   (outer: Policy<unknown, never>, inner: Policy<unknown, never>) =>
     fromParts(`${outer.name}+${inner.name}`, [implOf(outer), implOf(inner)])
 )
+
+/**
+ * A policy without some of its parts, by the names that `Options` has for them; the policy itself where it has none of
+ * them. What the others hold is shared, so that a circuit that opens in one is open in both. Counts and events are its own.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const without = <E, Op extends Operation, Repeats extends boolean>(
+  policy: Policy<E, Op, Repeats>,
+  ...parts: ReadonlyArray<Part>
+): Policy<E, Op, Repeats> => {
+  const { stages } = implOf(policy)
+  const kinds = new Set(parts.map(kindOf))
+  const left = stages.filter(({ kind }) => !kinds.has(kind))
+  return left.length === stages.length ? policy : fromStages(policy.name, left)
+}
 
 const begun = <A, E, R>(call: Call, work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {

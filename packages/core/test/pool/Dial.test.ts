@@ -196,7 +196,7 @@ describe("a dead server is cheap (behaviour 10)", () => {
       yield* TestClock.adjust("2100 millis")
       const before = yield* told
       assert.deepInclude(before.reason, { _tag: "Unavailable", failedDials: 3, downFor: Duration.millis(2100) })
-      assert.deepStrictEqual(before.outcome, Outcome.heldOff)
+      assert.deepStrictEqual<Outcome.Outcome>(before.outcome, Outcome.heldOff)
       yield* TestClock.adjust("999 millis")
       assert.strictEqual(yield* told, before)
       yield* TestClock.adjust("1901 millis")
@@ -221,7 +221,7 @@ describe("a dead server is cheap (behaviour 10)", () => {
       yield* Fiber.join(held)
       const { outcome, reason } = yield* Fiber.join(waiting)
       assert.isTrue(reason._tag === "Unavailable" && reason.failedDials > 3)
-      assert.deepStrictEqual(outcome, Outcome.heldOff)
+      assert.deepStrictEqual<Outcome.Outcome>(outcome, Outcome.heldOff)
     }))
 
   it.effect("is dialled within half a second of its return, and serves again", () =>

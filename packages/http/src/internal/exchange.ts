@@ -10,7 +10,6 @@ import { type Dispatcher, errors } from "undici/index.js"
 import { HttpError, isHttpError } from "../HttpError.ts"
 import type { Connection } from "./connection.ts"
 import type { Settings } from "./settings.ts"
-import { markStale } from "./stale.ts"
 
 type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler["onResponseStart"]>>[2]
 
@@ -148,7 +147,6 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
     const sent: Outcome.Sent = this.controller === undefined ? "no" : this.body === undefined ? "unknown" : "yes"
     const during = this.body === undefined ? "request" : "body"
-    const lost = new HttpError({ _tag: "ConnectionLost", ...at, during, sent, cause: error })
-    return this.reused && during === "request" ? markStale(lost) : lost
+    return new HttpError({ _tag: "ConnectionLost", ...at, during, sent, reused: this.reused, cause: error })
   }
 }

@@ -25,6 +25,7 @@ import { HttpError } from "../HttpError.ts"
 import { Connection, Sockets } from "./connection.ts"
 import { DnsCache } from "./dns.ts"
 import { hostPolicyOf, type OriginPolicy, policyOf, type Settings } from "./settings.ts"
+import { together, withoutState } from "./together.ts"
 import { Upstream } from "./upstream.ts"
 
 export interface Origin {
@@ -123,11 +124,12 @@ export class Origins {
     return Effect.runSync(Pool.stats(origin.pool))
   }
 
-  /** What all policies counted; the circuit is the worst one. */
+  /** What all policies counted, and how things stand. */
   snapshot(): Policy.Snapshot {
-    const outer = this.upstream === undefined ? undefined : Policy.snapshot(this.upstream.policy)
-    const inner = this.list().reduce((sum, origin) => add(sum, this.counted(origin)), this.forgotten)
-    return outer === undefined ? inner : { ...outer, ...add(outer, inner) }
+    const outer = this.upstream === undefined
+      ? this.forgotten
+      : together(Policy.snapshot(this.upstream.policy), this.forgotten)
+    return this.list().reduce((sum, origin) => together(sum, this.counted(origin)), outer)
   }
 
   /** A call to one of several equals is counted around the choice among them. */
@@ -242,24 +244,10 @@ export class Origins {
       const { opening, used, waiting } = this.poolStats(origin)
       if (used + waiting + opening > 0) continue
       this.known.delete(origin.origin)
-      this.forgotten = withoutState(add(this.forgotten, this.counted(origin)))
+      this.forgotten = withoutState(together(this.forgotten, this.counted(origin)))
       Effect.runForkWith(this.context)(Scope.close(origin.scope, Exit.void))
       return true
     }
     return false
   }
-}
-
-const withoutState = ({ circuit: _circuit, ...counts }: Policy.Snapshot): Policy.Snapshot => counts
-
-const RANK = { closed: 0, "half-open": 1, open: 2 }
-
-type Circuit = Policy.Snapshot["circuit"]
-
-const worse = (a: Circuit, b: Circuit): Circuit =>
-  a === undefined || (b !== undefined && RANK[b.state] > RANK[a.state]) ? b : a
-
-const add = (a: Policy.Snapshot, b: Policy.Snapshot): Policy.Snapshot => {
-  const circuit = worse(a.circuit, b.circuit)
-  return { ...Policy.addCounts(a, b), ...(circuit === undefined ? undefined : { circuit }) }
 }

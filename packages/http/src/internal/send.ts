@@ -19,6 +19,7 @@ import * as Scope from "effect/Scope"
 import type { Dispatcher } from "undici/index.js"
 import { type Failure, HttpError, isHttpError, outcomeOfStatus } from "../HttpError.ts"
 import * as HttpOutcome from "../HttpOutcome.ts"
+import { Answers, discard } from "./answers.ts"
 import type { Connection } from "./connection.ts"
 import { decode } from "./decode.ts"
 import { Exchange, type Incoming } from "./exchange.ts"
@@ -38,8 +39,8 @@ interface Call {
   readonly limit: Duration.Duration
   /** The highest waits least. */
   readonly priority: number
-  /** The response of the last attempt. */
-  last: Incoming | undefined
+  /** To the request that is under way: a redirect makes another one. */
+  answers: Answers
 }
 
 export interface Answer extends Incoming {
@@ -95,6 +96,7 @@ const boundBody = (call: Call, incoming: Incoming, onEnd: (stop: () => void) => 
 /** Sends the request and waits for the headers. From its start on, the end of the exchange closes the scope. */
 const exchange = (
   call: Call,
+  answers: Answers,
   connection: Connection,
   outgoing: Outgoing,
   scope: Scope.Closeable
@@ -109,8 +111,7 @@ const exchange = (
   const head = Effect.callback<Incoming, HttpError>((resume) => {
     const onHead = (result: HttpError | Incoming) => {
       if (isHttpError(result)) return resume(Effect.fail(result))
-      call.last = decode(result, outgoing.method, call.origins.settings)
-      resume(Effect.succeed(call.last))
+      resume(Effect.succeed(answers.came(decode(result, outgoing.method, call.origins.settings))))
     }
     const running = new Exchange(connection, call.origins.settings, onHead, onEnd)
     connection.client.dispatch(dispatchOptions(outgoing), running)
@@ -123,6 +124,16 @@ const exchange = (
     }))
 }
 
+/** The server hears how long its answer is waited for, where it is to know. */
+const told = (call: Call, outgoing: Outgoing): Effect.Effect<Outgoing> => {
+  const { deadlineHeader, timeout = Duration.infinity } = call.origins.settings
+  if (deadlineHeader === undefined) return Effect.succeed(outgoing)
+  return Effect.map(Deadline.remaining, (remaining) => {
+    const millis = Math.max(1, Math.floor(Math.min(Duration.toMillis(Duration.min(remaining, timeout)), leftOf(call))))
+    return { ...outgoing, headers: { ...outgoing.headers, [deadlineHeader]: String(millis) } }
+  })
+}
+
 const dispatchOptions = (outgoing: Outgoing): Dispatcher.DispatchOptions => ({
   method: outgoing.method,
   path: outgoing.url.pathname + outgoing.url.search,
@@ -131,9 +142,10 @@ const dispatchOptions = (outgoing: Outgoing): Dispatcher.DispatchOptions => ({
 })
 
 /** A status that says the server is not well is a failure for the policy, and an answer for the program. */
-const judge = (call: Call, incoming: Incoming): Effect.Effect<Incoming, HttpError> => {
-  const retryAfter = HttpOutcome.retryAfter(incoming.headers, call.clock.currentTimeMillisUnsafe())
+const judge = (call: Call, answers: Answers, incoming: Incoming): Effect.Effect<Incoming, HttpError> => {
   if (outcomeOfStatus(incoming.status)._tag === "Success") return Effect.succeed(incoming)
+  answers.fails(incoming)
+  const retryAfter = HttpOutcome.retryAfter(incoming.headers, call.clock.currentTimeMillisUnsafe())
   const at = { client: call.origins.settings.name, origin: incoming.origin, status: incoming.status }
   return Effect.fail(new HttpError({ _tag: "BadStatus", ...at, retryAfter }))
 }
@@ -149,29 +161,18 @@ const attempt = (
   bounded: Policy.Attempt<PolicyError>
 ): Effect.Effect<Incoming, Failure> =>
   Effect.suspend(() => {
-    discardLast(call)
+    const { answers } = call
+    answers.discardFailed()
     const scope = Scope.makeUnsafe()
+    const sent = (connection: Connection) =>
+      Effect.flatMap(told(call, outgoing), (request) => exchange(call, answers, connection, request, scope))
     return borrow(call, origin, `${outgoing.method} ${origin.origin}`).pipe(
       Scope.provide(scope),
-      Effect.flatMap((connection) => bounded(timed(call, exchange(call, connection, outgoing, scope)))),
+      Effect.flatMap((connection) => bounded(timed(call, sent(connection)))),
       Effect.onError(() => Scope.close(scope, Exit.void)),
-      Effect.flatMap((incoming) => judge(call, incoming))
+      Effect.flatMap((incoming) => judge(call, answers, incoming))
     )
   })
-
-/** A body that nobody wants: a small one is read to its end, so that its connection can be used again. */
-const WORTH_READING = 64 * 1024
-
-const discardLast = (call: Call): void => {
-  const body = call.last?.body
-  call.last = undefined
-  if (body === undefined || body.destroyed) return
-  let bytes = 0
-  body.on("data", (chunk: Buffer) => {
-    bytes += chunk.byteLength
-    if (bytes > WORTH_READING) body.destroy()
-  })
-}
 
 const operationOf = (call: Call, origin: string, outgoing: Outgoing, marked: boolean) =>
   Operation.make(`${call.origins.settings.name}.${outgoing.method}`, {
@@ -222,17 +223,21 @@ const toUpstream = (
 const isCircuitOpen = (error: Failure): boolean => isPolicyError(error) && error.reason._tag === "CircuitOpen"
 
 /** One hop: everything that comes before a redirect. */
-const hop = (call: Call, outgoing: Outgoing, marked: boolean): Effect.Effect<Incoming, Failure> => {
-  const { upstream } = call.origins
-  const sent = upstream?.has(outgoing.url.origin) === true
-    ? toUpstream(call, upstream, outgoing, marked)
-    : toOrigin(call, outgoing, marked)
-  return Effect.catchIf(
-    sent,
-    (error) => isHttpError(error) && error.reason._tag === "BadStatus" && call.last !== undefined,
-    (error) => call.last === undefined ? Effect.fail(error) : Effect.succeed(call.last)
-  )
-}
+const hop = (call: Call, outgoing: Outgoing, marked: boolean): Effect.Effect<Incoming, Failure> =>
+  Effect.suspend(() => {
+    const { upstream } = call.origins
+    const answers = call.answers = new Answers()
+    const sent = upstream?.has(outgoing.url.origin) === true
+      ? toUpstream(call, upstream, outgoing, marked)
+      : toOrigin(call, outgoing, marked)
+    return Effect.matchEffect(sent, {
+      onSuccess: (incoming) => Effect.succeed(answers.take(incoming)),
+      onFailure: (error) => {
+        const last = isHttpError(error) && error.reason._tag === "BadStatus" ? answers.take() : undefined
+        return last === undefined ? Effect.fail(error) : Effect.succeed(last)
+      }
+    })
+  })
 
 const follow = (
   call: Call,
@@ -248,6 +253,7 @@ const follow = (
     if (redirects >= max) {
       return Effect.fail(new HttpError({ _tag: "TooManyRedirects", client, origin: incoming.origin, max }))
     }
+    call.answers.discardTaken()
     const rest = Deadline.make(Math.max(1, leftOf(call)))
     const operation = operationOf(call, next.url.origin, next, marked)
     return Policy.run(rest, operation, (begun) => begun(follow(call, next, marked, redirects + 1)))
@@ -259,13 +265,13 @@ const callOf = (origins: Origins, clock: Clock.Clock, limit: Duration.Duration, 
   startedAt: now(clock),
   limit,
   priority,
-  last: undefined
+  answers: new Answers()
 })
 
 const releasing = <A>(call: Call, effect: Effect.Effect<A, Failure>): Effect.Effect<A, Failure> =>
   Effect.onError(effect, () =>
     Effect.sync(() => {
-      call.last?.body.destroy()
+      call.answers.destroy()
     }))
 
 /**
@@ -295,7 +301,7 @@ export const probe = (
     return releasing(
       call,
       Effect.flatMap(origins.get(outgoing.url.origin), (origin) => attempt(call, origin, outgoing, identity)).pipe(
-        Effect.map(() => discardLast(call))
+        Effect.map(({ body }) => discard(body))
       )
     )
   })

@@ -4,13 +4,12 @@
  *
  * @internal
  */
-import type * as CircuitBreaker from "@breakwater/core/CircuitBreaker"
+import * as CallPolicy from "@breakwater/core/CallPolicy"
 import * as OutlierEjection from "@breakwater/core/OutlierEjection"
 import * as Policy from "@breakwater/core/Policy"
 import type { PolicyError } from "@breakwater/core/PolicyError"
 import * as Profile from "@breakwater/core/Profile"
 import type * as Recover from "@breakwater/core/Recover"
-import type * as Retry from "@breakwater/core/Retry"
 import * as Setting from "@breakwater/core/Setting"
 import * as Validate from "@breakwater/core/Validate"
 import * as Duration from "effect/Duration"
@@ -18,7 +17,6 @@ import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import type { ConnectionOptions } from "node:tls"
 import * as HttpOutcome from "../HttpOutcome.ts"
-import { isStale } from "./stale.ts"
 import type { Base } from "./url.ts"
 
 /**
@@ -68,23 +66,24 @@ export interface PoolOptions {
 }
 
 /**
- * What is done around each request. Breaker and retry are of one origin: a bad host does not close the way to others.
+ * What is done around each request. Every origin has all of it for itself: a bad host does not close the way to others.
+ * With `hosts` the deadline, the throttle, the retry and the hedge are around the choice among them, so that the next
+ * attempt goes to another one.
  *
  * @since 0.1.0
  * @category models
  */
-export interface PolicyOptions {
+export interface PolicyOptions extends CallPolicy.Options {
   /** The whole call: waits, attempts, delays, redirects, and the body. Default 60 seconds. */
   readonly deadline?: Duration.Input | undefined
   /** One attempt, from the moment it has a connection until the headers are there. Default: `deadline` alone. */
   readonly timeout?: Duration.Input | undefined
   /**
    * Repeats what failed before it was sent, and idempotent requests; with `hosts` at another one. Its budget is one for
-   * all `hosts`, else one for each origin unless one is given. Default: nothing is repeated.
+   * all `hosts`, else one for each origin unless one is given. Default: as `Policy.standard`, unless there is a hedge.
+   * `false`: not.
    */
-  readonly retry?: Omit<Retry.Options, "classify"> | undefined
-  /** Stops calling an origin that fails. Default: none. */
-  readonly breaker?: Omit<CircuitBreaker.Options, "classify"> | undefined
+  readonly retry?: CallPolicy.Options["retry"]
   /** Leaves out the one of `hosts` that fails more than the others. Default: as `OutlierEjection.make`; `false`: none. */
   readonly ejection?: OutlierEjection.Options | false | undefined
   /**
@@ -92,6 +91,11 @@ export interface PolicyOptions {
    * replaced too, once for all callers, before anything is tried again: see `Recover`. `false`: not.
    */
   readonly recover?: Pick<Recover.Options, "timeout"> | false | undefined
+  /**
+   * The name of a header that tells the server how long its answer is waited for, in milliseconds: what is left of the
+   * deadline, or of the timeout where that is less. Default: none.
+   */
+  readonly deadlineHeader?: string | undefined
 }
 
 /**
@@ -159,7 +163,10 @@ export interface Settings extends Setting.Resolved {
   readonly bodyTimeout: Duration.Duration
   readonly deadline: Duration.Duration
   readonly timeout: Duration.Duration | undefined
-  readonly policy: PolicyOptions
+  readonly parts: CallPolicy.Parts
+  readonly recover: PolicyOptions["recover"]
+  readonly ejection: PolicyOptions["ejection"]
+  readonly deadlineHeader: string | undefined
   readonly redirects: number
   readonly decompressMax: number | undefined
   readonly dnsTtl: Duration.Duration
@@ -242,6 +249,20 @@ const decompressMaxOf = ({ decompress }: Options): number | undefined =>
 /** What is allowed in a header: visible ASCII and spaces. */
 const HEADER = /^[\x20-\x7e]+$/
 
+/** A name of a header, as RFC 9110 has them. */
+const HEADER_NAME = /^[!#$%&'*+\-.^_`|~\da-z]+$/i
+
+const aroundOf = (policy: PolicyOptions) => {
+  const { deadlineHeader, ejection, recover } = policy
+  if (deadlineHeader !== undefined) text("policy.deadlineHeader", deadlineHeader, HEADER_NAME, "the name of a header")
+  return {
+    parts: CallPolicy.partsOf(policy, ["deadlineHeader", "ejection", "recover"]),
+    deadlineHeader: deadlineHeader?.toLowerCase(),
+    ejection,
+    recover
+  }
+}
+
 /** Throws a `RangeError` for what is out of range. The parts of the URL were checked before. */
 export const resolve = (
   options: Options,
@@ -268,7 +289,7 @@ export const resolve = (
     hosts: options.hosts === undefined ? [] : bases,
     ...size,
     ...limits,
-    policy,
+    ...aroundOf(policy),
     wait: {
       timeout: Validate.duration("pool.wait.timeout", pool?.wait?.timeout ?? "5 seconds"),
       maxWaiting: Validate.integer("pool.wait.maxWaiting", pool?.wait?.maxWaiting ?? 1000, 1)
@@ -288,7 +309,7 @@ export const resolve = (
   }
   // Its own checks are those of core; by the call, not by the first request.
   policyOf(settings, name, Effect.void)
-  const { ejection } = policy
+  const { ejection } = settings
   if (ejection !== false) Validate.within("policy.ejection", () => OutlierEjection.make(ejection))
   return settings
 }
@@ -303,25 +324,26 @@ const hostsGiven = ({ hosts, url }: Options): void => {
 export type OriginPolicy = Policy.Policy<PolicyError>
 
 /** What is done around each attempt at one origin. */
-const attemptsOf = (settings: Settings, clear: Effect.Effect<void>) => {
-  const { breaker, recover } = settings.policy
+const attemptsOf = ({ parts, recover, timeout }: Settings, clear: Effect.Effect<void>) => {
+  const { adaptiveLimit, breaker, bulkhead, chaos, rateLimit } = parts
   return {
-    timeout: settings.timeout,
+    timeout,
     breaker,
-    recover: recover === false ? undefined : { ...recover, when: isStale, clear },
+    rateLimit,
+    adaptiveLimit,
+    bulkhead,
+    chaos,
+    recover: recover === false ? undefined : { ...recover, when: HttpOutcome.isBroken, clear },
     classify: HttpOutcome.fromExit
   }
 }
 
+/** What is done around all attempts. */
+const callsOf = ({ deadline, parts: { hedge, retry, throttle } }: Settings) => ({ deadline, throttle, retry, hedge })
+
 /** Of an origin by itself; `clear` replaces its connections. */
 export const policyOf = (settings: Settings, name: string, clear: Effect.Effect<void>): OriginPolicy =>
-  Validate.within("policy", () =>
-    Policy.make({
-      name,
-      deadline: settings.deadline,
-      retry: settings.policy.retry,
-      ...attemptsOf(settings, clear)
-    }))
+  Validate.within("policy", () => Policy.make({ name, ...callsOf(settings), ...attemptsOf(settings, clear) }))
 
 /** Of an origin that is one of several equals: the rest is `upstreamPolicyOf`. */
 export const hostPolicyOf = (settings: Settings, name: string, clear: Effect.Effect<void>): OriginPolicy =>
@@ -330,5 +352,5 @@ export const hostPolicyOf = (settings: Settings, name: string, clear: Effect.Eff
 /** Of several equals, around the choice among them. */
 export type UpstreamPolicy = Policy.Policy<PolicyError>
 
-export const upstreamPolicyOf = ({ deadline, name, policy: { retry } }: Settings): UpstreamPolicy =>
-  Policy.make({ name, deadline, retry, classify: HttpOutcome.fromExit })
+export const upstreamPolicyOf = (settings: Settings): UpstreamPolicy =>
+  Policy.make({ name: settings.name, ...callsOf(settings), classify: HttpOutcome.fromExit })

@@ -26,7 +26,7 @@ export class Upstream {
   private readonly loadOf: LoadOf
 
   constructor(settings: Settings, first: Base, loadOf: LoadOf) {
-    const { ejection } = settings.policy
+    const { ejection } = settings
     this.policy = upstreamPolicyOf(settings)
     this.ejection = ejection === false ? undefined : OutlierEjection.make(ejection)
     this.bases = new Map(settings.hosts.map((base) => [base.origin, base]))

@@ -160,7 +160,7 @@ describe("Http faults", () => {
       const server = yield* FakeHttp.make(
         FakeHttp.inTurn({ body: "abcd", resetAfter: 2 }, { reset: true }, { body: "ok" })
       )
-      const http = yield* open({ url: Redacted.make(server.url) })
+      const http = yield* open({ url: Redacted.make(server.url), policy: { retry: false } })
       const failure = yield* failureOf(textOf(http, "/"))
       assert.deepInclude(failure.reason, { _tag: "ConnectionLost" })
       const before = yield* failureOf(http.client.get("/"))

@@ -292,7 +292,9 @@ describe("Http", () => {
     Effect.gen(function*() {
       const good = yield* FakeHttp.make()
       const bad = yield* FakeHttp.make(() => ({ status: 502 }))
-      const http = yield* open({ policy: { breaker: { window: 5, minimumCalls: 5, openFor: "1 minute" } } })
+      const http = yield* open({
+        policy: { retry: false, breaker: { window: 5, minimumCalls: 5, openFor: "1 minute" } }
+      })
       for (let n = 0; n < 5; n++) assert.strictEqual((yield* http.client.get(bad.url)).status, 502)
       const failure = yield* failureOf(http.client.get(bad.url))
       assert.strictEqual(failure.reason._tag, "CircuitOpen")

@@ -96,7 +96,7 @@ describe("Http limits", () => {
       const http = yield* open({
         url: Redacted.make(server.url),
         pool: { size: { perOrigin: 1 }, wait: { timeout: "20 seconds" } },
-        policy: { breaker: { window: 100, minimumCalls: 100, openFor: "1 minute" } }
+        policy: { retry: false, breaker: { window: 100, minimumCalls: 100, openFor: "1 minute" } }
       })
       const crowd = yield* Effect.forkChild(many(100, http.client.get("/")))
       yield* eventually(Effect.map(http.stats, ({ waiting }) => waiting > 80))
@@ -172,7 +172,7 @@ describe("Http limits", () => {
   it.live("cuts at the deadline of a drain what does not end, and says whose it was", () =>
     Effect.gen(function*() {
       const server = yield* FakeHttp.make(() => ({ headersAfter: Infinity }))
-      const http = yield* open({ url: Redacted.make(server.url) })
+      const http = yield* open({ url: Redacted.make(server.url), policy: { retry: false } })
       const stuck = yield* Effect.forkChild(failureOf(http.client.get("/")))
       yield* eventually(Effect.map(http.stats, ({ active }) => active === 1))
       const report = yield* http.backend.drain("50 millis")

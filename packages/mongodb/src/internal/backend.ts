@@ -13,6 +13,7 @@ import * as Deadline from "@breakwater/core/Deadline"
 import { EventHub } from "@breakwater/core/EventHub"
 import * as Operation from "@breakwater/core/Operation"
 import * as Policy from "@breakwater/core/Policy"
+import type { PolicyError } from "@breakwater/core/PolicyError"
 import * as Pool from "@breakwater/core/Pool"
 import type { Holder, PoolError } from "@breakwater/core/PoolError"
 import type { PoolEvent } from "@breakwater/core/PoolEvent"
@@ -30,10 +31,10 @@ import { type Call, Calls, currentCall, type Slot, type Work } from "./calls.ts"
 import { classify } from "./classify.ts"
 import { Gate } from "./gate.ts"
 import { Monitor } from "./monitor.ts"
-import type { Failures, Settings } from "./settings.ts"
+import type { Settings } from "./settings.ts"
 
 /** What a call may fail with. */
-export type Failure = MongoError | PoolError | Failures
+export type Failure = MongoError | PoolError | PolicyError
 
 export interface Parts {
   readonly settings: Settings

@@ -4,13 +4,12 @@
  *
  * @internal
  */
-import type * as CircuitBreaker from "@breakwater/core/CircuitBreaker"
+import * as CallPolicy from "@breakwater/core/CallPolicy"
 import * as Policy from "@breakwater/core/Policy"
-import type { PolicyError, Reason } from "@breakwater/core/PolicyError"
+import type { PolicyError } from "@breakwater/core/PolicyError"
 import type { Start } from "@breakwater/core/Pool"
 import * as Profile from "@breakwater/core/Profile"
-import type * as Retry from "@breakwater/core/Retry"
-import * as RetryBudget from "@breakwater/core/RetryBudget"
+import type * as RetryBudget from "@breakwater/core/RetryBudget"
 import * as Setting from "@breakwater/core/Setting"
 import * as Validate from "@breakwater/core/Validate"
 import * as Duration from "effect/Duration"
@@ -59,18 +58,16 @@ export interface PoolOptions {
  * @since 0.1.0
  * @category models
  */
-export interface PolicyOptions {
+export interface PolicyOptions extends CallPolicy.Options {
   /** The whole call: waits, attempts, delays. Default 60 seconds, or twice a longer `timeout`. */
   readonly deadline?: Duration.Input | undefined
   /** One attempt, its wait for a connection included. Default 30 seconds where `deadline` is longer. */
   readonly timeout?: Duration.Input | undefined
   /**
    * Repeats what failed before anything was sent, and calls marked idempotent. The driver clears its pool by itself before.
-   * Default: nothing is repeated.
+   * Default: as `Policy.standard`, unless there is a hedge. `false`: not.
    */
-  readonly retry?: Omit<Retry.Options, "classify"> | undefined
-  /** Stops calling a server that fails. Default: none. */
-  readonly breaker?: Omit<CircuitBreaker.Options, "classify"> | undefined
+  readonly retry?: CallPolicy.Options["retry"]
 }
 
 /**
@@ -134,11 +131,6 @@ export interface FromEnvironment {
   readonly minPoolSize?: number | undefined
 }
 
-/** What a policy may add to the errors of a call. */
-export type Failures = Reason extends infer R extends Reason ? R extends { _tag: "BulkheadFull" } ? never
-  : PolicyError<R>
-  : never
-
 /** Options with every default resolved; times in milliseconds. */
 export interface Settings extends Setting.Resolved {
   readonly uri: Redacted.Redacted
@@ -151,7 +143,7 @@ export interface Settings extends Setting.Resolved {
   readonly waitTimeout: number
   readonly deadline: Duration.Duration
   readonly timeout: Duration.Duration | undefined
-  readonly policy: Policy.Policy<Failures>
+  readonly policy: Policy.Policy<PolicyError>
   /** For retries, and for what is tried again at start. */
   readonly budget: RetryBudget.RetryBudget
   readonly redial: number
@@ -342,7 +334,7 @@ const driverOf = (sources: Sources, size: { readonly min: number; readonly max: 
 
 /** Throws a `RangeError` for what is out of range; the parts of the URL were checked before. */
 export const resolve = (options: Options, url: Parsed, environment: FromEnvironment = {}): Settings => {
-  const { critical = true, policy: { breaker, retry, ...bounds } = {}, profile } = options
+  const { critical = true, policy = {}, profile } = options
   const name = Validate.text("name", options.name)
   const preset = Profile.valuesOf(PRESETS, profile, PRESETS.staging)
   const start = options.pool?.start ?? preset.start ?? "background"
@@ -350,8 +342,8 @@ export const resolve = (options: Options, url: Parsed, environment: FromEnvironm
   const sources: Sources = { options, preset, environment, url, warnings }
   const size = sizeOf(sources)
   const { missing, readPreference, settings: driver } = driverOf(sources, size)
-  const budget = retry?.budget ?? RetryBudget.make()
-  const limits = Setting.limits(bounds, { deadline: "60 seconds", timeout: "30 seconds", attempts: 2 })
+  const { budget, parts } = CallPolicy.onOneBudget(CallPolicy.partsOf(policy, []))
+  const limits = Setting.limits(policy, { deadline: "60 seconds", timeout: "30 seconds", attempts: 2 })
   return {
     name,
     critical,
@@ -370,14 +362,10 @@ export const resolve = (options: Options, url: Parsed, environment: FromEnvironm
     waitTimeout: driver.waitQueueTimeoutMS ?? 0,
     ...limits,
     budget,
-    policy: Validate.within("policy", () =>
-      Policy.make({
-        name,
-        ...limits,
-        retry: retry === undefined ? undefined : { ...retry, budget },
-        breaker,
-        classify: MongoOutcome.fromExit
-      })),
+    policy: Validate.within(
+      "policy",
+      () => Policy.make({ name, ...limits, ...parts, classify: MongoOutcome.fromExit })
+    ),
     redial: driver.minHeartbeatFrequencyMS ?? 0,
     readPreference,
     driver,

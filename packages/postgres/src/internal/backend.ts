@@ -5,8 +5,8 @@
  */
 import { type Backend, type Health, type Limits, makeOperations, ofPool, probe } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
+import * as CallPolicy from "@breakwater/core/CallPolicy"
 import * as CircuitBreaker from "@breakwater/core/CircuitBreaker"
-import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
 import type { PoolEvent } from "@breakwater/core/PoolEvent"
 import * as RetryBudget from "@breakwater/core/RetryBudget"
@@ -165,12 +165,6 @@ const echoConnections = ({ pool, settings: { name } }: Client.Parts): Effect.Eff
     (event) => Effect.logInfo(`postgres "${name}": session ${describeEvent(event)}`)
   )
 
-/** Of the statements outside of transactions and inside together; inside there is neither breaker nor bulkhead. */
-const snapshot = (policies: Policies): Policy.Snapshot => {
-  const outside = Policy.snapshot(policies.outside)
-  return { ...outside, ...Policy.addCounts(outside, Policy.snapshot(policies.inside)) }
-}
-
 const limitsOf = ({ deadline, dialTimeout: dial, timeout, waitTimeout: wait }: Settings): Limits => ({
   wait,
   dial,
@@ -179,7 +173,8 @@ const limitsOf = ({ deadline, dialTimeout: dial, timeout, waitTimeout: wait }: S
 })
 
 const backendOf = (parts: Client.Parts, measurements: ReturnType<typeof makeOperations>): Backend => {
-  const { policies, pool, settings } = parts
+  const { policies: { inside, opening, outside }, pool, settings } = parts
+  const policies = [outside, opening, inside] as const
   return {
     name: settings.name,
     kind: "postgres",
@@ -189,13 +184,9 @@ const backendOf = (parts: Client.Parts, measurements: ReturnType<typeof makeOper
     limits: limitsOf(settings),
     ...ofPool(pool),
     health: health(parts),
-    policy: Effect.sync(() => snapshot(policies)),
-    events: Stream.merge(
-      Pool.events(pool),
-      Stream.merge(Policy.events(policies.outside), Policy.events(policies.inside)),
-      { haltStrategy: "left" }
-    ),
-    changes: Stream.merge(Pool.changes(pool), Policy.changes(policies.outside), { haltStrategy: "left" }),
+    policy: Effect.sync(() => CallPolicy.snapshot(policies)),
+    events: Stream.merge(Pool.events(pool), CallPolicy.events(policies), { haltStrategy: "left" }),
+    changes: Stream.merge(Pool.changes(pool), CallPolicy.changes(policies), { haltStrategy: "left" }),
     detail: Effect.map(Pool.detail(pool), (detail) => ({
       ...detail,
       times: { ...detail.times, operation: measurements.times.snapshot() },

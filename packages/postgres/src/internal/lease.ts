@@ -198,7 +198,7 @@ export class Lease {
     const fresh = Effect.suspend(() => this.session.isAlive ? Effect.void : this.take)
     const { operation } = this.parts.operations.begin
     return Policy.run(
-      this.parts.policies.outside,
+      this.parts.policies.opening,
       operation,
       (attempt) =>
         onLive(
@@ -303,7 +303,7 @@ const isUnanswered = (error: Failure): boolean => {
 export const taken = (lease: Lease): Effect.Effect<void, SqlError> =>
   Effect.mapError(
     // The attempt is never begun: whatever fails, nothing was sent.
-    Policy.run(lease.parts.policies.outside, lease.parts.operations.borrow.operation, (_attempt) => lease.take),
+    Policy.run(lease.parts.policies.opening, lease.parts.operations.borrow.operation, (_attempt) => lease.take),
     (error) => toSqlError(error, true)
   )
 

@@ -4,14 +4,13 @@
  *
  * @internal
  */
-import type * as CircuitBreaker from "@breakwater/core/CircuitBreaker"
+import * as CallPolicy from "@breakwater/core/CallPolicy"
 import * as Policy from "@breakwater/core/Policy"
 import type { PolicyError } from "@breakwater/core/PolicyError"
 import type * as Pool from "@breakwater/core/Pool"
 import * as Profile from "@breakwater/core/Profile"
 import type * as Recover from "@breakwater/core/Recover"
-import type * as Retry from "@breakwater/core/Retry"
-import * as RetryBudget from "@breakwater/core/RetryBudget"
+import type * as RetryBudget from "@breakwater/core/RetryBudget"
 import * as Setting from "@breakwater/core/Setting"
 import * as Validate from "@breakwater/core/Validate"
 import type * as PgTypes from "@effect/sql-pg/PgTypes"
@@ -60,12 +59,14 @@ export interface PoolOptions {
 }
 
 /**
- * What is done around each statement.
+ * What is done around each statement outside of a transaction. Inside there are the deadline and the timeout, and around
+ * the wait for a session of one's own all but the hedge and the limits of what runs at once: its borrower does more with it
+ * than one statement, and the pool bounds how many there are.
  *
  * @since 0.1.0
  * @category models
  */
-export interface PolicyOptions {
+export interface PolicyOptions extends CallPolicy.Options {
   /** The whole call: the wait for a session, attempts, delays. Default 60 seconds, or twice a longer `timeout`. */
   readonly deadline?: Duration.Input | undefined
   /**
@@ -74,17 +75,15 @@ export interface PolicyOptions {
    */
   readonly timeout?: Duration.Input | undefined
   /**
-   * Repeats what failed before it was sent, and idempotent statements. Its budget pays for reconnects too. Default:
-   * nothing is repeated.
+   * Repeats what failed before it was sent, and idempotent statements. Its budget pays for reconnects too. Default: as
+   * `Policy.standard`, unless there is a hedge. `false`: not.
    */
-  readonly retry?: Omit<Retry.Options, "classify"> | undefined
+  readonly retry?: CallPolicy.Options["retry"]
   /**
    * Once a connection breaks under a statement the others are replaced too, once for all callers, before anything is
    * tried again: see `Recover`. `false`: not.
    */
   readonly recover?: Pick<Recover.Options, "timeout"> | false | undefined
-  /** Stops asking a server that fails. Statements inside a transaction go through. Default: none. */
-  readonly breaker?: Omit<CircuitBreaker.Options, "classify"> | undefined
   /**
    * `"idempotent"`: plain SELECT, SHOW, VALUES and TABLE outside a transaction may be repeated. Off by default, since
    * a function called by a SELECT may write.
@@ -151,8 +150,10 @@ export type StatementPolicy = Policy.Policy<PolicyError>
 
 /** What is done around the statements of one pool. */
 export interface Policies {
-  /** For statements outside of a transaction, and for BEGIN. */
+  /** For statements outside of a transaction. */
   readonly outside: StatementPolicy
+  /** For BEGIN, and for the wait for a session of one's own; what it shares with `outside` it has from there. */
+  readonly opening: StatementPolicy
   /** For statements inside: nothing is repeated there. */
   readonly inside: StatementPolicy
 }
@@ -230,23 +231,22 @@ const PRESETS: Record<Profile.Profile, Preset> = {
 const policiesOf = (
   name: string,
   limits: Setting.Limits,
-  { breaker, recover, retry }: PolicyOptions,
-  budget: RetryBudget.RetryBudget
-): Settings["policies"] => {
+  options: PolicyOptions
+): Pick<Settings, "budget" | "policies"> => {
+  const { budget, parts } = CallPolicy.onOneBudget(CallPolicy.partsOf(options, ["recover", "reads"]))
+  const { recover } = options
   const inside = { name, ...limits, classify: PostgresOutcome.fromExit }
-  const repeat = retry === undefined ? undefined : { ...retry, budget }
-  const make: Settings["policies"] = (clear) =>
-    Validate.within("policy", () => ({
-      outside: Policy.make({
+  const policies: Settings["policies"] = (clear) =>
+    Validate.within("policy", () => {
+      const outside = Policy.make({
         ...inside,
-        retry: repeat,
-        breaker,
+        ...parts,
         recover: recover === false ? undefined : { ...recover, when: PostgresOutcome.isBroken, clear }
-      }),
-      inside: Policy.make(inside)
-    }))
-  make(Effect.void)
-  return make
+      })
+      return { outside, opening: CallPolicy.borrowing(outside), inside: Policy.make(inside) }
+    })
+  policies(Effect.void)
+  return { budget, policies }
 }
 
 interface Sources {
@@ -358,7 +358,7 @@ const logOf = ({ log: { connections = false, slow = {}, statements = false } = {
 /** Throws a `RangeError` for what is out of range; the parts of the URL were checked before. */
 export const resolve = (options: Options, url: FromUrl): Settings => {
   const { critical = true, policy = {}, profile } = options
-  const { reads, retry } = policy
+  const { reads } = policy
   const name = Validate.text("name", options.name)
   if (reads !== undefined) Validate.oneOf("policy.reads", reads, ["idempotent"])
   const warnings = [...url.warnings]
@@ -366,7 +366,6 @@ export const resolve = (options: Options, url: FromUrl): Settings => {
   const limits = limitsOf(sources)
   const pool = poolOf(sources)
   const bouncer = url.pgbouncer === true
-  const budget = retry?.budget ?? RetryBudget.make()
   return {
     name,
     critical,
@@ -392,9 +391,8 @@ export const resolve = (options: Options, url: FromUrl): Settings => {
     log: logOf(options),
     ...pool,
     readsAreIdempotent: reads === "idempotent",
-    budget,
     ...limits,
-    policies: policiesOf(name, limits, policy, budget),
+    ...policiesOf(name, limits, policy),
     warnings
   }
 }

@@ -88,7 +88,7 @@ describe.skipIf(!TestPostgres.available)("Errors", () => {
       Effect.gen(function*() {
         const { proxy, url } = yield* proxied
         yield* proxy.refuse
-        const { sql } = yield* open({ url })
+        const { sql } = yield* open({ url, policy: { retry: false } })
         const first = yield* Effect.flip(sql`select 1`)
         assert.strictEqual(poolReason(first)?._tag, "Unavailable")
         const [one, other] = yield* Effect.all([Effect.flip(sql`select 1`), Effect.flip(sql`select 1`)])
@@ -130,7 +130,7 @@ describe.skipIf(!TestPostgres.available)("Errors", () => {
     it.effect("AttemptTimeout: StatementTimeoutError where repeating is safe", () =>
       Effect.gen(function*() {
         const { proxy, url } = yield* proxied
-        const { sql } = yield* open({ url, policy: { timeout: "200 millis" } })
+        const { sql } = yield* open({ url, policy: { timeout: "200 millis", retry: false } })
         yield* sql`select 1`
         yield* proxy.blackHole
         const safe = yield* Effect.flip(Operation.idempotent(sql`select 1`))

@@ -19,7 +19,8 @@ const broken = (recover: false | undefined) =>
       pool: { size: { min: 0, max: SESSIONS }, check: { skipWithin: "1 minute" } },
       policy: { reads: "idempotent", retry: { times: 1 }, recover }
     })
-    yield* Effect.scoped(Effect.replicateEffect(postgres.sql.reserve, SESSIONS))
+    const used = Effect.flatMap(postgres.sql.reserve, (session) => session.executeRaw("select 1", []))
+    yield* Effect.scoped(Effect.replicateEffect(used, SESSIONS))
     yield* eventually(Effect.map(postgres.stats, ({ idle }) => idle === SESSIONS))
     yield* proxy.apply(Fault.forget)
     const { attempts: before } = yield* postgres.backend.policy

@@ -5,6 +5,7 @@
  */
 import { type Backend, type Detail, type Health, type Limits, makeOperations, probe } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
+import * as CallPolicy from "@breakwater/core/CallPolicy"
 import * as CircuitBreaker from "@breakwater/core/CircuitBreaker"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
@@ -52,7 +53,7 @@ const CLOSE_GRACE = Duration.seconds(5)
 const ping = (settings: Settings, connection: Connection.Connection) =>
   Effect.tryPromise({
     try: () => connection.driver.ping(),
-    catch: (error) => fromCommand(settings, "ping", error)
+    catch: (error) => fromCommand(settings, connection, "ping", error)
   })
 
 const healthOf = ({ settings, shared }: Client.Parts): Effect.Effect<Health> =>
@@ -145,7 +146,8 @@ const clear = (pool: Client.Parts["pool"], shared: Shared, options?: { readonly 
   Effect.tap(Pool.clear(pool, options), () => Effect.sync(() => shared.clear()))
 
 const backendOf = (parts: Client.Parts): Backend => {
-  const { policies: { shared: policy }, pool, settings, shared } = parts
+  const { pool, settings, shared } = parts
+  const policies = [parts.policies.shared, parts.policies.reserving, parts.policies.held] as const
   return {
     name: settings.name,
     kind: "redis",
@@ -155,9 +157,9 @@ const backendOf = (parts: Client.Parts): Backend => {
     limits: limitsOf(settings),
     stats: statsOf(parts),
     health: healthOf(parts),
-    policy: Effect.sync(() => Policy.snapshot(policy)),
-    events: Stream.merge(Pool.events(pool), Policy.events(policy), { haltStrategy: "left" }),
-    changes: Stream.merge(Pool.changes(pool), Policy.changes(policy), { haltStrategy: "left" }),
+    policy: Effect.sync(() => CallPolicy.snapshot(policies)),
+    events: Stream.merge(Pool.events(pool), CallPolicy.events(policies), { haltStrategy: "left" }),
+    changes: Stream.merge(Pool.changes(pool), CallPolicy.changes(policies), { haltStrategy: "left" }),
     detail: detailOf(parts),
     warm: shared.warm,
     clear: (options) => clear(pool, shared, options),

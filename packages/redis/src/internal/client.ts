@@ -84,7 +84,7 @@ const perform = <A>(
 ): Effect.Effect<A, RedisError> =>
   Effect.tryPromise({
     try: send,
-    catch: (error) => heed(parts, connection, fromCommand(parts.settings, command, error))
+    catch: (error) => heed(parts, connection, fromCommand(parts.settings, connection, command, error))
   })
 
 const call = <A>(driver: IoRedis, replies: Replies, [name, ...args]: Command): Promise<A> => {
@@ -180,7 +180,7 @@ export const reserve = (parts: Parts): Effect.Effect<Connection, PoolError | Pol
       const borrowed = Effect.andThen(shared.queueHasRoom, Scope.provide(Pool.get(pool, { label }), scope))
       return restore(
         // The attempt is never begun: whatever fails, nothing was sent.
-        Policy.run(policies.shared, operations.of("reserve", true), (_attempt) => borrowed)
+        Policy.run(policies.reserving, operations.of("reserve", true), (_attempt) => borrowed)
       ).pipe(
         Effect.tap((connection) => {
           shared.lent(connection)
@@ -211,13 +211,14 @@ const execute = async (driver: IoRedis, commands: ReadonlyArray<Command>, atomic
 /** The replies, or the first error among them. */
 const repliesOf = (
   { settings }: Parts,
+  connection: Connection,
   commands: ReadonlyArray<Command>,
   answers: Exclude<Answers, null>
 ): Effect.Effect<ReadonlyArray<unknown>, RedisError> => {
   const failed = answers.findIndex(([error]) => error !== null)
   return failed < 0
     ? Effect.succeed(answers.map(([, reply]) => reply))
-    : Effect.fail(fromCommand(settings, commands[failed]?.[0].toLowerCase(), answers[failed]?.[0]))
+    : Effect.fail(fromCommand(settings, connection, commands[failed]?.[0].toLowerCase(), answers[failed]?.[0]))
 }
 
 const batch = (parts: Parts, connection: Connection, commands: ReadonlyArray<Command>, atomic: boolean) =>
@@ -225,7 +226,7 @@ const batch = (parts: Parts, connection: Connection, commands: ReadonlyArray<Com
     Effect.flatMap((answers): Effect.Effect<ReadonlyArray<unknown>, RedisError> =>
       answers === null
         ? Effect.fail(new RedisError({ _tag: "Conflict", redis: parts.settings.name }))
-        : Effect.mapError(repliesOf(parts, commands, answers), (error) => heed(parts, connection, error))
+        : Effect.mapError(repliesOf(parts, connection, commands, answers), (error) => heed(parts, connection, error))
     )
   )
 
@@ -275,10 +276,10 @@ const useOn = <A, E, R>(
 ): Effect.Effect<A, E | RedisError, R> =>
   Effect.suspend(() => {
     const { settings } = parts
-    if (!connection.isAlive) return Effect.fail(lost(settings, undefined, "no"))
+    if (!connection.isAlive) return Effect.fail(lost(settings, connection, undefined, "no"))
     const controller = new AbortController()
     const failure = (cause: unknown): RedisError => {
-      const error = fromDriver(settings, undefined, cause)
+      const error = fromDriver(settings, connection, undefined, cause)
       return error === undefined
         ? new RedisError({ _tag: "Rejected", redis: settings.name, cause })
         : heed(parts, connection, error)

@@ -17,6 +17,8 @@ export class Connection {
   readonly driver: Driver
   /** Callers that use it now, where it is shared. */
   inUse = 0
+  /** Somebody has used it, and left it in order. */
+  served = false
   /** How many changes of the server were known when it was borrowed. */
   change = 0
   private isRetired = false
@@ -57,6 +59,7 @@ export class Connection {
 
   leave(): void {
     this.inUse--
+    if (this.isAlive) this.served = true
     if (this.inUse === 0) this.changed()
   }
 

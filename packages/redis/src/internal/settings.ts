@@ -4,14 +4,13 @@
  *
  * @internal
  */
-import type * as CircuitBreaker from "@breakwater/core/CircuitBreaker"
+import * as CallPolicy from "@breakwater/core/CallPolicy"
 import * as Policy from "@breakwater/core/Policy"
 import type { PolicyError } from "@breakwater/core/PolicyError"
 import type * as Pool from "@breakwater/core/Pool"
 import * as Profile from "@breakwater/core/Profile"
 import type * as Recover from "@breakwater/core/Recover"
-import type * as Retry from "@breakwater/core/Retry"
-import * as RetryBudget from "@breakwater/core/RetryBudget"
+import type * as RetryBudget from "@breakwater/core/RetryBudget"
 import * as Setting from "@breakwater/core/Setting"
 import * as Validate from "@breakwater/core/Validate"
 import * as Duration from "effect/Duration"
@@ -68,28 +67,27 @@ export interface PoolOptions {
 }
 
 /**
- * What is done around each command.
+ * What is done around each command on a shared connection. On a connection of one's own there are the deadline and the
+ * timeout, and around the wait for it all but the hedge and the limits of what runs at once.
  *
  * @since 0.1.0
  * @category models
  */
-export interface PolicyOptions {
+export interface PolicyOptions extends CallPolicy.Options {
   /** The whole call: its waits, attempts, delays. Default 15 seconds, or three times a longer `timeout`. */
   readonly deadline?: Duration.Input | undefined
   /** One attempt. Default: `socket_timeout` of the URL, else 5 seconds where `deadline` is longer, as in the guides. */
   readonly timeout?: Duration.Input | undefined
   /**
    * Repeats what surely was not executed, and idempotent commands. Its budget pays for reconnects too. Default: 3 times, as
-   * in the guides; 0: never.
+   * in the guides, unless there is a hedge. `false`: not.
    */
-  readonly retry?: Omit<Retry.Options, "classify"> | undefined
+  readonly retry?: CallPolicy.Options["retry"]
   /**
    * Once a connection breaks under a command the others are replaced too, once for all callers, before anything is tried
    * again: see `Recover`. `false`: not.
    */
   readonly recover?: Pick<Recover.Options, "timeout"> | false | undefined
-  /** Stops calling a server that fails. Default: none. */
-  readonly breaker?: Omit<CircuitBreaker.Options, "classify"> | undefined
 }
 
 /**
@@ -163,8 +161,10 @@ export interface Settings extends Setting.Resolved {
 
 /** What is done around the commands of one pool. */
 export interface Policies {
-  /** For commands on shared connections, and for the wait for one of one's own. */
+  /** For commands on shared connections. */
   readonly shared: Policy.Policy<PolicyError>
+  /** For the wait for a connection of one's own; what it shares with `shared` it has from there. */
+  readonly reserving: Policy.Policy<PolicyError>
   /** For commands on a reserved connection: nothing is repeated there. */
   readonly held: Policy.Policy<PolicyError>
 }
@@ -243,23 +243,26 @@ const timesOf = ({ environment, options: { pool = {} }, url, warnings }: Sources
   }
 }
 
+/** The guides' number of retries. */
+const STANDARD = { retry: { times: 3 }, breaker: Policy.standard.breaker }
+
 const policiesOf = (
   name: string,
-  { breaker, recover, retry = { times: 3 } }: PolicyOptions,
+  options: PolicyOptions,
   limits: { readonly deadline: Duration.Duration; readonly timeout: Duration.Duration }
 ): Pick<Settings, "budget" | "policies"> => {
+  const { budget, parts } = CallPolicy.onOneBudget(CallPolicy.partsOf(options, ["recover"], STANDARD))
+  const { recover } = options
   const held = { name, ...limits, classify: RedisOutcome.fromExit }
-  const budget = retry.budget ?? RetryBudget.make()
   const policies: Settings["policies"] = (clear) =>
-    Validate.within("policy", () => ({
-      shared: Policy.make({
+    Validate.within("policy", () => {
+      const shared = Policy.make({
         ...held,
-        retry: { ...retry, budget },
-        breaker,
+        ...parts,
         recover: recover === false ? undefined : { ...recover, when: RedisOutcome.isBroken, clear }
-      }),
-      held: Policy.make(held)
-    }))
+      })
+      return { shared, reserving: CallPolicy.borrowing(shared), held: Policy.make(held) }
+    })
   policies(Effect.void)
   return { budget, policies }
 }

@@ -31,15 +31,23 @@ export interface Update {
   readonly chaos?: Chaos.Settable | undefined
 }
 
-interface Part {
+/**
+ * A part of a policy, by the name that `Options` has for it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Part = keyof Update
+
+interface Target {
   readonly kind: Stage["kind"]
   /** Whether its option is a group of settings, which its errors name by their path. */
   readonly isGroup: boolean
 }
 
-const group = (kind: Stage["kind"]): Part => ({ kind, isGroup: true })
+const group = (kind: Stage["kind"]): Target => ({ kind, isGroup: true })
 
-const parts: { readonly [K in keyof Update]-?: Part } = {
+const parts: { readonly [K in Part]: Target } = {
   deadline: { kind: "Deadline", isGroup: false },
   throttle: group("Throttle"),
   timeout: { kind: "Timeout", isGroup: false },
@@ -53,9 +61,12 @@ const parts: { readonly [K in keyof Update]-?: Part } = {
   chaos: group("Chaos")
 }
 
-const partOf = (option: string): Part | undefined =>
+const partOf = (option: string): Target | undefined =>
   // Callers without types may give any name.
-  Object.hasOwn(parts, option) ? parts[option as keyof Update] : undefined
+  Object.hasOwn(parts, option) ? parts[option as Part] : undefined
+
+/** @internal */
+export const kindOf = (part: Part): Stage["kind"] => parts[part].kind
 
 const absent = (option: string, policy: string): never => {
   throw new RangeError(`Option "${option}" is to change in "${policy}"; allowed is what the policy was made with.`)

@@ -1,0 +1,71 @@
+/**
+ * The answers to one request. The program gets one of them; the others, of attempts that failed or that another one was
+ * ahead of, must not keep their connections.
+ *
+ * @internal
+ */
+import type { Readable } from "node:stream"
+import type { Incoming } from "./exchange.ts"
+
+/** A body that nobody wants: a small one is read to its end, so that its connection can be used again. */
+const WORTH_READING = 64 * 1024
+
+export const discard = (body: Readable): void => {
+  if (body.destroyed) return
+  let bytes = 0
+  body.on("data", (chunk: Buffer) => {
+    bytes += chunk.byteLength
+    if (bytes > WORTH_READING) body.destroy()
+  })
+}
+
+export class Answers {
+  private readonly open = new Set<Incoming>()
+  private failed: Incoming | undefined
+  private over = false
+
+  came(incoming: Incoming): Incoming {
+    if (this.over) discard(incoming.body)
+    else this.open.add(incoming)
+    return incoming
+  }
+
+  /** Its status counts as a failure. It is the program's all the same where no attempt is left. */
+  fails(incoming: Incoming): void {
+    if (this.over) return
+    this.discardFailed()
+    this.failed = incoming
+  }
+
+  /** Another attempt needs the connection. */
+  discardFailed(): void {
+    const { failed } = this
+    if (failed === undefined) return
+    this.failed = undefined
+    this.open.delete(failed)
+    discard(failed.body)
+  }
+
+  /** The one that counts; what else came, or is still to come, is discarded. Without an argument the last that failed. */
+  take(incoming: Incoming): Incoming
+  take(): Incoming | undefined
+  take(incoming = this.failed): Incoming | undefined {
+    this.over = true
+    for (const other of this.open) if (other !== incoming) discard(other.body)
+    this.open.clear()
+    if (incoming !== undefined) this.open.add(incoming)
+    return incoming
+  }
+
+  /** Nobody reads the one that counts. */
+  discardTaken(): void {
+    for (const { body } of this.open) discard(body)
+    this.open.clear()
+  }
+
+  /** Gives everything up at once. */
+  destroy(): void {
+    this.over = true
+    for (const { body } of this.open) body.destroy()
+  }
+}
