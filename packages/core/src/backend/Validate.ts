@@ -81,9 +81,4 @@ export const finiteMillis: (option: string, value: Duration.Input) => number = v
  * @since 0.1.0
  * @category checks
  */
-export const known = <A extends object>(path: string, options: A, names: ReadonlyArray<string>): A => {
-  for (const name of Object.keys(options)) {
-    if (!names.includes(name)) refuse(`${path}.${name}`, "given", `one of ${names.join(", ")}`)
-  }
-  return options
-}
+export const known: <A extends object>(path: string, options: A, names: ReadonlyArray<string>) => A = validate.known

@@ -81,3 +81,10 @@ const decode = (
 
 export const oneOf = <const T extends string>(option: string, value: string, allowed: ReadonlyArray<T>): T =>
   allowed.find((one) => one === value) ?? refuse(option, value, allowed.map((one) => JSON.stringify(one)).join(", "))
+
+/** Options of which each has one of these names. The value of one that has not is not shown: nobody knows what it is. */
+export const known = <A extends object>(path: string, options: A, names: ReadonlyArray<string>): A => {
+  const other = Object.keys(options).find((name) => !names.includes(name))
+  if (other === undefined) return options
+  throw refusal(`${path}.${other}`, `is not known; allowed is one of ${names.join(", ")}.`)
+}

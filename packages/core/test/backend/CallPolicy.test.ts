@@ -1,0 +1,90 @@
+import { CircuitBreaker, Operation, Policy, RetryBudget } from "@breakwater/core"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { TestClock } from "effect/testing"
+import * as CallPolicy from "../../src/backend/CallPolicy.ts"
+
+describe("The option policy of a backend", () => {
+  it("has the standard retry and breaker, unless it says otherwise", () => {
+    assert.deepInclude(CallPolicy.partsOf({}, []), { retry: { times: 2 }, breaker: {}, hedge: undefined })
+    assert.deepInclude(CallPolicy.partsOf({ retry: { times: 5 }, breaker: { window: 7 } }, []), {
+      retry: { times: 5 },
+      breaker: { window: 7 }
+    })
+    assert.deepInclude(CallPolicy.partsOf({ retry: false, breaker: false }, []), {
+      retry: undefined,
+      breaker: undefined
+    })
+    assert.deepInclude(CallPolicy.partsOf({}, [], { retry: { times: 3 } }), { retry: { times: 3 }, breaker: undefined })
+  })
+
+  it("has no retry beside a hedge, and refuses one that is asked for", () => {
+    const parts = CallPolicy.partsOf(Policy.read, [])
+    assert.deepInclude(parts, { retry: undefined, hedge: {} })
+    const both = CallPolicy.partsOf({ hedge: {}, retry: { times: 1 } }, [])
+    assert.throws(() => Policy.make<Policy.Options>(both), RangeError, "a retry and a hedge")
+  })
+
+  it("refuses what there is not, by name, and takes what is the backend's own", () => {
+    const misspelt: CallPolicy.Options = { deadline: "1 second", ...{ hegde: {} } }
+    assert.throws(
+      () => CallPolicy.partsOf(misspelt, []),
+      RangeError,
+      "Option \"policy.hegde\" is not known; allowed is one of deadline, timeout, throttle, retry, hedge,"
+    )
+    const reading: CallPolicy.Options & { readonly reads: "idempotent" } = { reads: "idempotent" }
+    assert.doesNotThrow(() => CallPolicy.partsOf(reading, ["reads"]))
+  })
+
+  it("has one budget for all that repeats: the given one, or one of its own that a hedge cannot exceed", () => {
+    const given = RetryBudget.make({ share: 0.5 })
+    const retrying = CallPolicy.onOneBudget(CallPolicy.partsOf({ retry: { times: 1, budget: given } }, []))
+    assert.strictEqual(retrying.budget, given)
+    const hedging = CallPolicy.onOneBudget(CallPolicy.partsOf({ hedge: { extraLoad: 0.1 } }, []))
+    assert.strictEqual(hedging.parts.hedge?.budget, hedging.budget)
+    assert.strictEqual(Policy.snapshot(Policy.make<Policy.Options>(hedging.parts)).retryBudget?.share, 0.1)
+    assert.throws(
+      () => CallPolicy.onOneBudget({ hedge: { extraLoad: 2 } }),
+      RangeError,
+      "Option \"policy.hedge.extraLoad\" is 2"
+    )
+  })
+})
+
+describe("What goes around the wait for a connection", () => {
+  const read = Operation.make("orders.borrow", { idempotent: true })
+
+  it.effect("shares the circuit with the calls, and asks for one connection, past what bounds the calls", () =>
+    Effect.gen(function*() {
+      const calls = Policy.make({
+        name: "orders",
+        hedge: { after: "1 milli" },
+        breaker: { consecutive: 1 },
+        bulkhead: { permits: 1, queue: 0 }
+      })
+      const waits = CallPolicy.borrowing(calls)
+      let begun = 0
+      const slow = Effect.andThen(Effect.sync(() => begun++), Effect.sleep("5 millis"))
+      const held = yield* Effect.forkChild(Policy.apply(Effect.never, calls, read), { startImmediately: true })
+      const [one] = yield* Effect.all([Effect.exit(Policy.apply(slow, waits, read)), TestClock.adjust("10 millis")], {
+        concurrency: 2
+      })
+      assert.strictEqual(one._tag, "Success")
+      assert.strictEqual(begun, 1)
+      held.interruptUnsafe()
+      yield* Effect.flip(Policy.apply(Effect.fail("gone"), waits, read))
+      assert.strictEqual(CircuitBreaker.circuits(calls)[0]?.[1].state, "open")
+    }))
+
+  it.effect("is the same policy where there is none of that, and counts once", () =>
+    Effect.gen(function*() {
+      const calls = Policy.make({ name: "orders", retry: { times: 1 } })
+      const waits = CallPolicy.borrowing(calls)
+      assert.strictEqual(waits, calls)
+      const inside = Policy.make({ name: "orders", timeout: "1 second" })
+      yield* Policy.apply(Effect.void, calls, read)
+      yield* Policy.apply(Effect.void, inside, read)
+      assert.include(CallPolicy.snapshot([calls, waits, inside]), { name: "orders", calls: 2, attempts: 2 })
+      assert.isDefined(CallPolicy.snapshot([calls, waits, inside]).retryBudget)
+    }))
+})
