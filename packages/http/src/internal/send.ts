@@ -29,6 +29,9 @@ import type { Upstream } from "./upstream.ts"
 /** Ahead of everybody who waits: whoever asks wants to know now. */
 const PROBE_PRIORITY = Number.MAX_SAFE_INTEGER
 
+/** Of the program's own requests only is it counted how they go. */
+const isProbe = ({ priority }: Call): boolean => priority === PROBE_PRIORITY
+
 /** What one call has at hand beyond its end. */
 interface Call {
   readonly origins: Origins
@@ -134,13 +137,14 @@ const dispatchOptions = (outgoing: Outgoing): Dispatcher.DispatchOptions => ({
 const judge = (call: Call, incoming: Incoming): Effect.Effect<Incoming, HttpError> => {
   const retryAfter = HttpOutcome.retryAfter(incoming.headers, call.clock.currentTimeMillisUnsafe())
   if (outcomeOfStatus(incoming.status)._tag === "Success") return Effect.succeed(incoming)
+  if (!isProbe(call)) call.origins.sent.failures++
   const at = { client: call.origins.settings.name, origin: incoming.origin, status: incoming.status }
   return Effect.fail(new HttpError({ _tag: "BadStatus", ...at, retryAfter }))
 }
 
 /** Of the program's requests, until the headers are there. */
 const timed = <A, E>(call: Call, answer: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  call.priority === PROBE_PRIORITY ? answer : measured(answer, call.origins.sent)
+  isProbe(call) ? answer : measured(answer, call.origins.sent)
 
 const attempt = (
   call: Call,

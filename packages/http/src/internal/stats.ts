@@ -60,7 +60,7 @@ export const statsOf = (origins: Origins): Stats => {
   const permits = Effect.runSync(Pool.stats(origins.permits))
   const list = origins.list()
   const pools = list.map((origin) => origins.poolStats(origin))
-  const { open, opened, opening, closed } = origins.sockets
+  const { closed, open, opened, opening, reused } = origins.sockets
   const used = Math.max(0, permits.used - opening)
   const waiting = sum(pools, "waiting") + permits.waiting
   const both = [permits, ...pools]
@@ -73,7 +73,7 @@ export const statsOf = (origins: Origins): Stats => {
     opened,
     closed,
     waiting,
-    reused: Math.max(0, permits.acquired - opened),
+    reused,
     timedOut: sum(both, "timedOut"),
     refused: sum(both, "refused"),
     shed: sum(both, "shed"),

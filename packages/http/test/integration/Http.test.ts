@@ -277,6 +277,20 @@ describe("Http", () => {
       yield* eventually(Effect.map(http.stats, ({ active }) => active <= 4))
     }))
 
+  it.live("counts as failures what policies count as such, answers of 408, 429 and 5xx too, and no probe", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeHttp.make(({ path }) => ({ status: Number(path.slice(1)) || 500 }))
+      const http = yield* open({ url: Redacted.make(server.url), policy: { retry: { times: 0 } } })
+      const failures = Effect.map(http.backend.detail ?? Effect.undefined, (detail) => detail?.failures)
+      for (const status of [200, 404, 408, 429, 500, 503]) yield* textOf(http, `/${status}`)
+      assert.strictEqual(yield* failures, 4)
+      assert.strictEqual((yield* http.health).status, "unhealthy")
+      assert.strictEqual(yield* failures, 4)
+      yield* server.kill
+      yield* failureOf(http.client.post("/200"))
+      assert.strictEqual(yield* failures, 5)
+    }))
+
   it.live("comes back when a server that asks for less traffic said it would", () =>
     Effect.gen(function*() {
       const server = yield* FakeHttp.make(
