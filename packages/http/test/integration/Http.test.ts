@@ -1,9 +1,9 @@
 /** Requests and answers, over real sockets. */
-import { Backends, Operation } from "@breakwater/core"
+import { Backends, Metrics, Operation } from "@breakwater/core"
 import { Http, HttpError } from "@breakwater/http"
 import { FakeHttp } from "@breakwater/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Layer, Logger, Option, Redacted, References, Stream } from "effect"
+import { Duration, Effect, Fiber, Layer, Logger, Metric, Option, Redacted, References, Stream } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import * as Zlib from "node:zlib"
 import { eventually, failureOf, open, textOf } from "../utils/http.ts"
@@ -290,6 +290,28 @@ describe("Http", () => {
       yield* failureOf(http.client.post("/200"))
       assert.strictEqual(yield* failures, 5)
     }))
+
+  it.live("shows its connections in metrics, and not the permits for them", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeHttp.make()
+      const http = yield* open({ url: Redacted.make(server.url) })
+      for (let n = 0; n < 3; n++) yield* textOf(http, "/")
+      yield* server.kill
+      yield* eventually(Effect.map(http.stats, ({ total }) => total === 0))
+      const shown = (yield* Metric.snapshot).flatMap(({ attributes, id, state }) =>
+        attributes !== undefined && new Map(Object.entries(attributes)).get(Metrics.attributes.pool) === "payments"
+          ? [[id, attributes, state] as const]
+          : []
+      )
+      const read = ({ id, labels = {} }: Metrics.MetricName) =>
+        shown.find((one) => one[0] === id && Object.entries(labels).every(([key, value]) =>
+          new Map(Object.entries(one[1])).get(key) === value))?.[2]
+      assert.deepStrictEqual(read(Metrics.pool.idle), { value: 0 })
+      for (const [metric, count] of [[Metrics.pool.closed, 1], [Metrics.pool.reused, 2]] as const) {
+        assert.deepStrictEqual(read(metric), { count, incremental: true })
+      }
+      for (const times of [Metrics.pool.create, Metrics.pool.use]) assert.property(read(times), "buckets")
+    }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())))
 
   it.live("comes back when a server that asks for less traffic said it would", () =>
     Effect.gen(function*() {
