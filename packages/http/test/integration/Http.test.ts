@@ -304,8 +304,10 @@ describe("Http", () => {
           : []
       )
       const read = ({ id, labels = {} }: Metrics.MetricName) =>
-        shown.find((one) => one[0] === id && Object.entries(labels).every(([key, value]) =>
-          new Map(Object.entries(one[1])).get(key) === value))?.[2]
+        shown.find((one) =>
+          one[0] === id &&
+          Object.entries(labels).every(([key, value]) => new Map(Object.entries(one[1])).get(key) === value)
+        )?.[2]
       assert.deepStrictEqual(read(Metrics.pool.idle), { value: 0 })
       for (const [metric, count] of [[Metrics.pool.closed, 1], [Metrics.pool.reused, 2]] as const) {
         assert.deepStrictEqual(read(metric), { count, incremental: true })
