@@ -9,6 +9,7 @@ import { writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
 import * as Child from "./storm/Child.ts"
 import * as Conclusion from "./storm/Conclusion.ts"
+import { Recording } from "./storm/Recording.ts"
 import { faultsOf } from "./storm/Report.ts"
 import { run } from "./storm/run.ts"
 import * as Scene from "./storm/Scene.ts"
@@ -25,6 +26,7 @@ const usage = `npm start -- [options]
 
   --seconds N    how long the storm lasts, its stages scaled alike: ${MINIMUM_SECONDS} to ${MAXIMUM_SECONDS}, default 40
   --report FILE  writes what it measured, as JSON
+  --metrics FILE writes what /metrics showed in each fault, of what the alert rules read
   --no-policies  runs the same storm once more without policies, and shows both side by side
   --pictures DIR takes pictures of the dashboard, one during each fault, at ${RATE_WITH_PICTURES} requests a
                  second; wants a Chromium
@@ -41,6 +43,7 @@ const options = Effect.try({
         seconds: { type: "string", default: "40" },
         report: { type: "string" },
         pictures: { type: "string" },
+        metrics: { type: "string" },
         "no-policies": { type: "boolean", default: false },
         on: { type: "string", default: Child.runtimes[0] },
         serve: { type: "boolean", default: false },
@@ -65,28 +68,36 @@ const options = Effect.try({
 const write = (file: string, text: string) =>
   Effect.try({
     try: () => writeFileSync(file, text),
-    catch: (error) => new UsageError({ message: `--report ${file}: ${String(error)}` })
+    catch: (error) => new UsageError({ message: `${file}: ${String(error)}` })
   })
 
 interface Options {
   readonly seconds: number
   readonly pictures: string | undefined
+  readonly metrics: string | undefined
   readonly on: Child.Runtime
 }
 
-const once = Effect.fnUntraced(function*({ on, pictures, seconds }: Options, policies: boolean) {
+const once = Effect.fnUntraced(function*({ metrics, on, pictures, seconds }: Options, policies: boolean) {
   console.log("Starting the backends, proxies that break the network on command, and the storefront")
   const scene = yield* Scene.make({ policies, on })
   const how = policies ? "" : ", without policies"
   const rate = pictures === undefined ? RATE : RATE_WITH_PICTURES
   console.log(`\nA storm of ${seconds} s, ${rate} requests a second${how}\n\n${Screen.header}`)
-  return yield* run(scene, { seconds, rate, pictures })
+  const recording = metrics === undefined ? undefined : new Recording(scene.metrics)
+  const outcome = yield* run(scene, { seconds, rate, pictures, recording })
+  if (metrics !== undefined && recording !== undefined) {
+    const day = new Date().toISOString().slice(0, 10)
+    const recorded = recording.recorded(`${day}, npm start -- --seconds ${seconds} --on ${on} --metrics FILE`)
+    yield* write(metrics, `${JSON.stringify(recorded, undefined, 2)}\n`)
+  }
+  return outcome
 }, Effect.scoped)
 
 const storm = Effect.fnUntraced(function*(given: Options, file: string | undefined, comparing: boolean) {
   const outcome = yield* once(given, true)
   console.log(Conclusion.show(outcome))
-  const bare = comparing ? yield* once({ ...given, pictures: undefined }, false) : undefined
+  const bare = comparing ? yield* once({ ...given, pictures: undefined, metrics: undefined }, false) : undefined
   if (bare !== undefined) console.log(Conclusion.compare(outcome, bare))
   const report = bare === undefined ? outcome.report : { ...outcome.report, withoutPolicies: bare.report }
   if (file !== undefined) yield* write(file, `${JSON.stringify(report, null, 2)}\n`)
@@ -94,14 +105,14 @@ const storm = Effect.fnUntraced(function*(given: Options, file: string | undefin
 })
 
 const main = Effect.gen(function*() {
-  const { help, "no-policies": comparing, on, pictures, report, seconds, serve: stay } = yield* options
+  const { help, metrics, "no-policies": comparing, on, pictures, report, seconds, serve: stay } = yield* options
   if (help) {
     console.log(usage)
     return 0
   }
   return stay
     ? yield* Effect.flatMap(Scene.make({ policies: true, on }), serve)
-    : yield* storm({ seconds, on, pictures }, report, comparing)
+    : yield* storm({ seconds, on, pictures, metrics }, report, comparing)
 })
 
 main.pipe(

@@ -86,6 +86,8 @@ export const make = Effect.fnUntraced(function*(options: { readonly policies: bo
     door: yield* FaultProxy.make({ target: address }),
     watchers: yield* Watchers.faithful(storefront.url),
     isReady,
+    /** What Prometheus would scrape; fails where the storefront does not answer in time. */
+    metrics: ask("/metrics").pipe(Effect.flatMap((response) => Effect.tryPromise(() => response.text()))),
     /** Connections that the backends have open, as they and the proxies in front of them count. */
     socketsOpen: Effect.gen(function*() {
       const sessions = yield* postgres.server.connections()

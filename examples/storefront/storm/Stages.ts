@@ -14,6 +14,9 @@ type Step = Stage | Faults.LeftOut
 const broken = (label: string, lasts: number, seconds: number, fault: Faults.Fault | Faults.LeftOut): Step =>
   "why" in fault ? fault : { label, seconds, fault: { lasts, fault } }
 
+/** The stage that shows the shop while all is well. */
+export const STEADY = "steady load"
+
 const steps = (scene: Scene): ReadonlyArray<Step> => {
   const postgres = Faults.postgres(scene)
   const redis = Faults.redis(scene)
@@ -21,7 +24,7 @@ const steps = (scene: Scene): ReadonlyArray<Step> => {
   const payments = Faults.payments(scene)
   return [
     { label: "warm-up", seconds: 2 },
-    { label: "steady load", seconds: 2 },
+    { label: STEADY, seconds: 2 },
     broken("Postgres killed", 1.5, 3.5, postgres.kill),
     broken("Postgres cut", 1, 2.5, postgres.cut),
     broken("Postgres black hole", 2, 4, postgres.blackHole),

@@ -4,9 +4,10 @@ import type { Fault } from "./Faults.ts"
 import * as Ledger from "./Ledger.ts"
 import * as Load from "./load.ts"
 import type { Pictures } from "./Pictures.ts"
+import type { Recording } from "./Recording.ts"
 import * as Report from "./Report.ts"
 import type { Scene } from "./Scene.ts"
-import { FULL_LENGTH, leftOut, type Stage, stages } from "./Stages.ts"
+import { FULL_LENGTH, leftOut, type Stage, stages, STEADY } from "./Stages.ts"
 import { Watch } from "./Watch.ts"
 
 /** Longer than what fails the run, so that the report can say how long it was. */
@@ -45,7 +46,7 @@ const play = Effect.fnUntraced(function*(
   watch: Watch,
   { fault, label, seconds }: Stage,
   scale: number,
-  pictures: Pictures | undefined
+  { pictures, recording }: { readonly pictures: Pictures | undefined; readonly recording: Recording | undefined }
 ) {
   watch.what = label
   const tally = watch.nextStage()
@@ -55,7 +56,10 @@ const play = Effect.fnUntraced(function*(
     const lasts = Duration.seconds(fault.lasts * scale)
     // What the page tells may come after the end of the fault.
     if (pictures !== undefined) yield* Effect.forkScoped(pictures.during(fault.fault, lasts))
-    recovered = yield* strike(watch, fault.fault, lasts)
+    const struck = strike(watch, fault.fault, lasts)
+    recovered = yield* recording?.during(fault.fault.name, lasts, struck) ?? struck
+  } else if (label === STEADY) {
+    yield* recording?.during(label, Duration.seconds(seconds * scale), Load.sleepUntil(until)) ?? Effect.void
   }
   yield* Load.sleepUntil(until)
   const row: Report.Row = { label, tally, recovered }
@@ -99,6 +103,7 @@ export const run = Effect.fnUntraced(
     readonly rate: number
     /** Where the dashboard's pictures are to go. */
     readonly pictures?: string | undefined
+    readonly recording?: Recording | undefined
   }) {
     const scale = options.seconds / FULL_LENGTH
     const watch = new Watch({ remembers: true })
@@ -109,7 +114,10 @@ export const run = Effect.fnUntraced(
 
     const pictures = options.pictures === undefined ? undefined : yield* picturesIn(scene, options.pictures)
     const course = stages(scene)
-    const rows = yield* Effect.forEach(course, (stage) => play(watch, stage, scale, pictures))
+    const rows = yield* Effect.forEach(
+      course,
+      (stage) => play(watch, stage, scale, { pictures, recording: options.recording })
+    )
     const recovered = course.flatMap(({ fault }, index) =>
       fault === undefined ? [] : [[fault.fault.name, rows[index]?.recovered ?? null] as const]
     )

@@ -6,7 +6,8 @@
  *
  * @since 0.1.0
  */
-import { operation, policy, pool } from "@breakwater/core/Metrics"
+import { type MetricName, operation, peers, policy, pool } from "@breakwater/core/Metrics"
+import * as Validate from "@breakwater/core/Validate"
 import { label, quantile, series, stateOf } from "./internal/promql.ts"
 
 /**
@@ -39,10 +40,36 @@ export interface Options {
   readonly waiting?: number | undefined
   /** Seconds at the 95th percentile that are slow while connections are free. Default 0.5. */
   readonly slow?: number | undefined
+  /** Share, from 0 to 1, of what a backend is asked for that may fail, and of the attempts that may time out. Default 0.05. */
+  readonly failing?: number | undefined
 }
 
 const WHO = "{{ $labels." + label.pool + " }} on {{ $labels.instance }}"
 const WHOSE = "{{ $labels." + label.backend + " }} on {{ $labels.instance }}"
+const WHICH = "{{ $labels." + label.policy + " }} on {{ $labels.instance }}"
+
+/** How many of a kind in five minutes are none to speak of, whatever share of all they are. */
+const FEW = 5
+
+const within5m = (of: "rate" | "increase", by: string, what: string): string =>
+  `sum by (instance, ${by}) (${of}(${what}[5m]))`
+
+/** Each backend has one of the two. */
+const ofAnyKind = (expression: (metric: MetricName) => string): string =>
+  `(${expression(operation.database)} or ${expression(operation.http)})`
+
+/** Postgres also shows its statements by what they do, of a pool and of no backend. */
+const OF_BACKEND = `${label.backend}!=""`
+
+/** Operations a second; with `le` those that took no longer. */
+const asked = (le?: string): string =>
+  ofAnyKind((metric) =>
+    within5m(
+      "rate",
+      label.backend,
+      series(metric, { where: OF_BACKEND, ...le === undefined ? { of: "count" } : { of: "bucket", is: { le } } })
+    )
+  )
 
 /** Only pools of Postgres: those of others lead to servers with limits of their own. */
 const ofPostgres = (expression: string): string => {
@@ -95,34 +122,73 @@ const leaks: ReadonlyArray<Alert> = [
   }
 ]
 
-const isSlow = (slow: number): ReadonlyArray<Alert> => {
-  const of = (bucket?: string) =>
-    `sum by (instance, ${label.backend}) (rate(${
-      series(operation.database, bucket === undefined ? { of: "count" } : { of: "bucket", is: { le: bucket } })
-    }[5m]))`
+const isSlow = (slow: number): ReadonlyArray<Alert> => [
+  {
+    name: "BreakwaterSlowThoughIdle",
+    severity: "warning",
+    for: "5m",
+    expr: `${ofAnyKind((metric) => quantile(0.95, metric, ["instance", label.backend], OF_BACKEND))} > ${slow}` +
+      ` and on (instance, ${label.backend}) label_replace(min_over_time(${
+        series(pool.idle)
+      }[5m]) > 0, "${label.backend}", "$1", "${label.pool}", "(.*)")`,
+    summary: `Operations of ${WHOSE} take {{ $value | humanizeDuration }} at p95 while connections are free`,
+    cure:
+      "No size of the pool cures that: slow statements, a missing index, one query for each row, a server with too much to do, the network."
+  },
+  {
+    name: "BreakwaterSlowStatements",
+    severity: "warning",
+    for: "2m",
+    expr: `(${asked()} - ${asked("1")}) / ${asked()} > 0.01`,
+    summary: `{{ $value | humanizePercentage }} of the operations of ${WHOSE} take longer than a second`,
+    cure: "The log names slow statements. Give reports a pool of their own, and bound the others."
+  }
+]
+
+const fails = (share: number): ReadonlyArray<Alert> => {
+  const failures = series(operation.failures)
+  const late = (of: "rate" | "increase") =>
+    [policy.attemptTimeouts, policy.deadlinesExceeded].map((metric) => within5m(of, label.policy, series(metric)))
+      .join(" + ")
   return [
     {
-      name: "BreakwaterSlowThoughIdle",
-      severity: "warning",
-      for: "5m",
-      expr: `${quantile(0.95, operation.database, ["instance", label.backend])} > ${slow}` +
-        ` and on (instance, ${label.backend}) label_replace(min_over_time(${
-          series(pool.idle)
-        }[5m]) > 0, "${label.backend}", "$1", "${label.pool}", "(.*)")`,
-      summary: `Statements of ${WHOSE} take {{ $value | humanizeDuration }} at p95 while connections are free`,
+      name: "BreakwaterOperationsFail",
+      severity: "critical",
+      for: "1m",
+      expr: `${within5m("rate", label.backend, failures)} / ${asked()} > ${share}` +
+        ` and ${within5m("increase", label.backend, failures)} > ${FEW}`,
+      summary: `{{ $value | humanizePercentage }} of what ${WHOSE} is asked for fails`,
       cure:
-        "No size of the pool cures that: slow statements, a missing index, one query for each row, a server with too much to do, the network."
+        "The errors say how: refused, cut, answers of 5xx. Look at the backend, and at last_error in /stats; a client that asks for what is wrong fails as well."
     },
     {
-      name: "BreakwaterSlowStatements",
+      name: "BreakwaterAttemptsTimeOut",
       severity: "warning",
-      for: "2m",
-      expr: `(${of()} - ${of("1")}) / ${of()} > 0.01`,
-      summary: `{{ $value | humanizePercentage }} of the statements of ${WHOSE} take longer than a second`,
-      cure: "The log names slow statements. Give reports a pool of their own, and bound the others."
+      for: "1m",
+      expr: `(${late("rate")}) / ${within5m("rate", label.policy, series(policy.attempts))} > ${share}` +
+        ` and (${late("increase")}) > ${FEW}`,
+      summary: `{{ $value | humanizePercentage }} of the attempts at ${WHICH} get no answer in time`,
+      cure:
+        "The backend or the network is slow, or hangs. Look at its own times first; a longer policy.timeout is the cure only where the answers are worth the wait."
     }
   ]
 }
+
+/** For whatever reason. */
+const lost = within5m("increase", label.pool, series({ ...peers.pingTimeout, labels: {} }))
+
+const watchers: ReadonlyArray<Alert> = [
+  {
+    name: "BreakwaterPeersLost",
+    severity: "warning",
+    for: "1m",
+    // Some of the peers always lose their network: it is when most go that way that something is wrong.
+    expr: `${lost} > ${FEW} and ${lost} > 0.5 * ${within5m("increase", label.pool, series(pool.closed))}`,
+    summary: `{{ $value | humanize }} peers of ${WHO} were given up in five minutes: they vanished, or did not read`,
+    cure:
+      "breakwater_pool_lost_total says which. Vanished: a proxy or a network between that drops what is idle; ping sooner. Not reading: send less, or smaller."
+  }
+]
 
 const servers = (room: number): ReadonlyArray<Alert> => [
   {
@@ -158,24 +224,32 @@ const servers = (room: number): ReadonlyArray<Alert> => [
     severity: "critical",
     for: "30s",
     expr: `${series(policy.circuitOpen)} == 1`,
-    summary: `The circuit of {{ $labels.${label.policy} }} on {{ $labels.instance }} is open: nobody calls it`,
+    summary: `The circuit of ${WHICH} is open: nobody calls it`,
     cure:
       "It closes by itself once the backend answers. Look at the backend first; /pools shows what opened the circuit."
   }
 ]
 
+const number = (option: string, value: number, allowed: string, isAllowed: (value: number) => boolean): number =>
+  Number.isFinite(value) && isAllowed(value) ? value : Validate.refuse(option, value, allowed)
+
 /**
- * The rules.
+ * The rules. Throws a `RangeError` for a bound that is not allowed.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = ({ serverConnections = 97, slow = 0.5, waiting = 5 }: Options = {}): ReadonlyArray<Alert> => [
-  ...waiters(waiting),
-  ...leaks,
-  ...isSlow(slow),
-  ...servers(serverConnections)
-]
+export const make = (options: Options = {}): ReadonlyArray<Alert> => {
+  const { failing = 0.05, serverConnections = 97, slow = 0.5, waiting = 5 } = options
+  return [
+    ...waiters(Validate.integer("waiting", waiting, 0)),
+    ...leaks,
+    ...isSlow(number("slow", slow, "a number of seconds above 0", (seconds) => seconds > 0)),
+    ...fails(number("failing", failing, "a number from 0 to 1", (share) => share >= 0 && share <= 1)),
+    ...servers(Validate.integer("serverConnections", serverConnections, 1)),
+    ...watchers
+  ]
+}
 
 /**
  * The rules as a file for Prometheus.

@@ -4,7 +4,7 @@
  *
  * @since 0.1.0
  */
-import { type MetricName, operation, policy, pool } from "@breakwater/core/Metrics"
+import { type MetricName, operation, peers, policy, pool } from "@breakwater/core/Metrics"
 import { label, quantile, series, stateOf } from "./internal/promql.ts"
 
 /**
@@ -139,6 +139,15 @@ const pools: ReadonlyArray<Panel> = [
     targets: [{
       expr: `${rate(label.pool, pool.reused, ofPool)} / ${rate(label.pool, pool.acquired, ofPool)}`,
       legend: `{{${label.pool}}}`
+    }]
+  },
+  {
+    title: "Peers that were given up",
+    about: "Of websockets: those that vanished, and those that did not read what they were sent.",
+    unit: "ops",
+    targets: [{
+      expr: rate(`${label.pool}, ${stateOf(peers.slowReader)}`, every(peers.slowReader), ofPool),
+      legend: `{{${label.pool}}} {{${stateOf(peers.slowReader)}}}`
     }]
   }
 ]

@@ -3,18 +3,17 @@
  * is not for, and all are silent while all is well.
  */
 import { Backends } from "@breakwater/core"
-import { type MetricName, operation, policy, pool } from "@breakwater/core/Metrics"
+import { type MetricName, operation, peers, policy, pool } from "@breakwater/core/Metrics"
 import { Postgres } from "@breakwater/postgres"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
-import { spawnSync } from "node:child_process"
 import * as fs from "node:fs"
-import * as os from "node:os"
 import * as path from "node:path"
 import * as Alerts from "../src/Alerts.ts"
 import * as Board from "../src/Board.ts"
 import { format } from "../src/internal/prometheus.ts"
 import { label, series } from "../src/internal/promql.ts"
+import { inFolder, isThere, promtool, testRules } from "./promtool.ts"
 
 const STEP_SECONDS = 30
 const MINUTES = 96
@@ -37,8 +36,13 @@ interface Process {
   readonly acquired: number
   readonly returned: number
   readonly circuitOpen: number
+  readonly failures: number
+  readonly attemptTimeouts: number
+  readonly peersLost: number
   /** Share of the statements that took no longer than each of the buckets says. */
   readonly within: ReadonlyArray<number>
+  /** The same of requests to a service of others. */
+  readonly requestsWithin: ReadonlyArray<number>
 }
 
 /** A hundred borrows a second, from three to five at once; now and then somebody waits. */
@@ -53,7 +57,13 @@ const steady = ({ n }: Moment): Process => ({
   acquired: 3000 * n,
   returned: 3000 * n,
   circuitOpen: 0,
-  within: [0.2, 0.95, 0.995, 0.999, 0.9995, 1, 1, 1]
+  // One in a thousand, and a batch of four now and then.
+  failures: 6 * n,
+  attemptTimeouts: 4 * Math.floor(n / 12),
+  // One in five of those that leave.
+  peersLost: n,
+  within: [0.2, 0.95, 0.995, 0.999, 0.9995, 1, 1, 1],
+  requestsWithin: [0, 0.8, 0.9, 0.99, 0.995, 1, 1, 1]
 })
 
 interface Fault {
@@ -93,6 +103,16 @@ const faults: ReadonlyArray<Fault> = [
     fires: { BreakwaterSlowStatements: 2 }
   },
   {
+    name: "three in a hundred requests take longer than a second",
+    shows: () => ({ requestsWithin: [0, 0.8, 0.9, 0.96, 0.97, 1, 1, 1] }),
+    fires: { BreakwaterSlowStatements: 2 }
+  },
+  {
+    name: "requests are slow though connections are free",
+    shows: () => ({ requestsWithin: [0, 0.1, 0.2, 0.3, 0.995, 1, 1, 1] }),
+    fires: { BreakwaterSlowThoughIdle: 2 }
+  },
+  {
     name: "the server cannot be reached",
     shows: ({ n }) => ({ unavailable: 50 * n }),
     fires: { BreakwaterConnectionErrors: 2 }
@@ -103,16 +123,45 @@ const faults: ReadonlyArray<Fault> = [
     fires: { BreakwaterTooManyClients: 1 }
   },
   { name: "the pools may exceed the server", shows: () => ({ max: 49 }), fires: { BreakwaterPoolsExceedServer: 1 } },
+  {
+    name: "one operation in ten fails",
+    shows: (at) => ({ failures: 6 * at.n + 1200 * since(at) }),
+    fires: { BreakwaterOperationsFail: 2 }
+  },
+  {
+    name: "one attempt in ten gets no answer in time",
+    shows: (at) => ({ attemptTimeouts: 40 + 1200 * since(at) }),
+    fires: { BreakwaterAttemptsTimeOut: 2 }
+  },
+  {
+    name: "most peers that leave have vanished",
+    shows: (at) => ({ peersLost: at.n + 8 * since(at) }),
+    fires: { BreakwaterPeersLost: 2 }
+  },
   { name: "a circuit is open", shows: () => ({ circuitOpen: 1 }), fires: { BreakwaterCircuitOpen: 2 } }
 ]
 
 type Shown = readonly [series: string, read: (process: Process, moment: Moment) => number]
+
+const times = (metric: MetricName, is: Readonly<Record<string, string>>, of: "within" | "requestsWithin") => [
+  [series(metric, { of: "count", is }), (_, { n }) => 6000 * n] satisfies Shown,
+  ...BUCKETS.map((le, index): Shown => [
+    series(metric, { of: "bucket", is: { ...is, le: String(le) } }),
+    // Counted on from where the fault began, since a counter never falls.
+    (process, { n, minutes }) => {
+      const before = Math.min(n, FAULT_FROM * 60 / STEP_SECONDS)
+      const calm = steady({ n, minutes })[of][index] ?? 1
+      return Math.round(6000 * (calm * before + (process[of][index] ?? 1) * (n - before)))
+    }
+  ])
+]
 
 const shownBy = (instance: string): ReadonlyArray<Shown> => {
   const of = (metric: MetricName, read: Shown[1], what?: "count"): Shown => [
     series(metric, { of: what, is: { instance, [label.pool]: "orders" } }),
     read
   ]
+  const ofPolicy = (metric: MetricName) => series(metric, { is: { instance, [label.policy]: "orders" } })
   const statements = { instance, [label.backend]: "orders", [label.system]: "postgresql" }
   return [
     of(pool.used, ({ used }) => used),
@@ -124,20 +173,17 @@ const shownBy = (instance: string): ReadonlyArray<Shown> => {
     of(pool.unavailable, ({ unavailable }) => unavailable),
     of(pool.acquired, ({ acquired }) => acquired),
     of(pool.use, ({ returned }) => returned, "count"),
-    [
-      series(policy.circuitOpen, { is: { instance, [label.policy]: "orders" } }),
-      ({ circuitOpen }) => circuitOpen
-    ],
-    [series(operation.database, { of: "count", is: statements }), (_, { n }) => 6000 * n],
-    ...BUCKETS.map((le, index): Shown => [
-      series(operation.database, { of: "bucket", is: { ...statements, le: String(le) } }),
-      // Counted on from where the fault began, since a counter never falls.
-      ({ within }, { n, minutes }) => {
-        const before = Math.min(n, FAULT_FROM * 60 / STEP_SECONDS)
-        const calm = steady({ n, minutes }).within[index] ?? 1
-        return Math.round(6000 * (calm * before + (within[index] ?? 1) * (n - before)))
-      }
-    ])
+    [ofPolicy(policy.circuitOpen), ({ circuitOpen }) => circuitOpen],
+    [ofPolicy(policy.attempts), (_, { n }) => 6000 * n],
+    [ofPolicy(policy.attemptTimeouts), ({ attemptTimeouts }) => attemptTimeouts],
+    [ofPolicy(policy.deadlinesExceeded), () => 0],
+    [series(peers.pingTimeout, { is: { instance, [label.pool]: "feed" } }), ({ peersLost }) => peersLost],
+    [series(peers.slowReader, { is: { instance, [label.pool]: "feed" } }), () => 0],
+    [series(pool.closed, { is: { instance, [label.pool]: "feed" } }), (_, { n }) => 5 * n],
+    [series(operation.failures, { is: statements }), ({ failures }) => failures],
+    ...times(operation.database, statements, "within"),
+    ...times(operation.http, { instance, [label.backend]: "payments" }, "requestsWithin"),
+    [series(pool.idle, { is: { instance, [label.pool]: "payments" } }), () => 1]
   ]
 }
 
@@ -162,8 +208,6 @@ const firingAt = (minutes: number, fires: Fault["fires"]) => ({
 
 /** One test of the tool for each fault: quiet until it begins, and then these and no others. */
 const ruleTests = {
-  rule_files: ["alerts.yml"],
-  evaluation_interval: "30s",
   tests: [
     {
       name: "steady",
@@ -180,24 +224,6 @@ const ruleTests = {
   ]
 }
 
-const promtool = (...args: ReadonlyArray<string>) => {
-  const { error, status, stderr, stdout } = spawnSync("promtool", args, { encoding: "utf8", timeout: 60_000 })
-  return error === undefined ? { status, output: `${stdout}${stderr}` } : undefined
-}
-
-const isThere = promtool("--version") !== undefined
-if (!isThere) console.log("[skipped] the alert rules in Prometheus: there is no promtool here")
-
-const inFolder = (use: (folder: string) => void) => {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "breakwater-alerts-"))
-  try {
-    fs.writeFileSync(path.join(folder, "alerts.yml"), Alerts.toYaml(Alerts.make()))
-    use(folder)
-  } finally {
-    fs.rmSync(folder, { recursive: true, force: true })
-  }
-}
-
 describe("The alert rules", () => {
   it("are one for each fault, and no fault is without one", () => {
     const firing = new Set(faults.flatMap(({ fires }) => Object.keys(fires)))
@@ -205,8 +231,22 @@ describe("The alert rules", () => {
   })
 
   it("take other bounds", () => {
-    const text = Alerts.toYaml(Alerts.make({ serverConnections: 197, waiting: 9, slow: 2 }))
-    for (const part of ["> 197", "> 177", "> 9\"", "> 2 and"]) assert.include(text, part)
+    const text = Alerts.toYaml(Alerts.make({ serverConnections: 197, waiting: 9, slow: 2, failing: 0.5 }))
+    for (const part of ["> 197", "> 177", "> 9\"", "> 2 and", "> 0.5 and"]) assert.include(text, part)
+  })
+
+  it("refuse a bound that is none, and say what is allowed", () => {
+    const refusals: ReadonlyArray<readonly [options: Alerts.Options, message: string]> = [
+      [{ waiting: -1 }, "Option \"waiting\" is -1; allowed is a whole number of 0 or more."],
+      [{ serverConnections: 0 }, "Option \"serverConnections\" is 0; allowed is a whole number of 1 or more."],
+      [{ serverConnections: NaN }, "Option \"serverConnections\" is NaN; allowed is a whole number of 1 or more."],
+      [{ slow: NaN }, "Option \"slow\" is NaN; allowed is a number of seconds above 0."],
+      [{ slow: 0 }, "Option \"slow\" is 0; allowed is a number of seconds above 0."],
+      [{ slow: Infinity }, "Option \"slow\" is Infinity; allowed is a number of seconds above 0."],
+      [{ failing: -0.1 }, "Option \"failing\" is -0.1; allowed is a number from 0 to 1."],
+      [{ failing: 5 }, "Option \"failing\" is 5; allowed is a number from 0 to 1."]
+    ]
+    for (const [options, message] of refusals) assert.throws(() => Alerts.make(options), RangeError, message)
   })
 
   it.runIf(isThere)("are valid", () =>
@@ -232,13 +272,10 @@ describe("The alert rules", () => {
   it.runIf(isThere)(
     "fire in their fault and in no other, and are silent while all is well",
     { timeout: 60_000 },
-    () =>
-      inFolder((folder) => {
-        const file = path.join(folder, "test.yml")
-        fs.writeFileSync(file, JSON.stringify(ruleTests))
-        const tested = promtool("test", "rules", file)
-        assert.strictEqual(tested?.status, 0, tested?.output)
-      })
+    () => {
+      const tested = testRules(ruleTests)
+      assert.strictEqual(tested?.status, 0, tested?.output)
+    }
   )
 })
 
@@ -260,8 +297,8 @@ describe("What alerts and board look at", () => {
       const shown = yield* format
       const expressions = [...Alerts.make().map(({ expr }) => expr), ...Board.expressions(Board.make())]
       const labels = new Set([...shown.matchAll(/(\w+)="/g)].map(([, name = ""]) => name))
-      // It takes a bulkhead, or HTTP, to show these.
-      const elsewhere = /concurrency|http_client/
+      // It takes a bulkhead, HTTP, or peers to show these.
+      const elsewhere = /concurrency|http_client|pool_lost/
       let looked = 0
       for (const name of expressions.flatMap((expression) => seriesIn(expression, labels))) {
         if (elsewhere.test(name)) continue
@@ -271,7 +308,7 @@ describe("What alerts and board look at", () => {
       assert.isAbove(looked, 40)
       for (const expression of expressions) {
         for (const [matcher] of expression.matchAll(/\b(?:db|breakwater|error)_[a-z_]+="[a-z_]+"/g)) {
-          assert.include(shown, matcher)
+          if (!elsewhere.test(matcher)) assert.include(shown, matcher)
         }
       }
       assert.include(

@@ -24,6 +24,8 @@ const shown = Effect.gen(function*() {
   yield* Pool.make({ name: "orders", acquire: Effect.sync(Activity.make), size: { max: 1 }, activity: (one) => one })
   yield* backend("orders", { kind: "postgres", detail })
   yield* backend("payments", { kind: "http", detail })
+  const lost = { pingTimeout: () => 0, slowReader: () => 0 }
+  yield* Pool.showMetrics("feed", { stats: () => Pool.emptyStats, times: {}, lost })
   yield* Layer.build(GuideMetrics.layer)
   const labels = new Map<string, Set<string>>()
   for (const { attributes = {}, id } of yield* Metric.snapshot) {

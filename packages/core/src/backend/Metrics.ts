@@ -28,4 +28,4 @@
  *
  * @since 0.1.0
  */
-export { attributes, type MetricName, operation, policy, pool } from "../internal/metricNames.ts"
+export { attributes, type MetricName, operation, peers, policy, pool } from "../internal/metricNames.ts"

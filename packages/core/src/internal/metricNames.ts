@@ -84,6 +84,20 @@ export const pool = {
   heldIdle: histogram("breakwater.pool.held_idle_time", "s")
 } as const
 
+const lost = (reason: string) =>
+  counter("breakwater.pool.lost", "{connection}", { "breakwater.pool.lost.reason": reason })
+
+/**
+ * Of connections that peers open, by why this side gave them up: the peer did not answer a ping in time, or did not read.
+ *
+ * @category names
+ * @since 0.1.0
+ */
+export const peers = {
+  pingTimeout: lost("ping_timeout"),
+  slowReader: lost("slow_reader")
+} as const
+
 /** OpenTelemetry's `error.type` is the reason of the `PolicyError` that a call ended with. */
 const errors = (reason: string) => counter("breakwater.policy.errors", "{error}", { "error.type": reason })
 const circuit = (state: string) =>

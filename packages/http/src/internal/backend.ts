@@ -19,7 +19,7 @@ import { PoolDispatcher } from "./dispatcher.ts"
 import { Origins } from "./origins.ts"
 import { probe as ask } from "./send.ts"
 import type { Settings } from "./settings.ts"
-import { type Stats, statsOf } from "./stats.ts"
+import { connectionsOf, type Stats, statsOf } from "./stats.ts"
 import type { Base } from "./url.ts"
 
 export interface Parts {
@@ -164,6 +164,10 @@ export const make = (settings: Settings): Effect.Effect<Parts, never, Scope.Scop
     // Permits open nothing, so their pool has nothing to fail with.
     const origins = yield* Effect.orDie(Origins.make(settings))
     const backend = backendOf(origins)
+    yield* Pool.showMetrics(settings.name, {
+      stats: () => connectionsOf(origins),
+      times: { ...origins.times, create: origins.sockets.create }
+    })
     yield* Backends.register(backend)
     yield* Effect.logInfo(describe(settings))
     return {

@@ -20,6 +20,8 @@ export class Sockets {
   open = 0
   opened = 0
   closed = 0
+  /** Requests that got a connection that was open already. */
+  reused = 0
   /** How long lookup, connect and TLS handshake took together. */
   readonly create = Histogram.make()
   lastError: LastError | undefined
@@ -104,6 +106,7 @@ export class Connection {
   }
 
   take(): void {
+    if (this.isIdle) this.sockets.reused++
     this.used = true
     this.usedAt = ++Connection.uses
   }

@@ -18,6 +18,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Metric from "effect/Metric"
 import * as PubSub from "effect/PubSub"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -90,7 +91,10 @@ export class Origins {
         // A permit is only an object: nothing is dialled, and nothing grows old.
         dial: { concurrency: settings.max },
         lifetime: { max: "Infinity", idle: "Infinity" }
-      })
+      }).pipe(
+        // In metrics there are connections instead.
+        Effect.provideService(Metric.MetricRegistry, new Map())
+      )
       const origins = new Origins(settings, permits, yield* PubSub.unbounded<Origin>(), context)
       yield* Effect.addFinalizer(() => Effect.andThen(origins.close, PubSub.shutdown(origins.made)))
       return origins

@@ -30,6 +30,9 @@ import type { Upstream } from "./upstream.ts"
 /** Ahead of everybody who waits: whoever asks wants to know now. */
 const PROBE_PRIORITY = Number.MAX_SAFE_INTEGER
 
+/** Of the program's own requests only is it counted how they go. */
+const isProbe = ({ priority }: Call): boolean => priority === PROBE_PRIORITY
+
 /** What one call has at hand beyond its end. */
 interface Call {
   readonly origins: Origins
@@ -145,6 +148,7 @@ const dispatchOptions = (outgoing: Outgoing): Dispatcher.DispatchOptions => ({
 const judge = (call: Call, answers: Answers, incoming: Incoming): Effect.Effect<Incoming, HttpError> => {
   if (outcomeOfStatus(incoming.status)._tag === "Success") return Effect.succeed(incoming)
   answers.fails(incoming)
+  if (!isProbe(call)) call.origins.sent.failures++
   const retryAfter = HttpOutcome.retryAfter(incoming.headers, call.clock.currentTimeMillisUnsafe())
   const at = { client: call.origins.settings.name, origin: incoming.origin, status: incoming.status }
   return Effect.fail(new HttpError({ _tag: "BadStatus", ...at, retryAfter }))
@@ -152,7 +156,7 @@ const judge = (call: Call, answers: Answers, incoming: Incoming): Effect.Effect<
 
 /** Of the program's requests, until the headers are there. */
 const timed = <A, E>(call: Call, answer: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  call.priority === PROBE_PRIORITY ? answer : measured(answer, call.origins.sent)
+  isProbe(call) ? answer : measured(answer, call.origins.sent)
 
 const attempt = (
   call: Call,

@@ -55,25 +55,22 @@ const originStats = (origins: Origins, origin: Origin): OriginStats => {
 const sum = (all: ReadonlyArray<Pool.Stats>, key: keyof Pool.Stats): number =>
   all.reduce((total, stats) => total + stats[key], 0)
 
+/** Of this moment. Those who wait are counted by the pool that they wait for. */
+export const connectionsOf = ({ permits, sockets: { closed, open, opened, opening, reused } }: Origins): Pool.Stats => {
+  const stats = Effect.runSync(Pool.stats(permits))
+  const used = Math.max(0, stats.used - opening)
+  return { ...stats, used, opening, closing: 0, idle: Math.max(0, open - used), opened, closed, reused }
+}
+
 /** Of this moment. A request waits for its origin first and for a permit then: both count as waiting. */
 export const statsOf = (origins: Origins): Stats => {
-  const permits = Effect.runSync(Pool.stats(origins.permits))
+  const connections = connectionsOf(origins)
   const list = origins.list()
   const pools = list.map((origin) => origins.poolStats(origin))
-  const { open, opened, opening, closed } = origins.sockets
-  const used = Math.max(0, permits.used - opening)
-  const waiting = sum(pools, "waiting") + permits.waiting
-  const both = [permits, ...pools]
+  const both = [connections, ...pools]
   return {
-    ...permits,
-    used,
-    opening,
-    closing: 0,
-    idle: Math.max(0, open - used),
-    opened,
-    closed,
-    waiting,
-    reused: Math.max(0, permits.acquired - opened),
+    ...connections,
+    waiting: sum(both, "waiting"),
     timedOut: sum(both, "timedOut"),
     refused: sum(both, "refused"),
     shed: sum(both, "shed"),
@@ -82,8 +79,8 @@ export const statsOf = (origins: Origins): Stats => {
     nested: sum(both, "nested"),
     refusedClosed: sum(both, "refusedClosed"),
     revoked: sum(pools, "revoked"),
-    total: open,
-    active: permits.used,
+    total: origins.sockets.open,
+    active: Effect.runSync(Pool.stats(origins.permits)).used,
     origins: list.map((origin) => originStats(origins, origin))
   }
 }

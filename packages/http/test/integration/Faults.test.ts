@@ -25,6 +25,22 @@ describe("Http faults", () => {
       assert.strictEqual((yield* http.stats).active, 0)
     }))
 
+  it.live("counts a connection as used again where it was open already, and not where none could be opened", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeHttp.make()
+      const http = yield* open({ url: Redacted.make(server.url), policy: { retry: { times: 0 } } })
+      for (let n = 0; n < 3; n++) yield* textOf(http, "/")
+      assert.strictEqual((yield* http.stats).reused, 2)
+      yield* server.kill
+      yield* eventually(Effect.map(http.stats, ({ total }) => total === 0))
+      for (let n = 0; n < 5; n++) yield* failureOf(http.client.get("/"))
+      assert.strictEqual((yield* http.stats).reused, 2)
+      yield* server.restore
+      yield* textOf(http, "/")
+      const { acquired, opened, reused } = yield* http.stats
+      assert.deepStrictEqual([acquired, opened, reused], [9, 2, 2])
+    }))
+
   it.live("costs no request where the client is paused while servers restart, to origins known and new", () =>
     Effect.gen(function*() {
       const known = yield* FakeHttp.make()

@@ -1,9 +1,9 @@
 /** Requests and answers, over real sockets. */
-import { Backends, Operation } from "@breakwater/core"
+import { Backends, Metrics, Operation } from "@breakwater/core"
 import { Http, HttpError } from "@breakwater/http"
 import { FakeHttp } from "@breakwater/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Layer, Logger, Option, Redacted, References, Stream } from "effect"
+import { Duration, Effect, Fiber, Layer, Logger, Metric, Option, Redacted, References, Stream } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import * as Zlib from "node:zlib"
 import { eventually, failureOf, open, textOf } from "../utils/http.ts"
@@ -276,6 +276,44 @@ describe("Http", () => {
       )
       yield* eventually(Effect.map(http.stats, ({ active }) => active <= 4))
     }))
+
+  it.live("counts as failures what policies count as such, answers of 408, 429 and 5xx too, and no probe", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeHttp.make(({ path }) => ({ status: Number(path.slice(1)) || 500 }))
+      const http = yield* open({ url: Redacted.make(server.url), policy: { retry: { times: 0 } } })
+      const failures = Effect.map(http.backend.detail ?? Effect.undefined, (detail) => detail?.failures)
+      for (const status of [200, 404, 408, 429, 500, 503]) yield* textOf(http, `/${status}`)
+      assert.strictEqual(yield* failures, 4)
+      assert.strictEqual((yield* http.health).status, "unhealthy")
+      assert.strictEqual(yield* failures, 4)
+      yield* server.kill
+      yield* failureOf(http.client.post("/200"))
+      assert.strictEqual(yield* failures, 5)
+    }))
+
+  it.live("shows its connections in metrics, and not the permits for them", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeHttp.make()
+      const http = yield* open({ url: Redacted.make(server.url) })
+      for (let n = 0; n < 3; n++) yield* textOf(http, "/")
+      yield* server.kill
+      yield* eventually(Effect.map(http.stats, ({ total }) => total === 0))
+      const shown = (yield* Metric.snapshot).flatMap(({ attributes, id, state }) =>
+        attributes !== undefined && new Map(Object.entries(attributes)).get(Metrics.attributes.pool) === "payments"
+          ? [[id, attributes, state] as const]
+          : []
+      )
+      const read = ({ id, labels = {} }: Metrics.MetricName) =>
+        shown.find((one) =>
+          one[0] === id &&
+          Object.entries(labels).every(([key, value]) => new Map(Object.entries(one[1])).get(key) === value)
+        )?.[2]
+      assert.deepStrictEqual(read(Metrics.pool.idle), { value: 0 })
+      for (const [metric, count] of [[Metrics.pool.closed, 1], [Metrics.pool.reused, 2]] as const) {
+        assert.deepStrictEqual(read(metric), { count, incremental: true })
+      }
+      for (const times of [Metrics.pool.create, Metrics.pool.use]) assert.property(read(times), "buckets")
+    }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())))
 
   it.live("comes back when a server that asks for less traffic said it would", () =>
     Effect.gen(function*() {

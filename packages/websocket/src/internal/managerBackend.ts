@@ -103,7 +103,12 @@ export const make = (settings: Settings): Effect.Effect<Parts, never, Scope.Scop
     yield* Effect.addFinalizer(() => Effect.andThen(manager.drain(CLOSE_GRACE), events.end))
     yield* watch(manager)
     const backend = backendOf(manager)
-    yield* Pool.showMetrics(settings.name, { stats: () => poolStats(manager), times: {} })
+    const { counts } = manager.registry
+    yield* Pool.showMetrics(settings.name, {
+      stats: () => poolStats(manager),
+      times: {},
+      lost: { pingTimeout: () => counts.dead, slowReader: () => counts.slow }
+    })
     yield* Backends.register(backend)
     yield* Effect.logInfo(describe(settings))
     return { manager, backend }

@@ -1,8 +1,8 @@
-import { Backends } from "@breakwater/core"
+import { Backends, Metrics } from "@breakwater/core"
 import { FaultProxy } from "@breakwater/testing"
 import { ConnectionManager } from "@breakwater/websocket"
 import { assert, it } from "@effect/vitest"
-import { Effect, Fiber, Latch, Option, Scheduler, Stream } from "effect"
+import { Effect, Fiber, Latch, Metric, Option, Scheduler, Stream } from "effect"
 import { createServer } from "node:http"
 import * as Net from "node:net"
 import { connect, echo, eventually, quiet, serve } from "../utils/peers.ts"
@@ -19,6 +19,24 @@ const closings = Effect.fnUntraced(function*({ backend }: ConnectionManager.Conn
   yield* Effect.forkScoped(listening, { startImmediately: true })
   return seen
 })
+
+/** How many were given up so far, as metrics say. */
+const lost = Effect.map(
+  Metric.snapshot,
+  (shown) =>
+    [Metrics.peers.pingTimeout, Metrics.peers.slowReader].map(({ id, labels }) => {
+      const of = shown.find((one) =>
+        one.id === id &&
+        Object.entries(labels ?? {}).every(([key, value]) =>
+          new Map(Object.entries(one.attributes ?? {})).get(key) === value
+        )
+      )
+      return of?.type === "Counter" ? of.state.count : undefined
+    })
+)
+
+const alone = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.suspend(() => Effect.provideService(effect, Metric.MetricRegistry, new Map()))
 
 it.live("carries messages both ways and knows its connections by id", () =>
   Effect.gen(function*() {
@@ -128,7 +146,8 @@ it.live("fails the send to a peer that does not read, and closes it, within send
     assert.strictEqual((yield* manager.stats).slow, 1)
     assert.strictEqual((yield* manager.stats).waiting, 0)
     yield* eventually(Effect.sync(() => seen.join() === "SlowReader"))
-  }))
+    assert.deepStrictEqual(yield* lost, [0, 1])
+  }).pipe(alone))
 
 it.live("refuses sends beyond send.maxWaiting and forgets those that are interrupted", () =>
   Effect.gen(function*() {
@@ -215,7 +234,8 @@ it.live("closes a peer that has vanished, and keeps one that answers", () =>
       ids.length === 1 && ids[0] === alive))
     assert.strictEqual((yield* served.manager.stats).dead, 1)
     yield* eventually(Effect.sync(() => seen.join() === "PingTimeout"))
-  }))
+    assert.deepStrictEqual(yield* lost, [1, 0])
+  }).pipe(alone))
 
 it.live("pings by itself and notices a reset at once", () =>
   Effect.gen(function*() {

@@ -7,7 +7,7 @@
 import type * as Context from "effect/Context"
 import type * as Metric from "effect/Metric"
 import { BOUNDS, type HistogramSnapshot } from "../../internal/histogram.ts"
-import { attributes, type MetricName, pool } from "../../internal/metricNames.ts"
+import { attributes, type MetricName, peers, pool } from "../../internal/metricNames.ts"
 import * as Metrics from "../../internal/metrics.ts"
 import type { Stats } from "./stats.ts"
 
@@ -29,6 +29,8 @@ export interface MetricsSource {
     readonly use?: Recorded | undefined
     readonly heldIdle?: Recorded | undefined
   }
+  /** Connections given up so far, by why, where it is peers who open them. */
+  readonly lost?: { readonly [K in keyof typeof peers]: () => number } | undefined
 }
 
 const { create, heldIdle, timeouts, use, wait, ...numbers } = pool
@@ -45,12 +47,17 @@ const stateOf = (histogram: Recorded): Metric.HistogramState => {
   return { count, max, min, sum, buckets: BOUNDS.map((bound, index) => [bound, until += counts[index]!]) }
 }
 
-/** Shows the metrics of a pool until the returned function is called. */
 const timed = (name: MetricName, times: Recorded | undefined): ReadonlyArray<Metrics.Series> =>
   times === undefined ? [] : [Metrics.histogram(name, BOUNDS, () => stateOf(times))]
 
+const lostOf = (lost: MetricsSource["lost"]): ReadonlyArray<Metrics.Series> =>
+  lost === undefined
+    ? []
+    : [Metrics.number(peers.pingTimeout, lost.pingTimeout), Metrics.number(peers.slowReader, lost.slowReader)]
+
+/** Shows the metrics of a pool until the returned function is called. */
 export const show = (name: string, source: MetricsSource, context: Context.Context<never>): () => void => {
-  const { times } = source
+  const { lost, times } = source
   return Metrics.show(
     { key: attributes.pool, name },
     [
@@ -59,7 +66,8 @@ export const show = (name: string, source: MetricsSource, context: Context.Conte
       ...timed(create, times.create),
       ...timed(wait, times.wait),
       ...timed(use, times.use),
-      ...timed(heldIdle, times.heldIdle)
+      ...timed(heldIdle, times.heldIdle),
+      ...lostOf(lost)
     ],
     context
   )
