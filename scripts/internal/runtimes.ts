@@ -1,4 +1,5 @@
 /** The three runtimes, as this repository installs them, and how each runs an example and vitest. */
+import * as fs from "node:fs"
 import { UsageError } from "./processes.ts"
 import { at } from "./repository.ts"
 import { type Environment, variables } from "./servers.ts"
@@ -29,7 +30,17 @@ export const script = (runtime: Runtime, file: string): Command => {
     case "bun":
       return [bun, "run", file]
     case "deno":
-      return [deno, "run", "--quiet", "--node-modules-dir=manual", "--no-prompt", ...denoPermissions, file]
+      return [
+        deno,
+        "run",
+        "--quiet",
+        "--node-modules-dir=manual",
+        "--no-prompt",
+        ...denoPermissions,
+        // Itself, by the name that it knows itself by: one example runs the instances of a service.
+        `--allow-run=${fs.realpathSync(deno)}`,
+        file
+      ]
   }
 }
 

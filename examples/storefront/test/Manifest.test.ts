@@ -7,7 +7,7 @@ import { ConfigProvider, Effect, Layer, Redacted } from "effect"
 import { HttpServer } from "effect/http"
 import * as fs from "node:fs"
 import * as Storefront from "../Storefront.ts"
-import { neighbours } from "./shop.ts"
+import * as Neighbours from "../storm/Neighbours.ts"
 import { client, until } from "./support.ts"
 
 const manifest = fs.readFileSync(
@@ -24,7 +24,7 @@ const given = [...manifest.matchAll(/^ {12}- name: (\w+)\n {14}(?:value: "?([^"\
 const replacements = Effect.gen(function*() {
   const postgres = yield* PostgresServer.PostgresServer
   const redis = yield* RedisServer.RedisServer
-  const { env } = yield* neighbours
+  const { env } = yield* Neighbours.make
   return new Map(Object.entries({
     ...env,
     DATABASE_URL: Redacted.value(postgres.url),
