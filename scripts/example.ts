@@ -34,7 +34,7 @@ const runExample = async (example: Example, runtime: Runtimes.Runtime, args: Rea
     }
     const given = await servers.give(example.wants)
     if ("missing" in given) throw new UsageError(given.missing)
-    const [program, ...before] = Runtimes.script(runtime, at(example.file))
+    const [program, ...before] = Runtimes.script(runtime, at(example.file), example.spawns)
     const result = await run(program, [...before, ...args], {
       cwd: at("examples"),
       env: Runtimes.environment(runtime, given.environment),

@@ -12,6 +12,8 @@ export interface Example {
   readonly about: string
   /** The variables with addresses of servers that it reads. */
   readonly wants: ReadonlyArray<Variable>
+  /** Starts processes of its own. */
+  readonly spawns: boolean
   /** Has tests of its own, run with the integration tests; it need not end by itself. */
   readonly tested: boolean
 }
@@ -24,12 +26,13 @@ const firstSentence = (text: string) => {
 }
 
 const describe = (name: string, file: string, others: ReadonlyArray<string>): Example => {
-  const text = read(file)
+  const texts = [file, ...others].map(read)
   return {
     name,
     file,
-    about: firstSentence(text),
-    wants: wantedBy([file, ...others].map(read)),
+    about: firstSentence(read(file)),
+    wants: wantedBy(texts),
+    spawns: texts.some((text) => text.includes("Child.start(")),
     tested: others.some((each) => each.endsWith(".test.ts"))
   }
 }

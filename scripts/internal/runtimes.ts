@@ -1,5 +1,4 @@
 /** The three runtimes, as this repository installs them, and how each runs an example and vitest. */
-import * as fs from "node:fs"
 import { UsageError } from "./processes.ts"
 import { at } from "./repository.ts"
 import { type Environment, variables } from "./servers.ts"
@@ -23,7 +22,8 @@ const vitest = at("node_modules/vitest/vitest.mjs")
 /** What a program needs of Deno: the same for every example. */
 const denoPermissions = ["--allow-net", "--allow-env", "--allow-read", "--allow-sys"]
 
-export const script = (runtime: Runtime, file: string): Command => {
+/** `spawns`: it starts processes of its own. */
+export const script = (runtime: Runtime, file: string, spawns = false): Command => {
   switch (runtime) {
     case "node":
       return [process.execPath, "--disable-warning=ExperimentalWarning", file]
@@ -37,8 +37,7 @@ export const script = (runtime: Runtime, file: string): Command => {
         "--node-modules-dir=manual",
         "--no-prompt",
         ...denoPermissions,
-        // Itself, by the name that it knows itself by: one example runs the instances of a service.
-        `--allow-run=${fs.realpathSync(deno)}`,
+        ...(spawns ? ["--allow-run"] : []),
         file
       ]
   }
