@@ -5,6 +5,7 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import { publicModules } from "./check/publicModules.ts"
+import * as CommandLine from "./commandLine.ts"
 import { main, run } from "./internal/processes.ts"
 import { at, packageNames } from "./internal/repository.ts"
 import * as Runtimes from "./internal/runtimes.ts"
@@ -122,6 +123,12 @@ const tryOut = async (names: ReadonlyArray<string>, folder: string) => {
   }
   return specifiers.length
 }
+
+CommandLine.read({
+  command: "npm run build",
+  about: "Builds every package, packs it, and tries the packs outside this repository.",
+  options: {}
+})
 
 await main(async () => {
   const names = packageNames().filter((name) => publicModules(name).length > 0)

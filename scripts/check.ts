@@ -1,6 +1,5 @@
 /** `npm run check -- [PART...] [--fix]`: everything that can be said about the sources without running the tests. */
 import { pathToFileURL } from "node:url"
-import { parseArgs } from "node:util"
 import * as Changeset from "./check/changeset.ts"
 import * as Dashboard from "./check/dashboard.ts"
 import * as Exports from "./check/exports.ts"
@@ -8,7 +7,8 @@ import * as Fences from "./check/fences.ts"
 import * as Generated from "./check/generated.ts"
 import * as Imports from "./check/imports.ts"
 import * as Modules from "./check/modules.ts"
-import { Interrupted, main, run, UsageError } from "./internal/processes.ts"
+import * as CommandLine from "./commandLine.ts"
+import { Interrupted, main, run } from "./internal/processes.ts"
 import { at, files } from "./internal/repository.ts"
 import { seconds, table } from "./internal/table.ts"
 
@@ -68,12 +68,6 @@ const parts: Record<string, (fix: boolean) => Promise<Verdict>> = {
   }
 }
 
-const chosenParts = (names: ReadonlyArray<string>) => {
-  const unknown = names.find((name) => !Object.hasOwn(parts, name))
-  if (unknown !== undefined) throw new UsageError(`No part ${unknown}. There are: ${Object.keys(parts).join(", ")}`)
-  return Object.entries(parts).filter(([name]) => names.length === 0 || names.includes(name))
-}
-
 const runPart = async (part: (fix: boolean) => Promise<Verdict>, fix: boolean): Promise<Verdict> => {
   try {
     return await part(fix)
@@ -84,16 +78,21 @@ const runPart = async (part: (fix: boolean) => Promise<Verdict>, fix: boolean): 
   }
 }
 
+const { operands, values: { fix } } = CommandLine.read({
+  command: "npm run check",
+  about: "Everything that can be said about the sources without running the tests.",
+  options: { fix: CommandLine.flag("writes what can be written, formats what can be formatted") },
+  operands: { value: "PART", about: "which parts; all without", known: Object.keys(parts) },
+  example: "lint format --fix"
+})
+
 await main(async () => {
-  const { positionals, values } = parseArgs({
-    allowPositionals: true,
-    options: { fix: { type: "boolean", default: false } }
-  })
   const rows: Array<ReadonlyArray<string | number>> = []
-  for (const [name, part] of chosenParts(positionals)) {
+  for (const [name, part] of Object.entries(parts)) {
+    if (operands.length > 0 && !operands.includes(name)) continue
     console.log(`\n=== ${name}`)
     const began = performance.now()
-    const { about = "", state } = await runPart(part, values.fix)
+    const { about = "", state } = await runPart(part, fix)
     rows.push([name, state, seconds((performance.now() - began) / 1000), about])
   }
   console.log(`\n${table(["part", "result", "seconds", ""], rows)}`)

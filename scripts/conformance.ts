@@ -3,9 +3,9 @@
  * A run of all pools on Node writes `docs/conformance.md`.
  */
 import * as fs from "node:fs"
-import { parseArgs } from "node:util"
 import { Conformance } from "../packages/testing/src/index.ts"
-import { main, run, UsageError } from "./internal/processes.ts"
+import * as CommandLine from "./commandLine.ts"
+import { main, run } from "./internal/processes.ts"
 import { at } from "./internal/repository.ts"
 import * as Runtimes from "./internal/runtimes.ts"
 
@@ -108,26 +108,23 @@ const summary = (scored: ReadonlyArray<Scored>) => ({
   ]))
 })
 
-const chosen = (names: ReadonlyArray<string>): ReadonlyArray<Name> => {
-  const unknown = names.find((name) => pools.every((pool) => pool !== name))
-  if (unknown !== undefined) throw new UsageError(`No pool ${unknown}. There are: ${pools.join(", ")}`)
-  return pools.filter((pool) => names.length === 0 || names.includes(pool))
-}
+const { operands, values: { json, on: runtime } } = CommandLine.read({
+  command: "npm run conformance",
+  about: `Scores pools by the ${count} behaviours. All of them on Node: writes docs/conformance.md.`,
+  options: { json: CommandLine.text("FILE", "writes the scores, as JSON"), on: Runtimes.option("node") },
+  operands: { value: "POOL", about: "which pools; all without", known: pools },
+  example: "breakwater generic-pool --on bun"
+})
 
 await main(async () => {
-  const { positionals, values } = parseArgs({
-    allowPositionals: true,
-    options: { json: { type: "string" }, on: { type: "string", default: "node" } }
-  })
-  const runtime = Runtimes.parse(values.on)
   const scored: Array<Scored> = []
-  for (const name of chosen(positionals)) {
+  for (const name of pools.filter((pool) => operands.length === 0 || operands.includes(pool))) {
     console.error(`[breakwater] scoring ${name}`)
     scored.push(await score(name, runtime))
   }
   const cards = scored.map(({ card }) => card)
   console.log(`\n${Conformance.table(cards)}\n\n${cards.flatMap(failures).join("\n")}`)
-  if (values.json !== undefined) fs.writeFileSync(values.json, `${JSON.stringify(summary(scored), null, 2)}\n`)
+  if (json !== undefined) fs.writeFileSync(json, `${JSON.stringify(summary(scored), null, 2)}\n`)
   if (scored.length === pools.length && runtime === "node") {
     fs.writeFileSync(at("docs/conformance.md"), document(scored))
   }

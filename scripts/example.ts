@@ -1,7 +1,7 @@
 /** `npm run example -- NAME [--on node|bun|deno]`: runs one example; without a name, lists them. */
-import { parseArgs } from "node:util"
+import * as CommandLine from "./commandLine.ts"
 import { type Example, examples } from "./internal/examples.ts"
-import { main, run, UsageError } from "./internal/processes.ts"
+import { main, run } from "./internal/processes.ts"
 import { at } from "./internal/repository.ts"
 import * as Runtimes from "./internal/runtimes.ts"
 import * as Servers from "./internal/servers.ts"
@@ -23,7 +23,9 @@ const find = (name: string): Example => {
   const only = exact ?? (found.length === 1 ? found[0] : undefined)
   if (only !== undefined) return only
   const known = (found.length === 0 ? examples() : found).map((example) => example.name).join(", ")
-  throw new UsageError(found.length === 0 ? `No example ${name}. There are: ${known}` : `${name} could be ${known}`)
+  throw new CommandLine.UsageError(
+    found.length === 0 ? `No example ${name}. There are: ${known}` : `${name} could be ${known}`
+  )
 }
 
 const runExample = async (example: Example, runtime: Runtimes.Runtime, args: ReadonlyArray<string>) => {
@@ -33,8 +35,11 @@ const runExample = async (example: Example, runtime: Runtimes.Runtime, args: Rea
       console.error(`[breakwater] starting a server of its own for this example: ${example.wants.join(", ")}`)
     }
     const given = await servers.give(example.wants)
-    if ("missing" in given) throw new UsageError(given.missing)
-    const [program, ...before] = Runtimes.script(runtime, at(example.file))
+    if ("missing" in given) {
+      console.error(given.missing)
+      return 1
+    }
+    const [program, ...before] = Runtimes.script(runtime, at(example.file), example.spawns)
     const result = await run(program, [...before, ...args], {
       cwd: at("examples"),
       env: Runtimes.environment(runtime, given.environment),
@@ -47,11 +52,12 @@ const runExample = async (example: Example, runtime: Runtimes.Runtime, args: Rea
   }
 }
 
-await main(async () => {
-  const { positionals, values } = parseArgs({
-    allowPositionals: true,
-    options: { on: { type: "string", default: "node" } }
-  })
-  const [name, ...args] = positionals
-  return name === undefined ? list() : runExample(find(name), Runtimes.parse(values.on), args)
+const { operands: [name, ...args], values: { on } } = CommandLine.read({
+  command: "npm run example",
+  about: "Runs an example on servers of its own; without a name, lists them.",
+  options: { on: Runtimes.option("node") },
+  operands: { value: "NAME", about: "the example, or how its name begins; what follows is for the example" },
+  example: "20-postgres --on deno"
 })
+
+await main(async () => name === undefined ? list() : runExample(find(name), on, args))

@@ -20,27 +20,15 @@ const LEFTOVER_LIMIT_MS = 3_000
 
 const tasks = {
   start: { entry: "examples/storefront/storm.ts", about: "the storefront through a storm" },
-  test: { entry: "scripts/test.ts", about: "tests and examples: [PATTERN] [--on node|bun|deno]" },
-  check: { entry: "scripts/check.ts", about: "types, lint, format and everything else that is checked: [--fix]" },
+  test: { entry: "scripts/test.ts", about: "tests and examples" },
+  check: { entry: "scripts/check.ts", about: "types, lint, format and everything else that is checked" },
   build: { entry: "scripts/build.ts", about: "builds the packages and tries them as an installation" },
-  example: { entry: "scripts/example.ts", about: "runs an example: NAME [--on node|bun|deno]" },
-  bench: {
-    entry: "packages/benchmarks/src/main.ts",
-    about: "measures beside the peers: [GROUP...] [--rounds N] [--json FILE] [--on node|bun|deno]"
-  },
-  load: {
-    entry: "packages/benchmarks/src/load.ts",
-    about: "requests to a server on this machine: URL [--phases 60s@10,120s@50] [--json FILE]"
-  },
-  soak: { entry: "packages/benchmarks/src/soak.ts", about: "twice a pool's load through faults: [--seconds N]" },
-  conformance: {
-    entry: "scripts/conformance.ts",
-    about: "which pool does what: [POOL...] [--json FILE] [--on node|bun|deno]"
-  },
-  simulate: {
-    entry: "packages/benchmarks/src/simulate.ts",
-    about: "the policies in storms, on virtual time: [ID...] [--seeds 1,2,3] [--json FILE]"
-  }
+  example: { entry: "scripts/example.ts", about: "lists the examples, or runs one" },
+  bench: { entry: "packages/benchmarks/src/main.ts", about: "measures beside the peers" },
+  load: { entry: "packages/benchmarks/src/load.ts", about: "requests to a server on this machine" },
+  soak: { entry: "packages/benchmarks/src/soak.ts", about: "twice a pool's load through faults" },
+  conformance: { entry: "scripts/conformance.ts", about: "which pool does what" },
+  simulate: { entry: "packages/benchmarks/src/simulate.ts", about: "the policies in storms, on virtual time" }
 }
 
 const runTask = ({ node, pnpm }, entry, args) => {
@@ -88,16 +76,18 @@ const endLeftovers = async (group) => {
 }
 
 const usage = () => {
-  const lines = Object.entries(tasks).map(([name, task]) => `  npm run ${name.padEnd(11)} ${task.about}`)
-  return `Tasks (arguments follow after --):\n${lines.join("\n")}\n`
+  const lines = Object.entries(tasks).map(([name, task]) => `  npm run ${name.padEnd(12)} ${task.about}`)
+  return `Tasks:\n${lines.join("\n")}\n\nnpm run TASK -- --help says what each can be told.\n`
 }
 
 const main = async () => {
   const [name, ...args] = process.argv.slice(2)
   const task = Object.hasOwn(tasks, name ?? "") ? tasks[name] : undefined
   if (task === undefined) {
-    process.stderr.write(usage())
-    process.exit(name === undefined ? 0 : 1)
+    const mistaken = name !== undefined && name !== "--help" && name !== "-h"
+    const out = mistaken ? process.stderr : process.stdout
+    out.write(mistaken ? `There is no task ${name}.\n\n${usage()}` : usage())
+    process.exit(mistaken ? 2 : 0)
   }
   if (Number(process.versions.node.split(".")[0]) < OLDEST_NODE) {
     throw new LaunchError(`Node ${process.versions.node} is too old to set up: Node ${OLDEST_NODE} or newer is needed.`)

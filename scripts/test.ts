@@ -4,9 +4,10 @@
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
-import { parseArgs, stripVTControlCharacters } from "node:util"
+import { stripVTControlCharacters } from "node:util"
+import * as CommandLine from "./commandLine.ts"
 import { type Example, examples } from "./internal/examples.ts"
-import { main, run, UsageError } from "./internal/processes.ts"
+import { main, run } from "./internal/processes.ts"
 import { at, files } from "./internal/repository.ts"
 import * as Runtimes from "./internal/runtimes.ts"
 import * as Servers from "./internal/servers.ts"
@@ -161,7 +162,7 @@ const runAll = async (pattern: string | undefined, on: Runtimes.Runtime | undefi
   const integration = testFiles("integration").filter(matches)
   const shown = examples().filter((example) => !example.tested && matches(example.name))
   if (unit.length + integration.length + shown.length === 0) {
-    throw new UsageError(`No test file and no example has a name that contains ${pattern ?? "anything"}.`)
+    throw new CommandLine.UsageError(`No test file and no example has a name that contains ${pattern ?? "anything"}.`)
   }
   const everywhere = on === undefined ? Runtimes.runtimes : [on]
   const servers = Servers.make()
@@ -183,8 +184,12 @@ const runAll = async (pattern: string | undefined, on: Runtimes.Runtime | undefi
   }
 }
 
-await main(async () => {
-  const { positionals, values } = parseArgs({ allowPositionals: true, options: { on: { type: "string" } } })
-  if (positionals.length > 1) throw new UsageError(`One pattern, please, not ${positionals.length}.`)
-  return runAll(positionals[0], values.on === undefined ? undefined : Runtimes.parse(values.on))
+const { operands: [pattern], values: { on } } = CommandLine.read({
+  command: "npm test",
+  about: "Unit tests on Node; integration tests and examples on every runtime.",
+  options: { on: Runtimes.option(undefined) },
+  operands: { value: "PATTERN", about: "a part of the names of test files and examples; all without", most: 1 },
+  example: "packages/core/test/Pool --on node"
 })
+
+await main(() => runAll(pattern, on))

@@ -1,6 +1,6 @@
 /**
- * A shop: products, orders placed once each, health, and an end that loses nothing. Reads DATABASE_URL, PORT, HOST and
- * DRAIN_GRACE.
+ * A shop: products, orders placed once each, health, and an end that loses nothing. Reads DATABASE_URL, MONGODB_URL,
+ * PAYMENTS_URL and SHIPPING_URL, without which it does not start, and REDIS_URL, OPS_TOKEN, PORT, HOST and DRAIN_GRACE.
  *
  * Ends on SIGTERM and SIGINT, with the exit codes of `Lifecycle.run`.
  */

@@ -6,7 +6,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Data, Effect, References } from "effect"
 import { writeFileSync } from "node:fs"
-import { parseArgs } from "node:util"
+import * as CommandLine from "../../scripts/commandLine.ts"
 import * as Child from "./storm/Child.ts"
 import * as Conclusion from "./storm/Conclusion.ts"
 import { Recording } from "./storm/Recording.ts"
@@ -22,53 +22,34 @@ const RATE = 150
 /** A browser that draws takes its share of the machine. */
 const RATE_WITH_PICTURES = 60
 
-const usage = `npm start -- [options]
+const { values } = CommandLine.read({
+  command: "npm start",
+  about: "The storefront through a storm: everything around it fails, one after the other and two at once, under load.",
+  options: {
+    seconds: CommandLine.number("how long the storm lasts, its stages scaled alike", {
+      least: MINIMUM_SECONDS,
+      most: MAXIMUM_SECONDS,
+      absent: 40
+    }),
+    report: CommandLine.text("FILE", "writes what it measured, as JSON"),
+    metrics: CommandLine.text("FILE", "writes what /metrics showed in each fault, of what the alert rules read"),
+    "no-policies": CommandLine.flag("runs the same storm once more without policies, and shows both side by side"),
+    pictures: CommandLine.text(
+      "DIR",
+      `takes pictures of the dashboard, one during each fault, at ${RATE_WITH_PICTURES} requests a second; wants a Chromium`
+    ),
+    on: CommandLine.oneOf("RUNTIME", "the storefront's runtime", Child.runtimes, Child.runtimes[0]),
+    serve: CommandLine.flag("instead of a storm, stays up under a light load until Ctrl-C, for faults by your own hand")
+  },
+  example: "--seconds 60 --no-policies"
+})
 
-  --seconds N    how long the storm lasts, its stages scaled alike: ${MINIMUM_SECONDS} to ${MAXIMUM_SECONDS}, default 40
-  --report FILE  writes what it measured, as JSON
-  --metrics FILE writes what /metrics showed in each fault, of what the alert rules read
-  --no-policies  runs the same storm once more without policies, and shows both side by side
-  --pictures DIR takes pictures of the dashboard, one during each fault, at ${RATE_WITH_PICTURES} requests a
-                 second; wants a Chromium
-  --on RUNTIME   runs the storefront on ${Child.runtimes.join(", ")}; default ${Child.runtimes[0]}
-  --serve        instead of a storm, stays up under a light load until Ctrl-C, for faults by your own hand
-`
-
-class UsageError extends Data.TaggedError("UsageError")<{ readonly message: string }> {}
-
-const options = Effect.try({
-  try: () =>
-    parseArgs({
-      options: {
-        seconds: { type: "string", default: "40" },
-        report: { type: "string" },
-        pictures: { type: "string" },
-        metrics: { type: "string" },
-        "no-policies": { type: "boolean", default: false },
-        on: { type: "string", default: Child.runtimes[0] },
-        serve: { type: "boolean", default: false },
-        help: { type: "boolean", default: false }
-      }
-    }).values,
-  catch: (error) => new UsageError({ message: `${error instanceof Error ? error.message : String(error)}\n\n${usage}` })
-}).pipe(
-  Effect.map((values) => ({ ...values, seconds: Number(values.seconds) })),
-  Effect.filterOrFail(
-    ({ seconds }) => seconds >= MINIMUM_SECONDS && seconds <= MAXIMUM_SECONDS,
-    () => new UsageError({ message: `--seconds: allowed are ${MINIMUM_SECONDS} to ${MAXIMUM_SECONDS}` })
-  ),
-  Effect.flatMap((values) => {
-    const on = Child.runtimes.find((known) => known === values.on)
-    return on === undefined
-      ? Effect.fail(new UsageError({ message: `--on: allowed are ${Child.runtimes.join(", ")}` }))
-      : Effect.succeed({ ...values, on })
-  })
-)
+class CannotGoOn extends Data.TaggedError("CannotGoOn")<{ readonly message: string }> {}
 
 const write = (file: string, text: string) =>
   Effect.try({
     try: () => writeFileSync(file, text),
-    catch: (error) => new UsageError({ message: `${file}: ${String(error)}` })
+    catch: (error) => new CannotGoOn({ message: `${file}: ${String(error)}` })
   })
 
 interface Options {
@@ -105,11 +86,7 @@ const storm = Effect.fnUntraced(function*(given: Options, file: string | undefin
 })
 
 const main = Effect.gen(function*() {
-  const { help, metrics, "no-policies": comparing, on, pictures, report, seconds, serve: stay } = yield* options
-  if (help) {
-    console.log(usage)
-    return 0
-  }
+  const { metrics, "no-policies": comparing, on, pictures, report, seconds, serve: stay } = values
   return stay
     ? yield* Effect.flatMap(Scene.make({ policies: true, on }), serve)
     : yield* storm({ seconds, on, pictures, metrics }, report, comparing)
@@ -119,7 +96,7 @@ main.pipe(
   Effect.scoped,
   Effect.catchTag(
     "PostgresServerError",
-    ({ message }) => Effect.fail(new UsageError({ message: `There is no Postgres to begin with. ${message}` }))
+    ({ message }) => Effect.fail(new CannotGoOn({ message: `There is no Postgres to begin with. ${message}` }))
   ),
   Effect.catch((error) =>
     Effect.sync(() => {

@@ -1,5 +1,6 @@
 /** Child processes with a bounded life, which end with this process. */
 import { type ChildProcess, spawn } from "node:child_process"
+import * as CommandLine from "../commandLine.ts"
 
 const GRACE_MS = 5_000
 const KEPT_OUTPUT = 4_000_000
@@ -57,22 +58,15 @@ export const main = async (task: () => Promise<number>): Promise<void> => {
   try {
     process.exitCode = await task()
   } catch (error) {
-    process.exitCode = 1
     if (error instanceof Interrupted) {
+      process.exitCode = 1
       process.removeAllListeners(error.signal)
       process.kill(process.pid, error.signal)
     } else {
-      console.error(isUsage(error) ? error.message : error)
+      process.exitCode = CommandLine.explain(error)
     }
   }
 }
-
-/** A mistake in the command line: shown without a stack. */
-export class UsageError extends Error {}
-
-const isUsage = (error: unknown): error is Error =>
-  error instanceof UsageError ||
-  (error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS"))
 
 const describeEnding = (code: number | null, signal: NodeJS.Signals | null, expired: string | undefined) => {
   if (expired !== undefined) return expired

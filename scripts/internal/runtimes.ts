@@ -1,5 +1,5 @@
 /** The three runtimes, as this repository installs them, and how each runs an example and vitest. */
-import { UsageError } from "./processes.ts"
+import * as CommandLine from "../commandLine.ts"
 import { at } from "./repository.ts"
 import { type Environment, variables } from "./servers.ts"
 
@@ -9,11 +9,9 @@ export type Runtime = (typeof runtimes)[number]
 
 export type Command = readonly [program: string, ...args: ReadonlyArray<string>]
 
-export const parse = (name: string): Runtime => {
-  const runtime = runtimes.find((known) => known === name)
-  if (runtime === undefined) throw new UsageError(`--on ${name}: the runtimes are ${runtimes.join(", ")}`)
-  return runtime
-}
+/** The option that chooses one. */
+export const option = <A extends Runtime | undefined>(absent: A): CommandLine.Option<Runtime | A> =>
+  CommandLine.oneOf("RUNTIME", "the runtime", runtimes, absent)
 
 const bun = at("node_modules/bun/bin/bun.exe")
 const deno = at("node_modules/deno/deno")
@@ -22,14 +20,24 @@ const vitest = at("node_modules/vitest/vitest.mjs")
 /** What a program needs of Deno: the same for every example. */
 const denoPermissions = ["--allow-net", "--allow-env", "--allow-read", "--allow-sys"]
 
-export const script = (runtime: Runtime, file: string): Command => {
+/** `spawns`: it starts processes of its own. */
+export const script = (runtime: Runtime, file: string, spawns = false): Command => {
   switch (runtime) {
     case "node":
       return [process.execPath, "--disable-warning=ExperimentalWarning", file]
     case "bun":
       return [bun, "run", file]
     case "deno":
-      return [deno, "run", "--quiet", "--node-modules-dir=manual", "--no-prompt", ...denoPermissions, file]
+      return [
+        deno,
+        "run",
+        "--quiet",
+        "--node-modules-dir=manual",
+        "--no-prompt",
+        ...denoPermissions,
+        ...(spawns ? ["--allow-run"] : []),
+        file
+      ]
   }
 }
 

@@ -20,38 +20,41 @@ export interface Servers {
   readonly close: () => Promise<void>
 }
 
-/** Gives the address of a server, each time it is asked. */
-type Started = { readonly url: Effect.Effect<Redacted.Redacted, unknown, Scope.Scope> } | { readonly missing: string }
+/** Gives the address of a server, each time it is asked, or says why there is none. */
+type Source = Effect.Effect<Redacted.Redacted | { readonly missing: string }, unknown, Scope.Scope>
 
-const postgres: Effect.Effect<Started, unknown, Scope.Scope> = Effect.gen(function*() {
+const postgres: Effect.Effect<Source, unknown, Scope.Scope> = Effect.gen(function*() {
   const { PostgresServer } = yield* Effect.promise(() => import("../../packages/testing/src/index.ts"))
   return yield* PostgresServer.make().pipe(
-    Effect.map((server): Started => ({ url: Effect.map(server.createDatabase, ({ url }) => url) })),
-    Effect.catchReason("PostgresServerError", "NotFound", (reason) => Effect.succeed({ missing: reason.message }))
+    Effect.map((server): Source => Effect.map(server.createDatabase, ({ url }) => url)),
+    Effect.catchReason(
+      "PostgresServerError",
+      "NotFound",
+      ({ message }) => Effect.succeed<Source>(Effect.succeed({ missing: message }))
+    )
   )
 })
 
 /** One for each program: it starts within a moment, and the databases of one server share its channels. */
-const redis: Effect.Effect<Started, unknown> = Effect.gen(function*() {
+const redis: Source = Effect.gen(function*() {
   const { RedisServer } = yield* Effect.promise(() => import("../../packages/testing/src/index.ts"))
-  const url = Effect.map(RedisServer.make(), (server) => server.url)
-  return yield* Effect.scoped(url).pipe(
-    Effect.map((): Started => ({ url })),
-    Effect.catchReason("RedisServerError", "NotFound", (reason) => Effect.succeed({ missing: reason.message }))
+  return yield* RedisServer.make().pipe(
+    Effect.map(({ url }) => url),
+    Effect.catchReason("RedisServerError", "NotFound", ({ message }) => Effect.succeed({ missing: message }))
   )
 })
 
-const starts: Record<Variable, Effect.Effect<Started, unknown, Scope.Scope>> = {
+const sources: Record<Variable, Effect.Effect<Source, unknown, Scope.Scope>> = {
   DATABASE_URL: postgres,
-  REDIS_URL: redis
+  REDIS_URL: Effect.succeed(redis)
 }
 
 export const make = (): Servers => {
   const scope = Effect.runSync(Scope.make())
   const inScope = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) => Effect.runPromise(Scope.provide(effect, scope))
-  const started = new Map<Variable, Promise<Started>>()
+  const started = new Map<Variable, Promise<Source>>()
   const start = (variable: Variable) => {
-    const promise = started.get(variable) ?? inScope(starts[variable])
+    const promise = started.get(variable) ?? inScope(sources[variable])
     started.set(variable, promise)
     return promise
   }
@@ -59,9 +62,9 @@ export const make = (): Servers => {
     give: async (wanted) => {
       const environment: { [variable in Variable]?: string } = {}
       for (const variable of wanted) {
-        const result = await start(variable)
-        if ("missing" in result) return result
-        environment[variable] = Redacted.value(await inScope(result.url))
+        const address = await inScope(await start(variable))
+        if ("missing" in address) return address
+        environment[variable] = Redacted.value(address)
       }
       return { environment }
     },

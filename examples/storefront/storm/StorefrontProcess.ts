@@ -13,8 +13,12 @@ const KEPT_LINES = 20
 const START_LIMIT = "20 seconds"
 
 /** Starts it, and waits until it listens. */
-export const start = Effect.fnUntraced(function*(backends: Record<string, string>, on?: Child.Runtime) {
-  const { handle, lines } = yield* Child.start("../main.ts", {
+export const start = Effect.fnUntraced(function*(
+  backends: Record<string, string>,
+  on?: Child.Runtime,
+  module: "../main.ts" | "../example.ts" = "../main.ts"
+) {
+  const { handle, lines } = yield* Child.start(module, {
     env: { ...backends, HOST: "127.0.0.1", PORT: "0", DRAIN_GRACE: "1 second" },
     on,
     patience: "3 seconds"

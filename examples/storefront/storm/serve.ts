@@ -11,8 +11,9 @@ const RATE = 30
 const DOWN_FOR = "3 seconds"
 
 const guide = (scene: Scene, pid: number | undefined) => `
-The storefront is at ${scene.url}, under ${RATE} requests a second. Ctrl-C ends everything.
+The storefront is under ${RATE} requests a second. Ctrl-C ends everything.
 
+  ${scene.url}            the storefront
   ${scene.url}/pools      what its pools do, live
 
   curl ${scene.url}/products/3

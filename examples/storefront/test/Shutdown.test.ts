@@ -5,8 +5,8 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, layer } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Redacted } from "effect"
 import * as Net from "node:net"
+import * as Neighbours from "../storm/Neighbours.ts"
 import * as StorefrontProcess from "../storm/StorefrontProcess.ts"
-import { neighbours } from "./shop.ts"
 import { client, until } from "./support.ts"
 
 /** Sends the beginning of a request, and never the rest. */
@@ -25,7 +25,7 @@ const sendHalf = (url: string) =>
 const terminated = Effect.fnUntraced(function*(key: string) {
   const { url } = yield* PostgresServer.PostgresServer
   const { sql } = yield* Postgres.make({ name: "test", url })
-  const { env } = yield* neighbours
+  const { env } = yield* Neighbours.make
   const { exitCode, terminate, url: address } = yield* StorefrontProcess.start({
     ...env,
     DATABASE_URL: Redacted.value(url)
@@ -86,7 +86,7 @@ describe.skipIf(!TestPostgres.available)("storefront on SIGTERM", () => {
     it.effect("a client that never finishes its request does not hold the end", () =>
       Effect.gen(function*() {
         const { url } = yield* PostgresServer.PostgresServer
-        const { env } = yield* neighbours
+        const { env } = yield* Neighbours.make
         const { exitCode, terminate, url: address } = yield* StorefrontProcess.start({
           ...env,
           DATABASE_URL: Redacted.value(url)

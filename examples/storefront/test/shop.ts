@@ -1,22 +1,13 @@
 /** A storefront in this process, whose backends can be broken. */
-import { FaultProxy, MongoServer, PostgresServer, RedisServer } from "@breakwater/testing"
+import { FaultProxy, PostgresServer, RedisServer } from "@breakwater/testing"
 import * as TestPostgres from "@breakwater/testing/TestPostgres"
 import { ConfigProvider, Context, Effect, Layer, Redacted } from "effect"
 import { HttpServer } from "effect/http"
 import { Database } from "../Database.ts"
 import { Watchers } from "../Feed.ts"
 import * as Storefront from "../Storefront.ts"
-import * as Upstreams from "../storm/Upstreams.ts"
+import * as Neighbours from "../storm/Neighbours.ts"
 import { type Client, client, until } from "./support.ts"
-
-/** What a storefront needs beside its database, and where to find it. */
-export const neighbours = Effect.gen(function*() {
-  const payments = yield* Upstreams.payments
-  const shipping = yield* Upstreams.shipping
-  const mongo = yield* MongoServer.make({ sources: ["responder"] })
-  const env = { PAYMENTS_URL: payments.url, SHIPPING_URL: shipping.url, MONGODB_URL: Redacted.value(mongo.url) }
-  return { payments, shipping, mongo, env }
-})
 
 export class Shop extends Context.Service<Shop, {
   readonly url: string
@@ -26,7 +17,7 @@ export class Shop extends Context.Service<Shop, {
   readonly proxy: FaultProxy.FaultProxy
   readonly database: Database["Service"]
   readonly watchers: Watchers["Service"]
-  readonly neighbours: Effect.Success<typeof neighbours>
+  readonly neighbours: Neighbours.Neighbours
 }>()("test/Shop") {}
 
 const make = (redisUrl: string | undefined) =>
@@ -35,7 +26,7 @@ const make = (redisUrl: string | undefined) =>
     const proxy = yield* FaultProxy.make({ target: server })
     const database = new URL(Redacted.value(server.url))
     database.host = `${proxy.host}:${proxy.port}`
-    const around = yield* neighbours
+    const around = yield* Neighbours.make
     const config = ConfigProvider.fromUnknown({
       ...around.env,
       ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),

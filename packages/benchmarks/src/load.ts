@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as fs from "node:fs"
+import * as CommandLine from "../../../scripts/commandLine.ts"
 import * as Plan from "./load/plan.ts"
 import { run, send } from "./load/run.ts"
 import * as Screen from "./load/screen.ts"
@@ -12,10 +13,7 @@ const planned = (): Plan.Plan => {
   try {
     return Plan.parse(process.argv.slice(2), Date.now() % 2 ** 32)
   } catch (error) {
-    // Of the two, `parseArgs` throws the other.
-    if (error instanceof Plan.PlanError || error instanceof TypeError) console.error(error.message)
-    else console.error(error)
-    process.exit(1)
+    process.exit(CommandLine.explain(error))
   }
 }
 

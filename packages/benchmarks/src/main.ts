@@ -5,7 +5,7 @@ import * as Scope from "effect/Scope"
 import { spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
-import { parseArgs } from "node:util"
+import * as CommandLine from "../../../scripts/commandLine.ts"
 import { type Group, inTurn } from "./candidate.ts"
 import { backends } from "./groups/backends.ts"
 import { dead } from "./groups/dead.ts"
@@ -25,8 +25,6 @@ const document = path.join(root, "docs/benchmarks.md")
 
 const DEFAULT_ROUNDS = 11
 const GROUP_LIMIT_SECONDS = 180
-
-class UsageError extends Error {}
 
 const commands: Readonly<Record<string, ReadonlyArray<string>>> = {
   node: [process.execPath, "--disable-warning=ExperimentalWarning"],
@@ -84,35 +82,20 @@ const write = (report: Report): void => {
   fs.writeFileSync(document, replaceSection(before, report))
 }
 
-const chosen = (names: ReadonlyArray<string>): ReadonlyArray<Group> => {
-  const unknown = names.find((name) => groups.every((group) => group.name !== name))
-  if (unknown !== undefined) {
-    throw new UsageError(`No group ${unknown}. There are: ${groups.map(({ name }) => name).join(", ")}`)
-  }
-  return groups.filter(({ name }) => names.length === 0 || names.includes(name))
-}
-
-const roundsOf = (text: string): number => {
-  const rounds = Number(text)
-  if (Number.isInteger(rounds) && rounds >= 1 && rounds <= 100) return rounds
-  throw new UsageError(`--rounds is ${text}, allowed are the integers from 1 to 100`)
-}
-
 const main = async (): Promise<number> => {
-  const { positionals, values } = parseArgs({
-    allowPositionals: true,
+  const { operands, values: { json, on, rounds } } = CommandLine.read({
+    command: "npm run bench",
+    about: "Measures beside the peers, and writes docs/benchmarks.md.",
     options: {
-      rounds: { type: "string", default: String(DEFAULT_ROUNDS) },
-      json: { type: "string" },
-      on: { type: "string", default: runtimeName() }
-    }
+      rounds: CommandLine.integer("rounds of each case", { least: 1, most: 100, absent: DEFAULT_ROUNDS }),
+      json: CommandLine.text("FILE", "writes what it measured, as JSON"),
+      on: CommandLine.oneOf("RUNTIME", "the runtime", Object.keys(commands), runtimeName())
+    },
+    operands: { value: "GROUP", about: "which cases; all without", known: groups.map(({ name }) => name) },
+    example: "pool --rounds 5"
   })
-  if (!Object.hasOwn(commands, values.on)) {
-    throw new UsageError(`--on ${values.on}: the runtimes are ${Object.keys(commands).join(", ")}`)
-  }
-  const rounds = roundsOf(values.rounds)
-  const groupsToRun = chosen(positionals)
-  if (values.on !== runtimeName()) return elsewhere(values.on, process.argv.slice(2))
+  const groupsToRun = groups.filter(({ name }) => operands.length === 0 || operands.includes(name))
+  if (on !== runtimeName()) return elsewhere(on, process.argv.slice(2))
   const reports: Array<Report> = []
   await inTurn(groupsToRun, async (group) => {
     console.log(`\n=== ${group.name}, ${rounds} rounds`)
@@ -120,18 +103,14 @@ const main = async (): Promise<number> => {
     reports.push(report)
     write(report)
   })
-  if (values.json !== undefined) fs.writeFileSync(values.json, `${JSON.stringify(reports, null, 2)}\n`)
+  if (json !== undefined) fs.writeFileSync(json, `${JSON.stringify(reports, null, 2)}\n`)
   return 0
 }
-
-const isUsage = (error: unknown): error is Error =>
-  error instanceof UsageError ||
-  (error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS"))
 
 try {
   // Some peers leave timers behind that would keep the process.
   process.exit(await main())
 } catch (error) {
-  console.error(isUsage(error) ? error.message : error)
+  console.error(error)
   process.exit(1)
 }

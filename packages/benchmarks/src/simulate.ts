@@ -1,7 +1,7 @@
 /** `npm run simulate -- [ID...] [--seeds 1,2,3] [--json FILE]`: what the policies do in storms, on virtual time. */
 import * as fs from "node:fs"
 import * as path from "node:path"
-import { parseArgs } from "node:util"
+import * as CommandLine from "../../../scripts/commandLine.ts"
 import { figuresTable, passed, plotFile, type Run, toJson, toMarkdown } from "./simulations/document.ts"
 import { scenarios } from "./simulations/index.ts"
 import { draw } from "./simulations/plot.ts"
@@ -9,20 +9,9 @@ import { type Scenario, seeds } from "./simulations/scenario.ts"
 
 const docs = path.join(import.meta.dirname, "../../../docs")
 
-class UsageError extends Error {}
-
-const chosen = (ids: ReadonlyArray<string>): ReadonlyArray<Scenario> => {
-  const unknown = ids.find((id) => scenarios.every((scenario) => scenario.id !== id))
-  if (unknown !== undefined) {
-    throw new UsageError(`No scenario ${unknown}. There are: ${scenarios.map(({ id }) => id).join(", ")}`)
-  }
-  return scenarios.filter(({ id }) => ids.length === 0 || ids.includes(id))
-}
-
-const seedsOf = (text: string): ReadonlyArray<number> => {
-  const given = text.split(",").map(Number)
-  if (given.length <= 100 && given.every((seed) => Number.isSafeInteger(seed) && seed >= 0)) return given
-  throw new UsageError(`--seeds is ${text}, allowed are up to 100 whole numbers with commas between them`)
+const seedsOf = (text: string): ReadonlyArray<number> | undefined => {
+  const given = text.split(",").map((seed) => seed.trim() === "" ? Number.NaN : Number(seed))
+  return given.length <= 100 && given.every((seed) => Number.isSafeInteger(seed) && seed >= 0) ? given : undefined
 }
 
 const report = (scenario: Scenario, given: ReadonlyArray<number>): Run => {
@@ -45,28 +34,29 @@ const write = (runs: ReadonlyArray<Run>, given: ReadonlyArray<number>): void => 
   fs.writeFileSync(path.join(docs, "simulations.md"), toMarkdown(runs, new Date().toISOString().slice(0, 10), given))
 }
 
-const main = (): number => {
-  const { positionals, values } = parseArgs({
-    allowPositionals: true,
-    options: { seeds: { type: "string", default: seeds.join(",") }, json: { type: "string" } }
-  })
-  const given = seedsOf(values.seeds)
-  const runs = chosen(positionals).map((scenario) => report(scenario, given))
-  // A part of the scenarios must not replace the document of all.
-  if (positionals.length === 0) write(runs, given)
-  if (values.json !== undefined) fs.writeFileSync(values.json, `${JSON.stringify(toJson(runs), null, 2)}\n`)
-  const failed = runs.filter((run) => !passed(run))
-  for (const { scenario } of failed) console.error(`${scenario.id} breaks a bound`)
-  return failed.length === 0 ? 0 : 1
-}
+const { operands, values: { json, seeds: given } } = CommandLine.read({
+  command: "npm run simulate",
+  about: "The policies in storms, on virtual time. All scenarios: writes docs/simulations.md.",
+  options: {
+    seeds: {
+      about: "each scenario once with each",
+      value: "N,...",
+      absent: seeds,
+      fallback: seeds.join(","),
+      allowed: "up to 100 whole numbers with commas between them",
+      read: seedsOf
+    },
+    json: CommandLine.text("FILE", "writes the figures, as JSON")
+  },
+  operands: { value: "ID", about: "which scenarios; all without", known: scenarios.map(({ id }) => id) },
+  example: "A4 --seeds 7"
+})
 
-const isUsage = (error: unknown): error is Error =>
-  error instanceof UsageError ||
-  (error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS"))
-
-try {
-  process.exitCode = main()
-} catch (error) {
-  console.error(isUsage(error) ? error.message : error)
-  process.exitCode = 1
-}
+const chosen = scenarios.filter(({ id }) => operands.length === 0 || operands.includes(id))
+const runs = chosen.map((scenario) => report(scenario, given))
+// A part of the scenarios must not replace the document of all.
+if (operands.length === 0) write(runs, given)
+if (json !== undefined) fs.writeFileSync(json, `${JSON.stringify(toJson(runs), null, 2)}\n`)
+const failed = runs.filter((run) => !passed(run))
+for (const { scenario } of failed) console.error(`${scenario.id} breaks a bound`)
+process.exitCode = failed.length === 0 ? 0 : 1

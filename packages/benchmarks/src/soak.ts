@@ -8,9 +8,9 @@ import { FaultProxy } from "@breakwater/testing"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { parseArgs } from "node:util"
 import * as v8 from "node:v8"
 import * as vm from "node:vm"
+import * as CommandLine from "../../../scripts/commandLine.ts"
 import { table } from "./report.ts"
 import { call, serviceMillis, SIZE, Tally } from "./soak/load.ts"
 import { Client, listen, type Server } from "./soak/server.ts"
@@ -161,15 +161,13 @@ const soak = (seconds: number) =>
     return faults
   }).pipe(Effect.scoped)
 
-const secondsOf = (text: string): number => {
-  const seconds = Number(text)
-  if (Number.isInteger(seconds) && seconds >= 30 && seconds <= 3600) return seconds
-  console.error(`--seconds is ${text}, allowed are the integers from 30 to 3600`)
-  process.exit(1)
-}
-
-const { values } = parseArgs({ options: { seconds: { type: "string", default: "600" } } })
-const faults = await Effect.runPromise(soak(secondsOf(values.seconds)))
+const { values: { seconds } } = CommandLine.read({
+  command: "npm run soak",
+  about: "Twice a pool's load, through everything that goes wrong at random: nothing may be left.",
+  options: { seconds: CommandLine.integer("how long", { least: 30, most: 3600, absent: 600 }) },
+  example: "--seconds 60"
+})
+const faults = await Effect.runPromise(soak(seconds))
 for (const fault of faults) console.error(`soak: ${fault}`)
 console.log(faults.length === 0 ? "flat" : "not flat")
 process.exit(faults.length === 0 ? 0 : 1)

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
+import { UsageError } from "../../../scripts/commandLine.ts"
 import * as Plan from "../src/load/plan.ts"
 import { type Report, run, type Send } from "../src/load/run.ts"
 import * as Screen from "../src/load/screen.ts"
@@ -141,6 +142,6 @@ describe("What the load client is asked", () => {
     ["no bound", [url, "--timeout", "0"]],
     ["a seed that is none", [url, "--seed", "x"]]
   ])("is refused: %s", (_, args) => {
-    assert.throws(() => Plan.parse(args, 1), Plan.PlanError)
+    assert.throws(() => Plan.parse(args, 1), UsageError)
   })
 })

@@ -50,8 +50,10 @@ export const Holder = Schema.Struct({
 })
 
 /**
- * One backend of `/health/pools`. `error`, `last_error` and `oldest_holder` name hosts and places in the program: they are
- * there for requests only that may see `/stats`.
+ * One backend of `/health/pools`. Of its policies only what decides whether a call is let in: the state of the breaker, and
+ * what bounds the calls at once, which with `keys` is so many calls of each key; all the rest is in `/stats`. `error`,
+ * `last_error` and `oldest_holder` name hosts and places in the program: they are there for requests only that may see
+ * `/stats`.
  *
  * @since 0.1.0
  * @category schemas
@@ -67,7 +69,12 @@ export const Backend = Schema.Struct({
   waiting: Schema.Int,
   max: Schema.Int,
   breaker: Schema.NullOr(Schema.Literals(["closed", "open", "half-open"])),
-  limit: Schema.NullOr(Schema.Struct({ limit: Schema.Number, running: Schema.Int, waiting: Schema.Int })),
+  limit: Schema.NullOr(Schema.Struct({
+    limit: Schema.Number,
+    running: Schema.Int,
+    waiting: Schema.Int,
+    keys: Schema.optionalKey(Schema.Int)
+  })),
   error: Schema.optionalKey(Schema.NullOr(Schema.String)),
   last_error: Schema.optionalKey(Schema.NullOr(LastError)),
   oldest_holder: Schema.optionalKey(Schema.NullOr(Holder))

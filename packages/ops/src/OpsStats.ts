@@ -74,7 +74,12 @@ export const Policy = Schema.Struct({
     failures: Count,
     slow: Count
   })),
-  bulkhead: Schema.optionalKey(Schema.Struct({ running: Count, waiting: Count, permits: Count })),
+  bulkhead: Schema.optionalKey(Schema.Struct({
+    running: Count,
+    waiting: Count,
+    permits: Count,
+    keys: Schema.optionalKey(Count)
+  })),
   adaptiveLimit: Schema.optionalKey(Schema.Struct({
     limit: Schema.Number,
     running: Count,

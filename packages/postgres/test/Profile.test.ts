@@ -15,6 +15,8 @@ interface Values {
   readonly start: string
   /** Seconds; without one, that of core. */
   readonly idle?: number
+  /** The same. */
+  readonly lifetime?: number
 }
 
 /** Size, and times in seconds. */
@@ -23,12 +25,13 @@ const valuesOf = (parameters: string, options: Partial<Postgres.Options> = {}): 
   const settings = resolve({ name: "orders", url, ...options }, Result.getOrThrow(Url.parse(url)))
   const { keep, max, min = 0 } = settings.pool.size
   const times = [settings.waitTimeout, settings.dialTimeout, settings.timeout ?? Duration.zero].map(Duration.toSeconds)
-  const idle = settings.pool.lifetime?.idle
+  const { idle, max: lifetime } = settings.pool.lifetime ?? {}
   return {
     size: [min, keep ?? max, max],
     times,
     start: settings.pool.start ?? "background",
-    ...(idle === undefined ? {} : { idle: Duration.toSeconds(idle) })
+    ...(idle === undefined ? {} : { idle: Duration.toSeconds(idle) }),
+    ...(lifetime === undefined ? {} : { lifetime: Duration.toSeconds(lifetime) })
   }
 }
 
@@ -133,14 +136,24 @@ describe("The guides' URLs", () => {
   })
 
   it.each([
-    ["development", { pool: 5, overflow: 10, timeout: 30 }],
-    ["production, low load", { pool: 15, overflow: 20, timeout: 60 }],
-    ["production, high load", { pool: 50, overflow: 50, timeout: 120 }]
-  ])("have a counterpart for pool_size, max_overflow and pool_timeout: %s", (_, { overflow, pool, timeout }) => {
-    const max = pool + overflow
-    const { size, times } = valuesOf("", {
-      pool: { size: { min: pool, keep: pool, max }, wait: { timeout: Duration.seconds(timeout) } }
-    })
-    assert.deepStrictEqual([size, times[0]], [[pool, pool, max], timeout])
-  })
+    ["development", { pool: 5, overflow: 10, timeout: 30, recycle: 1800 }],
+    ["production, low load", { pool: 10, overflow: 20, timeout: 30, recycle: 1800 }],
+    ["production, low load, its upper end", { pool: 15, overflow: 20, timeout: 60, recycle: 3600 }],
+    ["production, high load", { pool: 20, overflow: 20, timeout: 60, recycle: 1800 }],
+    ["production, high load, its upper end", { pool: 50, overflow: 50, timeout: 120, recycle: 1800 }]
+  ])(
+    "have a counterpart for pool_size, max_overflow, pool_timeout and pool_recycle: %s",
+    (_, { overflow, pool, recycle, timeout }) => {
+      const max = pool + overflow
+      const options = {
+        pool: {
+          size: { min: pool, keep: pool, max },
+          wait: { timeout: Duration.seconds(timeout) },
+          lifetime: { max: Duration.seconds(recycle) }
+        }
+      }
+      const { lifetime, size, times } = valuesOf("", options)
+      assert.deepStrictEqual([size, times[0], lifetime], [[pool, pool, max], timeout, recycle])
+    }
+  )
 })

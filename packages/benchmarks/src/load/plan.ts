@@ -1,7 +1,7 @@
 /** What `npm run load` is asked to do, and what it refuses. */
 import type { OpenLoop } from "@breakwater/testing"
 import * as Net from "node:net"
-import { parseArgs } from "node:util"
+import * as CommandLine from "../../../../scripts/commandLine.ts"
 
 export interface Plan {
   readonly url: URL
@@ -16,9 +16,6 @@ export interface Plan {
   readonly json: string | undefined
 }
 
-/** A mistake in the command line. */
-export class PlanError extends Error {}
-
 const MOST_RATE = 5000
 const MOST_SECONDS = 3600
 /** Each is kept until the end, so that the percentiles are exact. */
@@ -28,9 +25,6 @@ const MOST_IN_FLIGHT = 10_000
 /** The guides' load. */
 const PHASES = "60s@10,120s@50"
 
-export const usage =
-  `npm run load -- URL [--phases ${PHASES}] [--poisson] [--seed N] [--success 95] [--timeout 5] [--json FILE]`
-
 /** This machine, by number or by the one name that stands for it: a load generator is a weapon anywhere else. */
 const isLoopback = (hostname: string): boolean => {
   const host = hostname.replace(/^\[(.*)\]$/, "$1")
@@ -38,16 +32,15 @@ const isLoopback = (hostname: string): boolean => {
 }
 
 const refuse = (option: string, value: string, allowed: string): never => {
-  throw new PlanError(`${option} is ${value}; allowed is ${allowed}`)
+  throw new CommandLine.UsageError(`${option} is ${value}; allowed is ${allowed}`)
 }
 
 const numberOf = (option: string, text: string, least: number, most: number): number => {
-  const value = text.trim() === "" ? Number.NaN : Number(text)
+  const value = Number(text)
   return value >= least && value <= most ? value : refuse(option, text, `a number from ${least} to ${most}`)
 }
 
-const urlOf = (text: string | undefined): URL => {
-  if (text === undefined) throw new PlanError(`a URL is missing: ${usage}`)
+const urlOf = (text: string): URL => {
   if (!URL.canParse(text)) refuse("URL", text, "a whole one, such as http://127.0.0.1:3000/products")
   const url = new URL(text)
   if (url.protocol !== "http:" && url.protocol !== "https:") refuse("URL", text, "http or https")
@@ -70,28 +63,40 @@ const phasesOf = (text: string): ReadonlyArray<OpenLoop.Phase> => {
   return phases
 }
 
+/** Without `--seed`, the seed is `seed`. */
 export const parse = (args: ReadonlyArray<string>, seed: number): Plan => {
-  const { positionals, values } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
+  const { operands: [url = ""], values } = CommandLine.parse({
+    command: "npm run load",
+    about: "GET requests to a server on this machine, at a rate that does not wait for answers.",
     options: {
-      phases: { type: "string", default: PHASES },
-      poisson: { type: "boolean", default: false },
-      seed: { type: "string", default: String(seed) },
-      success: { type: "string", default: "95" },
-      timeout: { type: "string", default: "5" },
-      json: { type: "string" }
-    }
-  })
-  const [url, ...others] = positionals
-  if (others.length > 0) refuse("URL", positionals.join(" "), "one")
+      phases: {
+        about: "how long at how many requests a second, one phase after the other",
+        value: "10s@5,...",
+        absent: phasesOf(PHASES),
+        fallback: PHASES,
+        read: phasesOf
+      },
+      poisson: CommandLine.flag("requests at random moments, and not at equal distances"),
+      seed: CommandLine.integer("of --poisson", {
+        least: 0,
+        most: Number.MAX_SAFE_INTEGER,
+        absent: seed,
+        fallback: "another one each time"
+      }),
+      success: CommandLine.number("percent that must succeed", { least: 0, most: 100, absent: 95 }),
+      timeout: CommandLine.number("seconds until a request is given up", { least: 0.01, most: 60, absent: 5 }),
+      json: CommandLine.text("FILE", "writes what came of it, as JSON")
+    },
+    operands: { value: "URL", about: "a server on this machine", most: 1, needed: true },
+    example: `http://127.0.0.1:3000/products --phases ${PHASES}`
+  }, args)
   return {
     url: urlOf(url),
-    phases: phasesOf(values.phases),
+    phases: values.phases,
     arrivals: values.poisson ? "poisson" : "constant",
-    seed: numberOf("--seed", values.seed, 0, Number.MAX_SAFE_INTEGER),
-    success: numberOf("--success", values.success, 0, 100) / 100,
-    timeoutMillis: numberOf("--timeout", values.timeout, 0.01, 60) * 1000,
+    seed: values.seed,
+    success: values.success / 100,
+    timeoutMillis: values.timeout * 1000,
     mostInFlight: MOST_IN_FLIGHT,
     json: values.json
   }

@@ -36,13 +36,27 @@ export interface BackendReport {
   /** State of its circuit breaker, where it has one. */
   readonly breaker: "closed" | "open" | "half-open" | undefined
   /** What bounds how many calls run at once, where something beside the pool does. */
-  readonly limit: { readonly limit: number; readonly running: number; readonly waiting: number } | undefined
+  readonly limit: LimitReport | undefined
   /** Why it is not healthy. */
   readonly error: string | undefined
   /** What the last dial that failed said, also where it is healthy again. `at`: epoch milliseconds. */
   readonly last_error: { readonly at: number; readonly message: string } | undefined
   /** Who has held a connection the longest. */
   readonly oldest_holder: HolderReport | undefined
+}
+
+/**
+ * How many calls may run at once, how many do, and how many wait for it. With `keys`, the number of keys that have a call,
+ * `limit` is that of each, and the others are those of all together.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LimitReport {
+  readonly limit: number
+  readonly running: number
+  readonly waiting: number
+  readonly keys?: number
 }
 
 /**
@@ -142,12 +156,14 @@ const tenths = (duration: Duration.Duration): number => Math.round(Duration.toMi
  */
 export const holderReport = ({ age, label, site }: Holder): HolderReport => ({ age_ms: tenths(age), label, site })
 
-const limitOf = ({ adaptiveLimit, bulkhead }: Policy.Snapshot): BackendReport["limit"] => {
+const limitOf = ({ adaptiveLimit, bulkhead }: Policy.Snapshot): LimitReport | undefined => {
   if (adaptiveLimit !== undefined) {
     const { limit, running, waiting } = adaptiveLimit
     return { limit, running, waiting }
   }
-  return bulkhead && { limit: bulkhead.permits, running: bulkhead.running, waiting: bulkhead.waiting }
+  if (bulkhead === undefined) return undefined
+  const { permits, ...others } = bulkhead
+  return { limit: permits, ...others }
 }
 
 const noAnswer = (timeout: number): Health => {

@@ -30,7 +30,7 @@ describe("health", () => {
         fakeBackend("cache", {
           health: sick,
           critical: false,
-          policy: Effect.sync(() => Policy.snapshot(Policy.make({ bulkhead: { permits: 4 } })))
+          policy: Effect.sync(() => Policy.snapshot(Policy.make({ bulkhead: { permits: 4, perKey: {} } })))
         }),
         Backends.register
       )
@@ -64,7 +64,7 @@ describe("health", () => {
             waiting: 0,
             max: 3,
             breaker: undefined,
-            limit: { limit: 4, running: 0, waiting: 0 },
+            limit: { limit: 4, running: 0, waiting: 0, keys: 0 },
             error: "refused",
             last_error: undefined,
             oldest_holder: undefined

@@ -34,8 +34,9 @@ export const chipsOf = (policy: PolicyState): ReadonlyArray<ChipView> => {
     chips.push({ name: "Limit", value, tone: strainedIf(waiting > 0) })
   }
   if (bulkhead !== undefined) {
-    const { permits, running, waiting } = bulkhead
-    const value = `${count(running)} of ${count(permits)}${queue(waiting)}`
+    const { keys, permits, running, waiting } = bulkhead
+    const most = keys === undefined ? `of ${count(permits)}` : `on ${count(keys)} keys, ${count(permits)} each`
+    const value = `${count(running)} ${most}${queue(waiting)}`
     chips.push({ name: "Bulkhead", value, tone: strainedIf(waiting > 0) })
   }
   if (throttle !== undefined) {
