@@ -26,7 +26,10 @@ describe("The option policy of a backend", () => {
   })
 
   it("refuses what there is not, by name, and takes what is the backend's own", () => {
-    const misspelt: CallPolicy.Options = { deadline: "1 second", ...{ hegde: {} } }
+    const misspelt: CallPolicy.Options = {
+      deadline: "1 second",
+      hegde: {}
+    }
     assert.throws(
       () => CallPolicy.partsOf(misspelt, []),
       RangeError,

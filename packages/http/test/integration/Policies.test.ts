@@ -102,7 +102,10 @@ describe("Limits of requests", () => {
   it.live("bound the rate", () =>
     Effect.gen(function*() {
       const server = yield* FakeHttp.make()
-      const http = yield* open({ url: url(server), policy: { rateLimit: { limit: 1, interval: "1 minute", maxWait: 0 } } })
+      const http = yield* open({
+        url: url(server),
+        policy: { rateLimit: { limit: 1, interval: "1 minute", maxWait: 0 } }
+      })
       yield* textOf(http, "/")
       assert.strictEqual((yield* failureOf(http.client.get("/"))).reason._tag, "RateLimited")
     }))

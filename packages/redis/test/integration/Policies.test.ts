@@ -9,7 +9,10 @@ import { open, proxied } from "../utils/server.ts"
 
 describe("The policy of a Redis", () => {
   it("refuses what there is not, by name", () => {
-    const misspelt: Redis.PolicyOptions = { deadline: "1 second", ...{ braeker: {} } }
+    const misspelt: Redis.PolicyOptions = {
+      deadline: "1 second",
+      braeker: {}
+    }
     assert.throws(
       () => Redis.make({ name: "cache", url: Redacted.make("redis://localhost"), policy: misspelt }),
       RangeError,
