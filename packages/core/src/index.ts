@@ -240,6 +240,14 @@ export * as Promises from "./backend/Promises.ts"
 export * as RateLimit from "./policy/RateLimit.ts"
 
 /**
+ * The one line that a backend writes when it has been made, for authors of backends: a short message, and beside it
+ * what bounds the backend and what is done around its calls, so that a log tells what was in force.
+ *
+ * @since 0.1.0
+ */
+export * as ReadyLine from "./backend/ReadyLine.ts"
+
+/**
  * Lets a backend clear away what is broken before the next attempt, once for all callers that met it: a server that
  * was restarted leaves a whole pool of dead connections, and each retry would otherwise draw the next one.
  *

@@ -147,7 +147,7 @@ describe("What is not in code", () => {
   it.effect("warns when the option url and DATABASE_URL differ, and shows neither", () =>
     Effect.gen(function*() {
       const lines: Array<string> = []
-      const logger = Logger.make(({ message }) => void lines.push(String(message)))
+      const logger = Logger.make<unknown, void>((entry) => void lines.push(Logger.formatJson.log(entry)))
       const url = Config.succeed(Redacted.make("postgres://app:s3cret@db/shop"))
       yield* Effect.scoped(Layer.build(Postgres.layerConfig({ name: Config.succeed("orders"), url }))).pipe(
         Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ DATABASE_URL: "postgres://a:s3cret@b/c" }))),

@@ -9,6 +9,7 @@ import { EventHub } from "@breakwater/core/EventHub"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
 import type { PoolEvent } from "@breakwater/core/PoolEvent"
+import * as ReadyLine from "@breakwater/core/ReadyLine"
 import * as Validate from "@breakwater/core/Validate"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -82,17 +83,18 @@ const watch = (manager: Manager): Effect.Effect<void, never, Scope.Scope> => {
   })
 }
 
-const describe = (settings: Settings): string => {
-  const { answer, idle, interval, max, maxMessage, maxPerKey, name, profile = "none", receiveBuffer, send } = settings
-  const time = (millis: number) => Duration.format(Duration.millis(millis))
-  return [
-    `websocket "${name}" ready`,
-    `connections at most ${max}, per key ${maxPerKey}`,
-    `ping every ${time(interval)}, answer within ${time(answer)}, idle ${time(idle)}`,
-    `send buffer ${send.buffer} bytes for ${time(send.timeout)}`,
-    `receive buffer ${receiveBuffer} bytes, messages up to ${maxMessage} bytes`,
-    `profile ${profile}`
-  ].join("; ")
+const factsOf = (settings: Settings): ReadyLine.Facts => {
+  const { answer, idle, interval, maxMessage, maxPerKey, receiveBuffer, send } = settings
+  return {
+    per_key: maxPerKey,
+    ping_every: Duration.millis(interval),
+    answer_within: Duration.millis(answer),
+    idle: Duration.millis(idle),
+    send_bytes: send.buffer,
+    send_within: Duration.millis(send.timeout),
+    receive_bytes: receiveBuffer,
+    message_bytes: maxMessage
+  }
 }
 
 export const make = (settings: Settings): Effect.Effect<Parts, never, Scope.Scope> =>
@@ -105,6 +107,6 @@ export const make = (settings: Settings): Effect.Effect<Parts, never, Scope.Scop
     const backend = backendOf(manager)
     yield* Pool.showMetrics(settings.name, { stats: () => poolStats(manager), times: {} })
     yield* Backends.register(backend)
-    yield* Effect.logInfo(describe(settings))
+    yield* ReadyLine.write(backend, { facts: factsOf(settings) })
     return { manager, backend }
   })
