@@ -60,14 +60,20 @@ describe("The profile", () => {
       const logger = Logger.make<unknown, void>((entry) =>
         void lines.push(Logger.formatStructured.log(entry).annotations)
       )
-      const layer = Http.layerConfig({ name: Config.succeed("payments") })
+      const layer = Http.layerConfig({ name: Config.succeed("payments"), poolType: Config.succeed("eu-west") })
       const { backends } = yield* Effect.andThen(Layer.build(layer), Health.check()).pipe(
         Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ NODE_ENV: "serverless" }))),
         Effect.provide(Logger.layer([logger])),
         Backends.isolated
       )
       assert.strictEqual(backends["payments"]?.profile, "serverless")
-      assert.include(lines[0], { max: 2, per_origin: 2, keep_alive: "10s", profile: "serverless" })
+      assert.include(lines[0], {
+        max: 2,
+        per_origin: 2,
+        keep_alive: "10s",
+        profile: "serverless",
+        pool_type: "eu-west"
+      })
     }))
 })
 

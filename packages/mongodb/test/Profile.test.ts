@@ -75,7 +75,10 @@ describe("The profile", () => {
       const logger = Logger.make<unknown, void>((entry) =>
         void lines.push(Logger.formatStructured.log(entry).annotations)
       )
-      const variables = { MONGODB_URL: "mongodb://127.0.0.1:1/shop", ENVIRONMENT: "serverless" }
+      const variables = {
+        MONGODB_URL: "mongodb://127.0.0.1:1/shop?readPreference=secondary",
+        ENVIRONMENT: "serverless"
+      }
       const layer = Mongo.layerConfig({ name: Config.succeed("shop") })
       const { backends } = yield* Effect.andThen(Layer.build(layer), Health.check()).pipe(
         Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(variables))),
@@ -83,7 +86,7 @@ describe("The profile", () => {
         Backends.isolated
       )
       assert.strictEqual(backends["shop"]?.profile, "serverless")
-      assert.include(lines.at(-1), { min: 0, max: 2, start: "lazy", profile: "serverless" })
+      assert.include(lines.at(-1), { min: 0, max: 2, start: "lazy", profile: "serverless", pool_type: "replica" })
     }))
 })
 

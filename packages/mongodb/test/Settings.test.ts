@@ -51,6 +51,14 @@ describe("Settings", () => {
     assert.deepStrictEqual(warnings, [])
   })
 
+  it("call a pool a replica that reads from secondaries, unless an option says what it is", () => {
+    const typeOf = (preference: string, options?: Partial<Mongo.Options>) =>
+      settings(`?readPreference=${preference}`, options).poolType
+    for (const one of ["primary", "primaryPreferred", "nearest"]) assert.strictEqual(typeOf(one), "primary", one)
+    for (const one of ["secondary", "secondaryPreferred"]) assert.strictEqual(typeOf(one), "replica", one)
+    assert.strictEqual(typeOf("secondary", { poolType: "eu-west" }), "eu-west")
+  })
+
   it("follow the profile", () => {
     const sizes = (profile: Mongo.Options["profile"]) => {
       const { max, min } = settings("", { profile })

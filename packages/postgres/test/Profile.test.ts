@@ -99,7 +99,10 @@ describe("The profile", () => {
       const logger = Logger.make<unknown, void>((entry) =>
         void lines.push(Logger.formatStructured.log(entry).annotations)
       )
-      const variables = { DATABASE_URL: "postgres://app@127.0.0.1:1/shop", ENVIRONMENT: "serverless" }
+      const variables = {
+        DATABASE_URL: "postgres://app@127.0.0.1:1/shop?target_session_attrs=standby",
+        ENVIRONMENT: "serverless"
+      }
       const layer = Postgres.layerConfig({ name: Config.succeed("orders") })
       const { backends } = yield* Effect.andThen(Layer.build(layer), Health.check()).pipe(
         Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(variables))),
@@ -107,7 +110,7 @@ describe("The profile", () => {
         Backends.isolated
       )
       assert.strictEqual(backends["orders"]?.profile, "serverless")
-      assert.include(lines[0], { min: 0, max: 2, keep: 2, start: "lazy", profile: "serverless" })
+      assert.include(lines[0], { min: 0, max: 2, keep: 2, start: "lazy", profile: "serverless", pool_type: "replica" })
     }))
 })
 

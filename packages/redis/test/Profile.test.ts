@@ -71,14 +71,21 @@ describe("The profile", () => {
         void lines.push(Logger.formatStructured.log(entry).annotations)
       )
       const variables = { REDIS_URL: "redis://127.0.0.1:1", BREAKWATER_PROFILE: "serverless" }
-      const layer = Redis.layerConfig({ name: Config.succeed("cache") })
+      const layer = Redis.layerConfig({ name: Config.succeed("cache"), poolType: Config.succeed("eu-west") })
       const { backends } = yield* Effect.andThen(Layer.build(layer), Health.check()).pipe(
         Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(variables))),
         Effect.provide(Logger.layer([logger])),
         Backends.isolated
       )
       assert.strictEqual(backends["cache"]?.profile, "serverless")
-      assert.include(lines[0], { max: 2, shared: 1, keep: 2, start: "lazy", profile: "serverless" })
+      assert.include(lines[0], {
+        max: 2,
+        shared: 1,
+        keep: 2,
+        start: "lazy",
+        profile: "serverless",
+        pool_type: "eu-west"
+      })
     }))
 })
 

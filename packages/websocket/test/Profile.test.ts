@@ -54,14 +54,17 @@ describe("The profile", () => {
         const logger = Logger.make<unknown, void>((entry) =>
           void lines.push(Logger.formatStructured.log(entry).annotations)
         )
-        const layer = ConnectionManager.layerConfig({ name: Config.succeed("feed") })
+        const layer = ConnectionManager.layerConfig({
+          name: Config.succeed("feed"),
+          poolType: Config.succeed("eu-west")
+        })
         const { backends } = yield* Effect.andThen(Layer.build(layer), Health.check()).pipe(
           Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ [variable]: "serverless" }))),
           Effect.provide(Logger.layer([logger])),
           Backends.isolated
         )
         assert.strictEqual(backends["feed"]?.profile, "serverless")
-        assert.include(lines[0], { idle: "10s", profile: "serverless" })
+        assert.include(lines[0], { idle: "10s", profile: "serverless", pool_type: "eu-west" })
       })
   )
 })

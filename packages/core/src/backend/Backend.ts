@@ -102,6 +102,8 @@ export interface Backend {
   readonly kind: string
   /** Whether the process is not ready without it. */
   readonly critical: boolean
+  /** What it is among several of its kind: `replica`, a region. Default `primary`. */
+  readonly poolType?: string | undefined
   /** Whose values are its defaults; none where no profile was given. */
   readonly profile?: Profile | undefined
   /** The settings that are not as the profile has them: what they are, and what they would be. */

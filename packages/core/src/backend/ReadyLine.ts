@@ -95,12 +95,13 @@ export const write = (backend: Backend, { at, facts = {}, policy }: Options = {}
   Effect.gen(function*() {
     const stats = yield* backend.stats
     const label = yield* labelOf(backend)
-    const { critical, kind, limits = {}, profile } = backend
+    const { critical, kind, limits = {}, poolType = "primary", profile } = backend
     const annotations = shown({
       backend: label,
       kind,
       critical,
       profile,
+      pool_type: poolType,
       ...overridesOf(backend),
       ...sizeFacts(stats),
       ...limits,

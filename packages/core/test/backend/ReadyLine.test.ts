@@ -30,7 +30,7 @@ const structured = (options: ReadyLine.Options, parts?: Partial<Backend>, name?:
     annotations
   }))
 
-const common = { backend: "orders", kind: "fake", critical: true, max: 3, min: 0, keep: 3 }
+const common = { backend: "orders", kind: "fake", critical: true, pool_type: "primary", max: 3, min: 0, keep: 3 }
 
 describe("The ready line", () => {
   it.effect("says in short what the backend is, and beside it what bounds it", () =>

@@ -116,6 +116,7 @@ const backendOf = (origins: Origins): Backend => ({
   kind: "http",
   critical: origins.settings.critical,
   profile: origins.settings.profile,
+  poolType: origins.settings.poolType,
   overrides: origins.settings.overrides,
   limits: limitsOf(origins.settings),
   stats: Effect.sync(() => statsOf(origins)),

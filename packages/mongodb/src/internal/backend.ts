@@ -290,6 +290,7 @@ const backendOf = (server: Server): Backend => {
     kind: "mongodb",
     critical: settings.critical,
     profile: settings.profile,
+    poolType: settings.poolType,
     overrides: settings.overrides,
     limits: limitsOf(settings),
     stats: Effect.sync(() => monitor.stats()),

@@ -165,6 +165,7 @@ const backendOf = (parts: Client.Parts, measurements: ReturnType<typeof makeOper
     kind: "postgres",
     critical: settings.critical,
     profile: settings.profile,
+    poolType: settings.poolType,
     overrides: settings.overrides,
     limits: limitsOf(settings),
     ...ofPool(pool),

@@ -149,6 +149,7 @@ const backendOf = (parts: Client.Parts): Backend => {
     kind: "redis",
     critical: settings.critical,
     profile: settings.profile,
+    poolType: settings.poolType,
     overrides: settings.overrides,
     limits: limitsOf(settings),
     stats: statsOf(parts),

@@ -55,13 +55,14 @@ const healthOf = (manager: Manager): Health =>
     : { status: "healthy", latency: Duration.zero }
 
 const backendOf = (manager: Manager): Backend => {
-  const { critical, name, profile } = manager.settings
+  const { critical, name, poolType, profile } = manager.settings
   const policy = Policy.make({ name })
   return {
     name,
     kind: "websocket",
     critical,
     profile,
+    poolType,
     stats: Effect.sync(() => poolStats(manager)),
     health: Effect.sync(() => healthOf(manager)),
     policy: Effect.sync(() => Policy.snapshot(policy)),
