@@ -143,10 +143,10 @@ const read = (sources: Sources, places: Places, letGo: () => void) =>
     if (scope === undefined) return Stream.empty
     const clock = yield* Clock.Clock
     const happenings = new Happenings()
-    const heard = listen((backend) => backend.events, ({ label }, event) =>
+    const heard = listen((backend) => backend.events, (entry, event) =>
       Effect.sync(() => {
         if (ORDINARY.has(event._tag)) return
-        happenings.add(happeningOf(clock.currentTimeMillisUnsafe(), label, event))
+        happenings.add(happeningOf(clock.currentTimeMillisUnsafe(), entry, event))
       }))
     const attention = new Attention(clock)
     const watched = Effect.andThen(
