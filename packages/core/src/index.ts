@@ -141,6 +141,14 @@ export * as Lifecycle from "./backend/Lifecycle.ts"
 export * as Metrics from "./backend/Metrics.ts"
 
 /**
+ * The hand on which every instant of core is read, for authors of backends: deadlines, activity, the times of a pool.
+ * It only goes forward, where the wall clock jumps, and a `TestClock` moves it.
+ *
+ * @since 0.1.0
+ */
+export * as Monotonic from "./backend/Monotonic.ts"
+
+/**
  * What a policy may know of a call: its name, whether repeating it is safe, and how it is to be queued.
  *
  * @since 0.1.0

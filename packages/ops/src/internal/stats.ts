@@ -7,6 +7,7 @@ import type { Backend, Detail, Limits } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import * as Health from "@breakwater/core/Health"
 import type * as Lifecycle from "@breakwater/core/Lifecycle"
+import * as Monotonic from "@breakwater/core/Monotonic"
 import type * as CorePolicy from "@breakwater/core/Policy"
 import * as CorePool from "@breakwater/core/Pool"
 import * as Sizing from "@breakwater/core/Sizing"
@@ -124,7 +125,7 @@ export const collect = (sources: Sources, guided = false): Effect.Effect<typeof 
     return {
       service: sources.service,
       at: clock.currentTimeMillisUnsafe(),
-      uptime_ms: Math.round(Number(clock.monotonicTimeNanosUnsafe()) / 1e6 - sources.startedAt),
+      uptime_ms: Math.round(Monotonic.millis(clock) - sources.startedAt),
       phase: yield* sources.phase,
       profile: commonProfile(backends),
       totals: totalsOf(backends.map(({ pool }) => pool)),
