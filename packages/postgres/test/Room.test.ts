@@ -9,6 +9,7 @@ import { resolve } from "../src/internal/settings.ts"
 import * as Url from "../src/internal/url.ts"
 
 interface Told {
+  readonly server: unknown
   readonly asked: number
   readonly lines: ReadonlyArray<ReturnType<typeof Logger.formatStructured.log>>
 }
@@ -33,7 +34,7 @@ const told = (answer: Effect.Effect<ReadonlyArray<unknown>>, options: Partial<Po
       yield* room.look(session)
       yield* TestClock.adjust("2 seconds")
     })).pipe(Effect.provide(Logger.layer([logger])))
-    const result: Told = { asked, lines }
+    const result: Told = { asked, lines, server: room.situation.server }
     return result
   })
 
@@ -43,7 +44,8 @@ const size = (max: number) => ({ pool: { size: { max } } })
 describe("The server's room", () => {
   it.effect("is asked for once, and said nothing of where the pool fits", () =>
     Effect.gen(function*() {
-      assert.deepStrictEqual(yield* told(server, { ...size(20), replicas: 2 }), { asked: 1, lines: [] })
+      const known = { maxConnections: 100, reserved: 3, pooler: false }
+      assert.deepStrictEqual(yield* told(server, { ...size(20), replicas: 2 }), { asked: 1, lines: [], server: known })
     }))
 
   it.effect("is a warning where all replicas together exceed it, with the size that fits and why", () =>
@@ -89,8 +91,8 @@ describe("The server's room", () => {
   it.effect("is unknown where the answer makes no sense, or none comes", () =>
     Effect.gen(function*() {
       for (const answer of [Effect.succeed([]), Effect.succeed(["many", null]), Effect.succeed([2, 3]), Effect.never]) {
-        const { lines } = yield* told(answer, size(5000))
-        assert.deepStrictEqual(lines, [])
+        const { lines, server: known } = yield* told(answer, size(5000))
+        assert.deepStrictEqual([lines, known], [[], { pooler: false }])
       }
     }))
 })

@@ -57,12 +57,13 @@ const sizingOf = (
   windows: Windows,
   backend: Backend,
   pool: CorePool.Stats,
-  now: { readonly at: number; readonly times: Detail["times"] }
+  now: { readonly at: number; readonly times: Detail["times"] },
+  known: Effect.Success<NonNullable<Backend["situation"]>>
 ): typeof OpsStats.Backend.Type["sizing"] => {
   if (backend.kind !== "postgres") return null
   const observed = windows.observed(backend, { ...now, timedOut: pool.timedOut })
   if (observed === undefined) return null
-  const { change, findings, limit } = Sizing.fromStats(pool, observed)
+  const { change, findings, limit } = Sizing.fromStats(pool, observed, known)
   return { limit, change, findings }
 }
 
@@ -84,7 +85,13 @@ const backendStats = (
       pool,
       policy: policyOf(yield* backend.policy),
       times: windows.quantiles(backend, times),
-      sizing: sizingOf(windows, backend, pool, { at: yield* Clock.currentTimeMillis, times }),
+      sizing: sizingOf(
+        windows,
+        backend,
+        pool,
+        { at: yield* Clock.currentTimeMillis, times },
+        yield* backend.situation ?? Effect.succeed({})
+      ),
       share_held_idle: windows.shareHeldIdle(backend, times),
       share_reused: pool.acquired === 0 ? null : pool.reused / pool.acquired,
       holders: holders.map((holder) => holderOf(Health.holderReport(holder))),

@@ -158,7 +158,7 @@ const limitsOf = ({ deadline, dialTimeout: dial, timeout, waitTimeout: wait }: S
   deadline
 })
 
-const backendOf = (parts: Client.Parts, measurements: ReturnType<typeof makeOperations>): Backend => {
+const backendOf = (parts: Client.Parts, measurements: ReturnType<typeof makeOperations>, room: Room): Backend => {
   const { policies, pool, settings } = parts
   return {
     name: settings.name,
@@ -177,6 +177,7 @@ const backendOf = (parts: Client.Parts, measurements: ReturnType<typeof makeOper
       { haltStrategy: "left" }
     ),
     changes: Stream.merge(Pool.changes(pool), Policy.changes(policies.outside), { haltStrategy: "left" }),
+    situation: Effect.sync(() => room.situation),
     detail: Effect.map(Pool.detail(pool), (detail) => ({
       ...detail,
       times: { ...detail.times, operation: measurements.times.snapshot() },
@@ -203,7 +204,7 @@ export const make = (
     policies = settings.policies(Pool.clear(pool))
     const parts: Client.Parts = { pool, settings, operations, policies }
     const client = yield* Client.make(parts)
-    const backend = backendOf(parts, measurements)
+    const backend = backendOf(parts, measurements, room)
     // It ends with the pool, whose last events come when the scope is closing.
     if (settings.log.connections) yield* Effect.forkDetach(echoConnections(parts), { startImmediately: true })
     yield* Backends.register(backend)

@@ -17,22 +17,30 @@ const QUESTION =
   "select current_setting('max_connections')::int, current_setting('superuser_reserved_connections')::int"
 
 /** What there is to say, in the words of `Sizing`. */
-const told = ({ max, replicas }: Known, advice: Sizing.Advice, room: number): string | undefined => {
+const told = ({ pool: { size: { max } }, replicas }: Settings, advice: Sizing.Advice, room: number) => {
   if (advice.change !== "keep") return `pool.size.max is ${Sizing.overcommitted(max, replicas, room) ?? max}`
   return advice.findings.find(({ kind }) => kind === "setting")?.says
 }
 
-interface Known {
-  readonly max: number
-  readonly replicas: number
+/** Of the server. */
+interface Limits {
+  readonly maxConnections: number
+  readonly reserved: number
 }
 
 export class Room {
   private readonly settings: Settings
   private asked = false
+  /** Once the server has told them. */
+  private limits: Limits | undefined
 
   constructor(settings: Settings) {
     this.settings = settings
+  }
+
+  /** What is known by now. */
+  get situation(): Pick<Sizing.Situation, "server" | "deployment"> {
+    return this.situationWith(this.limits)
   }
 
   /** Does not keep the session, nor its opening, waiting. */
@@ -42,26 +50,28 @@ export class Room {
     // Not by `run`: giving up while another statement has the session must not cancel that one.
     return pg.queryValues(QUESTION, [], false).pipe(
       Effect.timeout(LIMIT),
-      Effect.flatMap(([row]) => this.compare(Number(row?.[0]), Number(row?.[1]))),
+      Effect.flatMap(([row]) => this.compare({ maxConnections: Number(row?.[0]), reserved: Number(row?.[1]) })),
       Effect.ignore,
       Effect.forkScoped,
       Effect.asVoid
     )
   }
 
+  private situationWith(limits: Limits | undefined): Pick<Sizing.Situation, "server" | "deployment"> {
+    const { bouncer, replicas } = this.settings
+    return { server: { ...limits, pooler: bouncer }, deployment: { replicas } }
+  }
+
   /** Fails for what no Postgres says, but something that speaks like one may. */
-  private compare(maxConnections: number, reserved: number) {
-    const { bouncer, name, pool: { size: { max } }, replicas } = this.settings
+  private compare(limits: Limits) {
+    const { settings } = this
+    const { name, pool: { size: { max } }, replicas } = settings
     return Effect.flatMap(
-      Effect.try(() =>
-        Sizing.advise({
-          server: { maxConnections, reserved, pooler: bouncer },
-          deployment: { replicas },
-          pool: { max }
-        })
-      ),
+      Effect.try(() => Sizing.advise({ ...this.situationWith(limits), pool: { max } })),
       (advice) => {
-        const says = told({ max, replicas }, advice, maxConnections - reserved)
+        this.limits = limits
+        const { maxConnections, reserved } = limits
+        const says = told(settings, advice, maxConnections - reserved)
         if (says === undefined) return Effect.void
         const { change, findings, limit, pooler } = advice
         const reasons = findings.filter(({ kind }) => kind !== "basis")
