@@ -4,7 +4,7 @@
  */
 import { Operation, Policy, type PolicyError } from "@breakwater/core"
 import { PostgresError, PostgresOutcome } from "@breakwater/postgres"
-import { Effect, Option, Schema } from "effect"
+import { Effect, Layer, Option, Schema } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { Database } from "./Database.ts"
 import { Feed } from "./Feed.ts"
@@ -46,6 +46,14 @@ const operation = Operation.make("orders.place", { idempotent: true })
 
 /** Bounds payment and transaction together. */
 const whole = Policy.make({ name: "orders", deadline: "2 seconds" })
+
+/** Shows both in `/metrics`; the policy of a backend is shown by the backend. */
+export const layerMetrics = Layer.effectDiscard(Effect.gen(function*() {
+  const { on } = yield* Policies
+  if (!on) return
+  yield* Policy.metrics(whole)
+  yield* Policy.metrics(transacting)
+}))
 
 const guarded = Effect.fnUntraced(function*<A, E, R, E2, Repeats extends boolean>(
   order: Effect.Effect<A, E, R>,

@@ -14,6 +14,7 @@ import * as Catalogue from "./Catalogue.ts"
 import * as Database from "./Database.ts"
 import * as Feed from "./Feed.ts"
 import * as Operations from "./Operations.ts"
+import * as Orders from "./Orders.ts"
 import * as Payments from "./Payments.ts"
 import { Policies } from "./Policies.ts"
 import * as Shipping from "./Shipping.ts"
@@ -41,9 +42,12 @@ const layerBackends = Layer.mergeAll(
   Policies.layer
 )
 
-const layerRoutes = HttpRouter.serve(Layer.mergeAll(CloseWhileDraining.layer, Api.layer, Operations.layer), {
-  disableLogger: true
-})
+const layerRoutes = HttpRouter.serve(
+  Layer.mergeAll(CloseWhileDraining.layer, Api.layer, Operations.layer, Orders.layerMetrics),
+  {
+    disableLogger: true
+  }
+)
 
 export const layer = Feed.Watchers.drainBefore(layerRoutes).pipe(
   Layer.provideMerge(layerServer),

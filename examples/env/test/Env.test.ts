@@ -21,22 +21,23 @@ const contentsOf = (environment: string): string =>
     NOWHERE
   )
 
+type Facts = Readonly<Record<string, unknown>>
+
 interface Started {
-  /** The ready line of each backend, by its name. */
-  readonly ready: Record<string, string>
+  /** What the ready line of each backend says, by its name. */
+  readonly ready: Record<string, Facts>
   readonly warnings: ReadonlyArray<string>
   readonly max: Record<string, number>
 }
 
 /** Builds layers under an environment, and tells what they are once they are ready. */
 const start = <E>(layer: Layer.Layer<never, E>, provider: ConfigProvider.ConfigProvider) => {
-  const ready: Record<string, string> = {}
+  const ready: Record<string, Facts> = {}
   const warnings: Array<string> = []
-  const logger = Logger.make(({ logLevel, message }) => {
-    const line = String(message)
-    const [, name = ""] = /^\w+ "(\w+)"/.exec(line) ?? []
-    if (logLevel === "Info") ready[name] = line
-    if (logLevel === "Warn") warnings.push(line)
+  const logger = Logger.make<unknown, void>((entry) => {
+    const { annotations, level, message } = Logger.formatStructured.log(entry)
+    if (level === "INFO") ready[String(annotations["backend"])] = annotations
+    if (level === "WARN") warnings.push(String(message))
   })
   return Effect.gen(function*() {
     yield* Layer.build(layer)
@@ -64,34 +65,34 @@ const all = Layer.mergeAll(
 )
 
 /** The guides' rows: what each ready line has to say. */
-const guide: Record<string, Record<string, ReadonlyArray<string>>> = {
+const guide: Record<string, Record<string, Facts>> = {
   development: {
-    orders: ["sessions 0 to 10, keep 10, start background", "wait 10s, dial 5s", "timeout 30s", "tls off"],
-    cache: ["connections up to 10,", "dial 5s", "timeout 5s", "tls off"],
-    documents: ["connections 2 to 20 a server", "wait 10000 ms for at most 100, dial 10000 ms", "tls off"],
-    payments: ["connections 20, per origin 20", "wait 5s, dial 5s, keep-alive 30s", "deadline 1m", "dns 5m"],
-    feed: ["connections at most 1000", "ping every 1m", "idle 5m"]
+    orders: { min: 0, max: 10, keep: 10, start: "background", wait: "10s", dial: "5s", timeout: "30s", tls: "off" },
+    cache: { max: 10, dial: "5s", timeout: "5s", tls: "off" },
+    documents: { min: 2, max: 20, wait: "10s", max_waiting: 100, dial: "10s", tls: "off" },
+    payments: { max: 20, per_origin: 20, wait: "5s", dial: "5s", keep_alive: "30s", deadline: "1m", dns: "5m" },
+    feed: { max: 1000, ping_every: "1m", idle: "5m" }
   },
   staging: {
-    orders: ["sessions 0 to 30, keep 30, start background", "wait 15s, dial 10s", "timeout 30s", "tls on"],
-    cache: ["connections up to 30,", "dial 5s", "timeout 5s", "tls on"],
-    documents: ["connections 5 to 50 a server", "wait 10000 ms for at most 250, dial 10000 ms", "tls on"],
-    payments: ["connections 50, per origin 30", "wait 5s, dial 5s, keep-alive 30s", "deadline 1m", "dns 5m"],
-    feed: ["connections at most 1000", "ping every 1m", "idle 5m"]
+    orders: { min: 0, max: 30, keep: 30, start: "background", wait: "15s", dial: "10s", timeout: "30s", tls: "on" },
+    cache: { max: 30, dial: "5s", timeout: "5s", tls: "on" },
+    documents: { min: 5, max: 50, wait: "10s", max_waiting: 250, dial: "10s", tls: "on" },
+    payments: { max: 50, per_origin: 30, wait: "5s", dial: "5s", keep_alive: "30s", deadline: "1m", dns: "5m" },
+    feed: { max: 1000, ping_every: "1m", idle: "5m" }
   },
   production: {
-    orders: ["sessions 0 to 50, keep 50, start background", "wait 20s, dial 10s", "timeout 30s", "tls on"],
-    cache: ["connections up to 100,", "dial 5s", "timeout 5s", "tls on"],
-    documents: ["connections 10 to 100 a server", "wait 10000 ms for at most 500, dial 10000 ms", "tls on"],
-    payments: ["connections 100, per origin 30", "wait 5s, dial 5s, keep-alive 30s", "deadline 1m", "dns 5m"],
-    feed: ["connections at most 1000", "ping every 1m", "idle 5m"]
+    orders: { min: 0, max: 50, keep: 50, start: "background", wait: "20s", dial: "10s", timeout: "30s", tls: "on" },
+    cache: { max: 100, dial: "5s", timeout: "5s", tls: "on" },
+    documents: { min: 10, max: 100, wait: "10s", max_waiting: 500, dial: "10s", tls: "on" },
+    payments: { max: 100, per_origin: 30, wait: "5s", dial: "5s", keep_alive: "30s", deadline: "1m", dns: "5m" },
+    feed: { max: 1000, ping_every: "1m", idle: "5m" }
   },
   serverless: {
-    orders: ["sessions 0 to 2, keep 2, start lazy", "wait 10s, dial 5s", "prepare off", "tls on"],
-    cache: ["connections up to 2,", "start lazy", "tls on"],
-    documents: ["connections 0 to 2 a server, start lazy", "for at most 10,", "tls on"],
-    payments: ["connections 2, per origin 2", "keep-alive 10s"],
-    feed: ["connections at most 1000", "idle 10s"]
+    orders: { min: 0, max: 2, keep: 2, start: "lazy", wait: "10s", dial: "5s", prepare: "off", tls: "on" },
+    cache: { max: 2, start: "lazy", tls: "on" },
+    documents: { min: 0, max: 2, start: "lazy", max_waiting: 10, tls: "on" },
+    payments: { max: 2, per_origin: 2, keep_alive: "10s" },
+    feed: { max: 1000, idle: "10s" }
   }
 }
 
@@ -103,8 +104,8 @@ describe("The example environments", () => {
       Effect.gen(function*() {
         const { ready, warnings } = yield* start(all, ConfigProvider.fromDotEnvContents(contentsOf(environment)))
         assert.deepStrictEqual(Object.keys(ready).toSorted(), Object.keys(expected).toSorted())
-        for (const [name, parts] of Object.entries(expected)) {
-          for (const part of [...parts, `profile ${environment}`]) assert.include(ready[name], part)
+        for (const [name, facts] of Object.entries(expected)) {
+          assert.include(ready[name], { ...facts, profile: environment }, name)
         }
         assert.deepStrictEqual(warnings.filter((line) => line.includes("differ")), [])
       }))

@@ -55,6 +55,23 @@ describe.skipIf(!TestPostgres.available)("the storefront's operations", () => {
         }
       }))
 
+    it.effect("show the policies that are no backend's own, too", () =>
+      Effect.gen(function*() {
+        const { http, url } = yield* Shop
+        assert.strictEqual((yield* http.order("metrics-1", { product: 1, quantity: 1 })).status, 201)
+        const text = yield* Effect.tryPromise(async (signal) => (await fetch(`${url}/metrics`, { signal })).text())
+        const series = (name: string, policy: string) =>
+          text.split("\n").filter((line) =>
+            line.startsWith(`${name}{`) && line.includes(`breakwater_policy_name="${policy}"`)
+          ).map((line) => Number(line.split(" ").at(-1)))
+        assert.deepStrictEqual(series("breakwater_policy_concurrency_max", "orders.place"), [6])
+        for (const policy of ["orders", "orders.place"]) {
+          const [calls = 0, ...others] = series("breakwater_policy_calls_total", policy)
+          assert.isAbove(calls, 0, policy)
+          assert.deepStrictEqual(others, [], policy)
+        }
+      }))
+
     it.effect("name who holds a connection, by the site of the borrow", () =>
       Effect.gen(function*() {
         const { database: { sql }, http } = yield* Shop

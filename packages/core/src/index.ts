@@ -149,6 +149,14 @@ export * as Lifecycle from "./backend/Lifecycle.ts"
 export * as Metrics from "./backend/Metrics.ts"
 
 /**
+ * The hand on which every instant of core is read, for authors of backends: deadlines, activity, the times of a pool.
+ * It only goes forward, where the wall clock jumps, and a `TestClock` moves it.
+ *
+ * @since 0.1.0
+ */
+export * as Monotonic from "./backend/Monotonic.ts"
+
+/**
  * What a policy may know of a call: its name, whether repeating it is safe, and how it is to be queued.
  *
  * @since 0.1.0
@@ -246,6 +254,14 @@ export * as Promises from "./backend/Promises.ts"
  * @since 0.1.0
  */
 export * as RateLimit from "./policy/RateLimit.ts"
+
+/**
+ * The one line that a backend writes when it has been made, for authors of backends: a short message, and beside it
+ * what bounds the backend and what is done around its calls, so that a log tells what was in force.
+ *
+ * @since 0.1.0
+ */
+export * as ReadyLine from "./backend/ReadyLine.ts"
 
 /**
  * Lets a backend clear away what is broken before the next attempt, once for all callers that met it: a server that

@@ -12,7 +12,7 @@ const settings = (parameters = "", options: Partial<Mongo.Options> = {}, scheme 
 
 const read = (environment: Record<string, string>, options: Mongo.WrappedOptions) => {
   const lines: Array<string> = []
-  const logger = Logger.make(({ message }) => void lines.push(String(message)))
+  const logger = Logger.make<unknown, void>((entry) => void lines.push(Logger.formatLogFmt.log(entry)))
   return Effect.map(
     Effect.exit(Backends.isolated(Effect.scoped(Layer.build(Mongo.layerConfig(options))))).pipe(
       Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(environment))),
@@ -49,6 +49,14 @@ describe("Settings", () => {
     })
     assert.include(compressors ?? [], "zlib")
     assert.deepStrictEqual(warnings, [])
+  })
+
+  it("call a pool a replica that reads from secondaries, unless an option says what it is", () => {
+    const typeOf = (preference: string, options?: Partial<Mongo.Options>) =>
+      settings(`?readPreference=${preference}`, options).poolType
+    for (const one of ["primary", "primaryPreferred", "nearest"]) assert.strictEqual(typeOf(one), "primary", one)
+    for (const one of ["secondary", "secondaryPreferred"]) assert.strictEqual(typeOf(one), "replica", one)
+    assert.strictEqual(typeOf("secondary", { poolType: "eu-west" }), "eu-west")
   })
 
   it("follow the profile", () => {
@@ -130,7 +138,7 @@ describe("Settings", () => {
       const variables = { MONGODB_URL: "mongodb://db/shop", MONGODB_MAX_POOL_SIZE: "8", ENVIRONMENT: "production" }
       const { exit, lines } = yield* read(variables, lazy)
       assert.isTrue(Exit.isSuccess(exit))
-      assert.include(lines.join("\n"), "mongodb \"shop\" at db; connections 8 to 8 a server")
+      assert.include(lines.join("\n"), "mongodb \\\"shop\\\" at db: max 8, min 8")
     }))
 
   it.live("fail as ConfigError without a URL, with a wrong one, and with a size that is none", () =>

@@ -3,8 +3,9 @@
  * `connection_pool_*` by kind of backend, and `prisma_*` for Postgres. Beside OpenTelemetry's, which every pool has anyway;
  * nothing is counted a second time.
  *
- * `service` is the kind of a backend (`postgres`, `redis`, `http`, `mongodb`, `websocket`) and `pool_type` is `primary`:
- * several backends of a kind are one series, which is their sum.
+ * `service` is the kind of a backend (`postgres`, `redis`, `http`, `mongodb`, `websocket`) and `pool_type` what it is
+ * among them: `replica` for one that reads from standbys or secondaries, else `primary`, or what its option `poolType`
+ * says, such as a region. Several backends with the same labels are one series, which is their sum.
  *
  * | name | labels | is |
  * |---|---|---|

@@ -196,14 +196,14 @@ export const Database = Schema.Struct({
 })
 
 /**
- * Something that happened to a backend, with its details in further fields: times in milliseconds under names that end in
+ * Something that happened to a backend of that kind, with its details in further fields: times in milliseconds under names that end in
  * `_ms`, errors as what they say.
  *
  * @since 0.1.0
  * @category schemas
  */
 export const Happening = Schema.StructWithRest(
-  Schema.Struct({ at: Schema.Number, backend: Schema.String, tag: Schema.String }),
+  Schema.Struct({ at: Schema.Number, backend: Schema.String, kind: Schema.String, tag: Schema.String }),
   [Schema.Record(Schema.String, Schema.Unknown)]
 )
 

@@ -43,6 +43,22 @@ describe("The size of a pool in /stats", () => {
       assert.deepStrictEqual(shown, JSON.parse(JSON.stringify(shown)))
     }).pipe(Effect.scoped, Backends.isolated))
 
+  it.effect("knows what its backend knows of the server, and of the other processes", () =>
+    Effect.gen(function*() {
+      const situation = Effect.succeed({ server: { maxConnections: 20, reserved: 2 }, deployment: { replicas: 9 } })
+      const { pool } = yield* backend("orders", { kind: "postgres", situation })
+      const stats = yield* observe
+      yield* TestClock.adjust("20 seconds")
+      yield* busy(pool)
+      yield* TestClock.adjust("9900 millis")
+      const sizing = (yield* stats("orders"))?.sizing
+      assert.deepInclude(sizing, { limit: 2, change: "shrink" })
+      assert.include(
+        sizing?.findings.find(({ kind }) => kind === "limit")?.says,
+        "7 x 9 processes = 63 connections, and the server takes 20, 2 of them reserved"
+      )
+    }).pipe(Effect.scoped, Backends.isolated))
+
   it.effect("is of databases only", () =>
     Effect.gen(function*() {
       const { pool } = yield* backend("payments", { kind: "http" })

@@ -98,9 +98,14 @@ describe("The profile", () => {
 
   it.live("is in the ready line, and in what health says", () =>
     Effect.gen(function*() {
-      const lines: Array<string> = []
-      const logger = Logger.make(({ message }) => void lines.push(String(message)))
-      const variables = { DATABASE_URL: "postgres://app@127.0.0.1:1/shop", ENVIRONMENT: "serverless" }
+      const lines: Array<Record<string, unknown>> = []
+      const logger = Logger.make<unknown, void>((entry) =>
+        void lines.push(Logger.formatStructured.log(entry).annotations)
+      )
+      const variables = {
+        DATABASE_URL: "postgres://app@127.0.0.1:1/shop?target_session_attrs=standby",
+        ENVIRONMENT: "serverless"
+      }
       const layer = Postgres.layerConfig({ name: Config.succeed("orders") })
       const { backends } = yield* Effect.andThen(Layer.build(layer), Health.check()).pipe(
         Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(variables))),
@@ -108,8 +113,7 @@ describe("The profile", () => {
         Backends.isolated
       )
       assert.strictEqual(backends["orders"]?.profile, "serverless")
-      assert.include(lines.join("\n"), "sessions 0 to 2, keep 2, start lazy")
-      assert.include(lines.join("\n"), "profile serverless")
+      assert.include(lines[0], { min: 0, max: 2, keep: 2, start: "lazy", profile: "serverless", pool_type: "replica" })
     }))
 })
 

@@ -24,6 +24,15 @@ describe("Settings", () => {
     assert.deepStrictEqual([prepare, ssl, applicationName], [true, false, "orders"])
   })
 
+  it("call a pool a replica whose sessions go to standbys, unless an option says what it is", () => {
+    const typeOf = (role: string, options?: Partial<Postgres.Options>) =>
+      settings(role === "" ? "" : `?target_session_attrs=${role}`, options).poolType
+    for (const role of ["", "any", "read-write", "primary"]) assert.strictEqual(typeOf(role), "primary", role)
+    for (const role of ["standby", "read-only", "prefer-standby"]) assert.strictEqual(typeOf(role), "replica", role)
+    assert.strictEqual(typeOf("standby", { poolType: "eu-west" }), "eu-west")
+    assert.throws(() => typeOf("", { poolType: "" }), RangeError, "Option \"poolType\"")
+  })
+
   it("take what the URL says before the defaults", () => {
     const { dialTimeout, pool, startupParameters, timeout } = settings(
       "?connection_limit=50&pool_timeout=20&connect_timeout=10&socket_timeout=40"
@@ -147,7 +156,7 @@ describe("What is not in code", () => {
   it.effect("warns when the option url and DATABASE_URL differ, and shows neither", () =>
     Effect.gen(function*() {
       const lines: Array<string> = []
-      const logger = Logger.make(({ message }) => void lines.push(String(message)))
+      const logger = Logger.make<unknown, void>((entry) => void lines.push(Logger.formatJson.log(entry)))
       const url = Config.succeed(Redacted.make("postgres://app:s3cret@db/shop"))
       yield* Effect.scoped(Layer.build(Postgres.layerConfig({ name: Config.succeed("orders"), url }))).pipe(
         Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ DATABASE_URL: "postgres://a:s3cret@b/c" }))),

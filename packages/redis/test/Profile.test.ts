@@ -66,18 +66,26 @@ describe("The profile", () => {
 
   it.live("is in the ready line, and in what health says", () =>
     Effect.gen(function*() {
-      const lines: Array<string> = []
-      const logger = Logger.make(({ message }) => void lines.push(String(message)))
+      const lines: Array<Record<string, unknown>> = []
+      const logger = Logger.make<unknown, void>((entry) =>
+        void lines.push(Logger.formatStructured.log(entry).annotations)
+      )
       const variables = { REDIS_URL: "redis://127.0.0.1:1", BREAKWATER_PROFILE: "serverless" }
-      const layer = Redis.layerConfig({ name: Config.succeed("cache") })
+      const layer = Redis.layerConfig({ name: Config.succeed("cache"), poolType: Config.succeed("eu-west") })
       const { backends } = yield* Effect.andThen(Layer.build(layer), Health.check()).pipe(
         Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(variables))),
         Effect.provide(Logger.layer([logger])),
         Backends.isolated
       )
       assert.strictEqual(backends["cache"]?.profile, "serverless")
-      assert.include(lines.join("\n"), "connections up to 2, 1 of them shared, keep 2, start lazy")
-      assert.include(lines.join("\n"), "profile serverless")
+      assert.include(lines[0], {
+        max: 2,
+        shared: 1,
+        keep: 2,
+        start: "lazy",
+        profile: "serverless",
+        pool_type: "eu-west"
+      })
     }))
 })
 

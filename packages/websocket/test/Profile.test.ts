@@ -50,17 +50,21 @@ describe("The profile", () => {
     "is read by layerConfig from %s, and is in the ready line and in what health says",
     (variable) =>
       Effect.gen(function*() {
-        const lines: Array<string> = []
-        const logger = Logger.make(({ message }) => void lines.push(String(message)))
-        const layer = ConnectionManager.layerConfig({ name: Config.succeed("feed") })
+        const lines: Array<Record<string, unknown>> = []
+        const logger = Logger.make<unknown, void>((entry) =>
+          void lines.push(Logger.formatStructured.log(entry).annotations)
+        )
+        const layer = ConnectionManager.layerConfig({
+          name: Config.succeed("feed"),
+          poolType: Config.succeed("eu-west")
+        })
         const { backends } = yield* Effect.andThen(Layer.build(layer), Health.check()).pipe(
           Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ [variable]: "serverless" }))),
           Effect.provide(Logger.layer([logger])),
           Backends.isolated
         )
         assert.strictEqual(backends["feed"]?.profile, "serverless")
-        assert.include(lines.join("\n"), "idle 10s")
-        assert.include(lines.join("\n"), "profile serverless")
+        assert.include(lines[0], { idle: "10s", profile: "serverless", pool_type: "eu-west" })
       })
   )
 })

@@ -19,6 +19,7 @@ import type { Activity } from "./Activity.ts"
 import * as Histogram from "./Histogram.ts"
 import type { Profile } from "./Profile.ts"
 import type { Override } from "./Setting.ts"
+import type { Situation } from "./Sizing.ts"
 
 /**
  * The answer of one round trip to the server. `error` is why there was none.
@@ -102,6 +103,8 @@ export interface Backend {
   readonly kind: string
   /** Whether the process is not ready without it. */
   readonly critical: boolean
+  /** What it is among several of its kind: `replica`, a region. Default `primary`. */
+  readonly poolType?: string | undefined
   /** Whose values are its defaults; none where no profile was given. */
   readonly profile?: Profile | undefined
   /** The settings that are not as the profile has them: what they are, and what they would be. */
@@ -120,6 +123,8 @@ export interface Backend {
   readonly detail?: Effect.Effect<Detail> | undefined
   /** Asks no server either. Missing where there is none of it. */
   readonly particulars?: Effect.Effect<Particulars> | undefined
+  /** What is known of the server and of other processes like this one, for `Sizing`. Asks no server. Missing: nothing. */
+  readonly situation?: Effect.Effect<Pick<Situation, "server" | "deployment">> | undefined
   /** As `Pool.warm`, `Pool.clear` and `Pool.drain`. */
   readonly warm: Effect.Effect<void, PoolError>
   readonly clear: (options?: { readonly interrupt?: boolean | undefined }) => Effect.Effect<void>

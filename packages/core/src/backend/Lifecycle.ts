@@ -284,7 +284,10 @@ export const layerDraining = (options?: DrainOptions): Layer.Layer<never, never,
 /**
  * Gives a layer a name for its end: that of its finalizers, and of those of the layers that it is provided with inside.
  * Where it has begun by the deadline and is not over, the report and the log have the name instead of a finalizer that
- * nobody knows. Backends have theirs.
+ * nobody knows; and where the layer is still being built then, since that cannot be interrupted. Backends have theirs.
+ *
+ * Names are those of the runner, with `run`; elsewhere of the process, as backends are, and `Backends.isolated` keeps
+ * those of a test apart.
  *
  * @since 0.1.0
  * @category running

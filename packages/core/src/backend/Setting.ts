@@ -21,6 +21,11 @@ export interface Common {
   readonly critical?: boolean | undefined
   /** Whose sizes and times are the defaults. Default: none. `layerConfig` reads it from the environment. */
   readonly profile?: Profile | undefined
+  /**
+   * What it is among several of its kind, for metrics that have the label `pool_type`: a region, or what its servers are.
+   * Default `replica` where its settings seek servers that only answer reads, else `primary`.
+   */
+  readonly poolType?: string | undefined
 }
 
 /**
@@ -33,6 +38,7 @@ export interface Resolved {
   readonly name: string
   readonly critical: boolean
   readonly profile: Profile | undefined
+  readonly poolType: string
   readonly overrides: ReadonlyArray<Override>
   readonly warnings: ReadonlyArray<string>
 }
@@ -172,6 +178,15 @@ export const limits = (
   if (Duration.isLessThan(timeout, deadline)) return { deadline, timeout }
   return Validate.refuse("policy.timeout", timeout, `less than policy.deadline, which is ${Duration.format(deadline)}`)
 }
+
+/**
+ * The option `poolType`, or what the backend is without it. Throws a `RangeError` for an empty text.
+ *
+ * @since 0.1.0
+ * @category choosing
+ */
+export const poolType = (given: string | undefined, reads: "primary" | "replica" = "primary"): string =>
+  Validate.text("poolType", given ?? reads)
 
 /**
  * A setting that is not as the profile has it, both values as text.

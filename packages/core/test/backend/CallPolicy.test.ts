@@ -26,12 +26,9 @@ describe("The option policy of a backend", () => {
   })
 
   it("refuses what there is not, by name, and takes what is the backend's own", () => {
-    const misspelt: CallPolicy.Options = {
-      deadline: "1 second",
-      hegde: {}
-    }
+    const misspelt = Object.assign({ deadline: "1 second" } as const, { hegde: {} })
     assert.throws(
-      () => CallPolicy.partsOf(misspelt, []),
+      () => CallPolicy.partsOf<CallPolicy.Options>(misspelt, []),
       RangeError,
       "Option \"policy.hegde\" is not known; allowed is one of deadline, timeout, throttle, retry, hedge,"
     )

@@ -126,6 +126,23 @@ describe("a layer that runs as a process", () => {
       })))
   }
 
+  for (const where of ["inside", "outside"] as const) {
+    it.effect(`says the name of what is still being built ${where} and cannot be interrupted`, () =>
+      Backends.isolated(Effect.gen(function*() {
+        const said: Array<string> = []
+        const logger = Logger.make<unknown, void>(({ message }) => void said.push([message].flat().join(" ")))
+        const there = Layer.empty.pipe(Lifecycle.named("is there"))
+        const migration = Layer.effectDiscard(Effect.uninterruptible(Effect.never)).pipe(Lifecycle.named("migration"))
+        const { code, signal } = yield* running({ [where]: Layer.provide(migration, there) }).pipe(
+          Effect.provide(Logger.layer([logger]))
+        )
+        yield* signal("SIGTERM")
+        yield* TestClock.adjust("11 seconds")
+        assert.strictEqual(yield* code, 124)
+        assert.include(said, "The process ends without what has not ended: \"migration\".")
+      })))
+  }
+
   it.effect("exits with 124 where work was cut, as soon as that has ended", () =>
     Backends.isolated(Effect.gen(function*() {
       const drain = () => Effect.sync(() => ({ took: Duration.seconds(8), cut: [holder], leftOpen: 0 }))

@@ -6,7 +6,9 @@
 import { type Backend, type Detail, type Health, type Limits, type Particulars, probe } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import type * as OutlierEjection from "@breakwater/core/OutlierEjection"
+import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
+import * as ReadyLine from "@breakwater/core/ReadyLine"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { HttpClient } from "effect/http/HttpClient"
@@ -18,7 +20,7 @@ import * as Client from "./client.ts"
 import { PoolDispatcher } from "./dispatcher.ts"
 import { Origins } from "./origins.ts"
 import { probe as ask } from "./send.ts"
-import type { Settings } from "./settings.ts"
+import { policyOf, type Settings } from "./settings.ts"
 import { connectionsOf, type Stats, statsOf } from "./stats.ts"
 import type { Base } from "./url.ts"
 
@@ -114,6 +116,7 @@ const backendOf = (origins: Origins): Backend => ({
   kind: "http",
   critical: origins.settings.critical,
   profile: origins.settings.profile,
+  poolType: origins.settings.poolType,
   overrides: origins.settings.overrides,
   limits: limitsOf(origins.settings),
   stats: Effect.sync(() => statsOf(origins)),
@@ -132,31 +135,45 @@ const backendOf = (origins: Origins): Backend => ({
 
 /** Opens one connection to each, where it is known to whom. A server that does not answer is for `health` to tell. */
 const warm = (origins: Origins): Effect.Effect<void> => {
-  const { base, hosts } = origins.settings
-  const bases = hosts.length > 0 ? hosts : base === undefined ? [] : [base]
-  return Effect.forEach(bases, (one) => Effect.ignore(Effect.timeout(probeOf(origins, one), HEALTH_LIMIT)), {
-    concurrency: "unbounded",
-    discard: true
-  })
+  return Effect.forEach(
+    basesOf(origins.settings),
+    (one) => Effect.ignore(Effect.timeout(probeOf(origins, one), HEALTH_LIMIT)),
+    {
+      concurrency: "unbounded",
+      discard: true
+    }
+  )
 }
 
-const time = (duration: Duration.Duration | undefined): string =>
-  duration === undefined ? "none" : Duration.format(duration)
+const basesOf = ({ base, hosts }: Settings): ReadonlyArray<Base> => {
+  if (hosts.length > 0) return hosts
+  return base === undefined ? [] : [base]
+}
 
-const originsOf = ({ base, hosts }: Settings): string =>
-  hosts.length === 0 ? base?.origin ?? "" : hosts.map(({ origin }) => origin).join(", ")
+const tlsOf = (settings: Settings): string => {
+  const encrypted = new Set(basesOf(settings).map(({ origin }) => origin.startsWith("https:")))
+  const [all] = encrypted
+  return all === undefined || encrypted.size > 1 ? "as each URL says" : ReadyLine.tls(all, settings.tls)
+}
 
-const describe = (settings: Settings): string =>
-  [
-    `http "${settings.name}" ${settings.base === undefined ? "to any origin" : `at ${originsOf(settings)}`}`,
-    `connections ${settings.max}, per origin ${settings.perOrigin}, origins ${settings.origins}`,
-    `wait ${time(settings.wait.timeout)}, dial ${time(settings.connectTimeout)}, keep-alive ${
-      settings.keepAlive === undefined ? "off" : time(settings.keepAlive)
-    }`,
-    `headers ${time(settings.headersTimeout)}, body ${time(settings.bodyTimeout)}`,
-    `deadline ${time(settings.deadline)}, timeout ${time(settings.timeout)}`,
-    `redirects ${settings.redirects}, dns ${time(settings.dnsTtl)}, profile ${settings.profile ?? "none"}`
-  ].join("; ")
+const readyOf = (settings: Settings): ReadyLine.Options => {
+  const { bodyTimeout, dnsTtl, headersTimeout, keepAlive, name, origins, perOrigin, redirects } = settings
+  return {
+    at: basesOf(settings).map(({ origin }) => origin).join(",") || "any origin",
+    // Each origin has one like it, from its first request on.
+    policy: Policy.snapshot(policyOf(settings, name, Effect.void)),
+    facts: {
+      per_origin: perOrigin,
+      origins,
+      keep_alive: keepAlive ?? "off",
+      headers: headersTimeout,
+      body: bodyTimeout,
+      redirects,
+      dns: dnsTtl,
+      tls: tlsOf(settings)
+    }
+  }
+}
 
 export const make = (settings: Settings): Effect.Effect<Parts, never, Scope.Scope> =>
   Effect.gen(function*() {
@@ -169,7 +186,7 @@ export const make = (settings: Settings): Effect.Effect<Parts, never, Scope.Scop
       times: { ...origins.times, create: origins.sockets.create }
     })
     yield* Backends.register(backend)
-    yield* Effect.logInfo(describe(settings))
+    yield* ReadyLine.write(backend, readyOf(settings))
     return {
       settings,
       client: Client.make(origins),

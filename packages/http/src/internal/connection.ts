@@ -5,6 +5,7 @@
  * @internal
  */
 import * as Histogram from "@breakwater/core/Histogram"
+import * as Monotonic from "@breakwater/core/Monotonic"
 import type { LastError } from "@breakwater/core/Pool"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -36,7 +37,7 @@ export class Sockets {
 
   /** Monotonic milliseconds. */
   now(): number {
-    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
+    return Monotonic.millis(this.clock)
   }
 
   failed(error: Error): void {

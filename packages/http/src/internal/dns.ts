@@ -4,6 +4,7 @@
  *
  * @internal
  */
+import * as Monotonic from "@breakwater/core/Monotonic"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -104,7 +105,7 @@ export class DnsCache {
   }
 
   private now(): number {
-    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
+    return Monotonic.millis(this.clock)
   }
 }
 

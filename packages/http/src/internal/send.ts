@@ -6,6 +6,7 @@
  */
 import { measured } from "@breakwater/core/Backend"
 import * as Deadline from "@breakwater/core/Deadline"
+import * as Monotonic from "@breakwater/core/Monotonic"
 import * as Operation from "@breakwater/core/Operation"
 import * as Policy from "@breakwater/core/Policy"
 import { isPolicyError, type PolicyError } from "@breakwater/core/PolicyError"
@@ -51,29 +52,27 @@ export interface Answer extends Incoming {
   readonly url: URL
 }
 
-const now = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
-
-const leftOf = (call: Call): number => Duration.toMillis(call.limit) - (now(call.clock) - call.startedAt)
+const leftOf = (call: Call): number => Duration.toMillis(call.limit) - (Monotonic.millis(call.clock) - call.startedAt)
 
 /** A connection of the origin, then a permit of the total; both within the one time that a request may wait. */
 const borrow = (call: Call, origin: Origin, label: string): Effect.Effect<Connection, Failure, Scope.Scope> =>
   Effect.suspend(() => {
     const { permits, settings } = call.origins
-    const since = now(call.clock)
+    const since = Monotonic.millis(call.clock)
     const { priority } = call
     return Effect.flatMap(Pool.get(origin.pool, { label, priority }), (connection) => {
-      const left = Duration.toMillis(settings.wait.timeout) - (now(call.clock) - since)
+      const left = Duration.toMillis(settings.wait.timeout) - (Monotonic.millis(call.clock) - since)
       return Pool.get(permits, { label, priority, key: origin.origin, timeout: Math.max(1, left) }).pipe(
         Effect.andThen(Effect.acquireRelease(
           Effect.sync(() => {
             connection.take()
-            const taken = now(call.clock)
+            const taken = Monotonic.millis(call.clock)
             call.origins.times.wait.record(taken - since)
             return { connection, taken }
           }),
           ({ taken }) =>
             Effect.sync(() => {
-              call.origins.times.use.record(now(call.clock) - taken)
+              call.origins.times.use.record(Monotonic.millis(call.clock) - taken)
               connection.giveBack()
             })
         )),
@@ -266,7 +265,7 @@ const follow = (
 const callOf = (origins: Origins, clock: Clock.Clock, limit: Duration.Duration, priority: number): Call => ({
   origins,
   clock,
-  startedAt: now(clock),
+  startedAt: Monotonic.millis(clock),
   limit,
   priority,
   answers: new Answers()

@@ -281,6 +281,7 @@ export const resolve = (
     name,
     critical,
     profile,
+    poolType: Setting.poolType(options.poolType),
     overrides: Setting.overrides(profile, {
       "pool.size.max": [size.max, sources.preset.max],
       "pool.keepAlive": [keepAlive, sources.preset.idle]

@@ -17,6 +17,7 @@ import type { PolicyError } from "@breakwater/core/PolicyError"
 import * as Pool from "@breakwater/core/Pool"
 import type { Holder, PoolError } from "@breakwater/core/PoolError"
 import type { PoolEvent } from "@breakwater/core/PoolEvent"
+import * as ReadyLine from "@breakwater/core/ReadyLine"
 import * as RetryBudget from "@breakwater/core/RetryBudget"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -242,20 +243,23 @@ class Server {
   }
 }
 
-const describe = (settings: Settings): string => {
-  const { deadline, driver, hosts, max, maxWaiting, min, missing, name, start, timeout } = settings
-  const { profile = "none", readPreference } = settings
-  return [
-    `mongodb "${name}" at ${hosts}`,
-    `connections ${min} to ${max} a server, start ${start}`,
-    `wait ${driver.waitQueueTimeoutMS} ms for at most ${maxWaiting}, dial ${driver.connectTimeoutMS} ms`,
-    `server selection ${driver.serverSelectionTimeoutMS} ms, socket ${driver.socketTimeoutMS} ms`,
-    `deadline ${Duration.format(deadline)}, timeout ${timeout === undefined ? "none" : Duration.format(timeout)}`,
-    `compressors ${driver.compressors?.toString() || "none"}${
-      missing.length === 0 ? "" : ` (${missing.join(", ")} cannot be loaded here)`
-    }`,
-    `tls ${driver.tls === true ? "on" : "off"}, read preference ${readPreference}, profile ${profile}`
-  ].join("; ")
+const readyOf = (settings: Settings): ReadyLine.Options => {
+  const { driver, hosts, maxWaiting, missing, policy, readPreference, start } = settings
+  const { serverSelectionTimeoutMS: selection = 0, socketTimeoutMS: socket = 0 } = driver
+  return {
+    at: hosts,
+    policy: Policy.snapshot(policy),
+    facts: {
+      start,
+      max_waiting: maxWaiting,
+      server_selection: Duration.millis(selection),
+      socket: Duration.millis(socket),
+      compressors: driver.compressors?.toString() || "none",
+      ...(missing.length > 0 && { compressors_not_loaded: missing.join(",") }),
+      read_preference: readPreference,
+      tls: ReadyLine.tls(driver.tls === true)
+    }
+  }
 }
 
 /** That are named at once. */
@@ -287,6 +291,7 @@ const backendOf = (server: Server): Backend => {
     kind: "mongodb",
     critical: settings.critical,
     profile: settings.profile,
+    poolType: settings.poolType,
     overrides: settings.overrides,
     limits: limitsOf(settings),
     stats: Effect.sync(() => monitor.stats()),
@@ -334,6 +339,6 @@ export const make = (settings: Settings): Effect.Effect<Parts, PoolError, Scope.
     const backend = backendOf(server)
     yield* Pool.showMetrics(settings.name, { stats: () => server.monitor.stats(), times: server.monitor.times })
     yield* Backends.register(backend)
-    yield* Effect.logInfo(describe(settings))
+    yield* ReadyLine.write(backend, readyOf(settings))
     return { settings, backend, use: (work, label) => server.use(work, label ?? `${settings.name}.use`) }
   })

@@ -10,6 +10,7 @@
  */
 import type { EventHub } from "@breakwater/core/EventHub"
 import * as Histogram from "@breakwater/core/Histogram"
+import * as Monotonic from "@breakwater/core/Monotonic"
 import * as Pool from "@breakwater/core/Pool"
 import { type Holder, PoolError } from "@breakwater/core/PoolError"
 import type { CloseReason, PoolEvent } from "@breakwater/core/PoolEvent"
@@ -124,7 +125,7 @@ export class Monitor {
   }
 
   now(): number {
-    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
+    return Monotonic.millis(this.clock)
   }
 
   /** `max` is of each server's pool, and there is one a server. */

@@ -348,6 +348,7 @@ export const resolve = (options: Options, url: Parsed, environment: FromEnvironm
     name,
     critical,
     profile,
+    poolType: Setting.poolType(options.poolType, readPreference.startsWith("secondary") ? "replica" : "primary"),
     overrides: Setting.overrides(profile, {
       "pool.size.min": [size.min, preset.min],
       "pool.size.max": [size.max, preset.max],

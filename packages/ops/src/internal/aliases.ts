@@ -53,19 +53,24 @@ const timesOf = ({ detail }: Backend): Times => detail === undefined ? {} : Effe
 const sum = (...snapshots: ReadonlyArray<Histogram.Snapshot | undefined>): Histogram.Snapshot | undefined =>
   Histogram.sum(snapshots.flatMap((snapshot) => snapshot ?? []))
 
+const typeOf = ({ poolType = "primary" }: Backend): string => poolType
+
 export class Kind {
+  private readonly kind: string
   private readonly backends = new Set<Backend>()
+  /** That have a series: one that was there stays, and is 0 when its last backend has left. */
+  private readonly types = new Set<string>()
   /** Of those that have left: what was counted stays counted. */
   private pastStats = Pool.emptyStats
   private pastTimes: Times = {}
   private readonly context: Context.Context<never>
-  private readonly registrations: ReadonlyArray<Metric.Registration>
+  private readonly registrations: Array<Metric.Registration>
 
   constructor(kind: string, context: Context.Context<never>) {
+    this.kind = kind
     this.context = context
     const service = { service: kind }
     this.registrations = [
-      ...gauges.map(([id, read]) => this.gauge(id, { ...service, pool_type: "primary" }, read)),
       ...errors.map(([type, of]) => this.errors({ ...service, error_type: type }, of)),
       this.histogram("connection_pool_wait_seconds", service, waitBounds, ({ wait }) => wait),
       ...(kind === DATABASE
@@ -79,6 +84,12 @@ export class Kind {
 
   add(backend: Backend): void {
     this.backends.add(backend)
+    const type = typeOf(backend)
+    if (this.types.has(type)) return
+    this.types.add(type)
+    const attributes = { service: this.kind, pool_type: type }
+    const stats = () => this.stats((one) => typeOf(one) === type)
+    for (const [id, read] of gauges) this.registrations.push(this.gauge(id, attributes, read, stats))
   }
 
   keepOnly(present: ReadonlySet<Backend>): void {
@@ -98,13 +109,18 @@ export class Kind {
     for (const registration of this.registrations) registration.remove()
   }
 
-  private stats(): Pool.Stats {
-    return totalsOf(Array.from(this.backends, (backend) => Effect.runSync(backend.stats)))
+  private stats(counts: (backend: Backend) => boolean = () => true): Pool.Stats {
+    return totalsOf([...this.backends].filter(counts).map((backend) => Effect.runSync(backend.stats)))
   }
 
-  private gauge(id: string, attributes: Record<string, string>, read: (stats: Pool.Stats) => number) {
+  private gauge(
+    id: string,
+    attributes: Record<string, string>,
+    read: (stats: Pool.Stats) => number,
+    stats = () => this.stats()
+  ) {
     return Metric.registerUnsafe(Metric.gauge(id, { attributes }), this.context, {
-      get: () => ({ value: read(this.stats()) }),
+      get: () => ({ value: read(stats()) }),
       ...unwritten
     })
   }

@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import type { Entry } from "@breakwater/core/Backends"
 import * as Health from "@breakwater/core/Health"
 import { isPolicyError } from "@breakwater/core/PolicyError"
 import type { PolicyEvent } from "@breakwater/core/PolicyEvent"
@@ -38,10 +39,15 @@ const field = (name: string, value: unknown): ReadonlyArray<readonly [string, un
 export const fieldsOf = (of: object): Record<string, unknown> =>
   Object.fromEntries(Object.entries(of).flatMap(([name, value]) => name === "_tag" ? [] : field(name, value)))
 
-/** `at`: epoch milliseconds. */
-export const happeningOf = (at: number, backend: string, event: PoolEvent | PolicyEvent): Happening => ({
+/** `at`: epoch milliseconds. It has the kind with it: who hears of it may not have heard of the backend. */
+export const happeningOf = (
+  at: number,
+  { backend: { kind }, label }: Entry,
+  event: PoolEvent | PolicyEvent
+): Happening => ({
   ...fieldsOf(event),
   at,
-  backend,
+  backend: label,
+  kind,
   tag: event._tag
 })

@@ -6,6 +6,7 @@
 import type { Backend } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import * as Health from "@breakwater/core/Health"
+import * as Monotonic from "@breakwater/core/Monotonic"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -20,7 +21,7 @@ const write = ({ details, level, message }: Line, { backend, label }: Backends.E
     Effect.annotateLogs({ backend: label, kind: backend.kind, ...details })
   )
 
-const monotonic = Clock.clockWith((clock) => Effect.succeed(Number(clock.monotonicTimeNanosUnsafe()) / 1e6))
+const monotonic = Effect.map(Clock.Clock, Monotonic.millis)
 
 const holderOf = (backend: Backend): Effect.Effect<string | undefined> =>
   Effect.map(backend.detail ?? Effect.undefined, (detail) => {

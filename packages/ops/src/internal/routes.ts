@@ -5,6 +5,7 @@
  */
 import * as Backends from "@breakwater/core/Backends"
 import * as Lifecycle from "@breakwater/core/Lifecycle"
+import * as Monotonic from "@breakwater/core/Monotonic"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -104,7 +105,7 @@ const sourcesOf = ({ phase, service }: Settings) =>
     yield* Effect.forkScoped(windows.run)
     const sources: Sources = {
       service,
-      startedAt: Number(clock.monotonicTimeNanosUnsafe()) / 1e6,
+      startedAt: Monotonic.millis(clock),
       phase: Option.match(lifecycle, {
         onNone: () => phase ?? Effect.succeed(null),
         onSome: (found) => found.phase

@@ -7,6 +7,7 @@ import type { Backend, Detail, Limits } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import * as Health from "@breakwater/core/Health"
 import type * as Lifecycle from "@breakwater/core/Lifecycle"
+import * as Monotonic from "@breakwater/core/Monotonic"
 import type * as CorePolicy from "@breakwater/core/Policy"
 import * as CorePool from "@breakwater/core/Pool"
 import * as Sizing from "@breakwater/core/Sizing"
@@ -56,12 +57,13 @@ const sizingOf = (
   windows: Windows,
   backend: Backend,
   pool: CorePool.Stats,
-  now: { readonly at: number; readonly times: Detail["times"] }
+  now: { readonly at: number; readonly times: Detail["times"] },
+  known: Effect.Success<NonNullable<Backend["situation"]>>
 ): typeof OpsStats.Backend.Type["sizing"] => {
   if (backend.kind !== "postgres") return null
   const observed = windows.observed(backend, { ...now, timedOut: pool.timedOut })
   if (observed === undefined) return null
-  const { change, findings, limit } = Sizing.fromStats(pool, observed)
+  const { change, findings, limit } = Sizing.fromStats(pool, observed, known)
   return { limit, change, findings }
 }
 
@@ -83,7 +85,13 @@ const backendStats = (
       pool,
       policy: policyOf(yield* backend.policy),
       times: windows.quantiles(backend, times),
-      sizing: sizingOf(windows, backend, pool, { at: yield* Clock.currentTimeMillis, times }),
+      sizing: sizingOf(
+        windows,
+        backend,
+        pool,
+        { at: yield* Clock.currentTimeMillis, times },
+        yield* backend.situation ?? Effect.succeed({})
+      ),
       share_held_idle: windows.shareHeldIdle(backend, times),
       share_reused: pool.acquired === 0 ? null : pool.reused / pool.acquired,
       holders: holders.map((holder) => holderOf(Health.holderReport(holder))),
@@ -124,7 +132,7 @@ export const collect = (sources: Sources, guided = false): Effect.Effect<typeof 
     return {
       service: sources.service,
       at: clock.currentTimeMillisUnsafe(),
-      uptime_ms: Math.round(Number(clock.monotonicTimeNanosUnsafe()) / 1e6 - sources.startedAt),
+      uptime_ms: Math.round(Monotonic.millis(clock) - sources.startedAt),
       phase: yield* sources.phase,
       profile: commonProfile(backends),
       totals: totalsOf(backends.map(({ pool }) => pool)),

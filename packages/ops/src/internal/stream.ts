@@ -4,6 +4,7 @@
  *
  * @internal
  */
+import * as Monotonic from "@breakwater/core/Monotonic"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -103,7 +104,7 @@ class Attention {
   )
 
   private now(): number {
-    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
+    return Monotonic.millis(this.clock)
   }
 }
 
@@ -143,10 +144,10 @@ const read = (sources: Sources, places: Places, letGo: () => void) =>
     if (scope === undefined) return Stream.empty
     const clock = yield* Clock.Clock
     const happenings = new Happenings()
-    const heard = listen((backend) => backend.events, ({ label }, event) =>
+    const heard = listen((backend) => backend.events, (entry, event) =>
       Effect.sync(() => {
         if (ORDINARY.has(event._tag)) return
-        happenings.add(happeningOf(clock.currentTimeMillisUnsafe(), label, event))
+        happenings.add(happeningOf(clock.currentTimeMillisUnsafe(), entry, event))
       }))
     const attention = new Attention(clock)
     const watched = Effect.andThen(

@@ -184,10 +184,10 @@ describe("the dashboard's view", () => {
   it("calls lost connections and failed dials by their name, for some seconds", () => {
     const { at } = stats(1, {})
     const lost = [
-      { at, backend: "orders", tag: "Closed", reason: "PeerClosed" },
-      { at, backend: "orders", tag: "Closed", reason: "Idle" },
-      { at, backend: "orders", tag: "DialFailed", cause: "refused" },
-      { at, backend: "cache", tag: "DialFailed", cause: "refused" }
+      { at, backend: "orders", kind: "postgres", tag: "Closed", reason: "PeerClosed" },
+      { at, backend: "orders", kind: "postgres", tag: "Closed", reason: "Idle" },
+      { at, backend: "orders", kind: "postgres", tag: "DialFailed", cause: "refused" },
+      { at, backend: "cache", kind: "redis", tag: "DialFailed", cause: "refused" }
     ]
     const words = (second: number) => stats(second, { orders: backend() })
     const model = withStats(withHappenings(after(words(1)), lost, 0), words(2))
@@ -198,7 +198,7 @@ describe("the dashboard's view", () => {
   it("takes it for ordinary that HTTP servers end what nobody uses, and that watchers leave", () => {
     const closed = (kind: string, reason: string) => {
       const words = (second: number) => stats(second, { one: backend({ others: { kind } }) })
-      const event = { at: words(1).at, backend: "one", tag: "Closed", reason }
+      const event = { at: words(1).at, backend: "one", kind, tag: "Closed", reason }
       const model = withStats(withHappenings(after(words(1)), [event], 0), words(2))
       return [view(model).tone, eventsOf(model, { backend: "", trouble: false })[0]?.tone]
     }
@@ -207,10 +207,19 @@ describe("the dashboard's view", () => {
     assert.deepStrictEqual(closed("postgres", "Broken"), ["strained", "strained"])
   })
 
+  it("knows what is ordinary for a backend that the page has not heard of before", () => {
+    const left = { at: stats(1, {}).at, backend: "feed", kind: "websocket", tag: "Closed", reason: "PeerClosed" }
+    const model = withStats(
+      withHappenings(empty, [left], 0),
+      stats(1, { feed: backend({ others: { kind: "websocket" } }) })
+    )
+    assert.deepStrictEqual([view(model).tone, model.told[0]?.tone], ["calm", "quiet"])
+  })
+
   it("names watchers that vanished or do not read, and what waits for them", () => {
     const feed = (waiting: number) => backend({ pool: { used: 5, waiting }, others: { kind: "websocket" } })
     const { at } = stats(1, {})
-    const closed = (reason: string) => ({ at, backend: "feed", tag: "Closed", reason })
+    const closed = (reason: string) => ({ at, backend: "feed", kind: "websocket", tag: "Closed", reason })
     const dropped = [closed("PingTimeout"), closed("SlowReader"), closed("PingTimeout"), closed("PeerClosed")]
     const model = withStats(withHappenings(after(stats(0, { feed: feed(0) })), dropped, 0), stats(1, { feed: feed(1) }))
     const { headline, backends: [one] } = view(model)
@@ -232,12 +241,20 @@ describe("the dashboard's events", () => {
     const timeouts = [1, 2, 3].map((n) => ({
       at: at + n * 1000,
       backend: "orders",
+      kind: "postgres",
       tag: "RetryScheduled",
       attempt: n,
       delay_ms: n * 100,
       cause: "connection lost"
     }))
-    const opened = { at: at + 2500, backend: "orders", tag: "CircuitChanged", from: "closed", to: "open" }
+    const opened = {
+      at: at + 2500,
+      backend: "orders",
+      kind: "postgres",
+      tag: "CircuitChanged",
+      from: "closed",
+      to: "open"
+    }
     const model = withHappenings(empty, [opened, ...timeouts], 4)
     const told = eventsOf(model, { trouble: false, backend: "" }).map(({ detail, times, title, tone }) =>
       [title, detail, tone, times] as const
@@ -250,17 +267,20 @@ describe("the dashboard's events", () => {
   })
 
   it("are told anew when they last", () => {
-    const many = Array.from({ length: 50 }, (_, n) => ({ at: at + n * 1000, backend: "orders", tag: "Unavailable" }))
+    const many = Array.from(
+      { length: 50 },
+      (_, n) => ({ at: at + n * 1000, backend: "orders", kind: "postgres", tag: "Unavailable" })
+    )
     const told = eventsOf(withHappenings(empty, many, 0), { trouble: false, backend: "" })
     assert.deepStrictEqual(told.map(({ times }) => times), [10, 20, 20])
   })
 
   it("are filtered by backend and by trouble", () => {
     const model = withHappenings(empty, [
-      { at, backend: "orders", tag: "Dialed", took_ms: 3 },
-      { at, backend: "orders", tag: "Closed", reason: "Idle" },
-      { at, backend: "orders", tag: "Closed", reason: "PeerClosed" },
-      { at, backend: "cache", tag: "DialFailed", cause: "refused", retryIn_ms: 200 }
+      { at, backend: "orders", kind: "postgres", tag: "Dialed", took_ms: 3 },
+      { at, backend: "orders", kind: "postgres", tag: "Closed", reason: "Idle" },
+      { at, backend: "orders", kind: "postgres", tag: "Closed", reason: "PeerClosed" },
+      { at, backend: "cache", kind: "redis", tag: "DialFailed", cause: "refused", retryIn_ms: 200 }
     ], 0)
     const titles = (filter: Parameters<typeof eventsOf>[1]) =>
       eventsOf(model, filter).map(({ detail, title }) => `${title}: ${detail}`)
@@ -278,6 +298,7 @@ describe("the dashboard's events", () => {
         withHappenings(before, [{
           at: at + n * 60_000,
           backend: "orders",
+          kind: "postgres",
           tag: "DialFailed",
           error: "x\n ".repeat(9999)
         }], 0),

@@ -230,8 +230,8 @@ describe("the endpoints", () => {
       )
       assert.strictEqual(happened.dropped, 0)
       assert.deepInclude(
-        happened.events.map(({ backend: of, reason, tag }) => ({ of, reason, tag })),
-        { of: "orders", tag: "Closed", reason: "Cleared" }
+        happened.events.map(({ backend: of, kind, reason, tag }) => ({ of, kind, reason, tag })),
+        { of: "orders", kind: "fake", tag: "Closed", reason: "Cleared" }
       )
       assert.notInclude(happened.events.map(({ tag }) => tag), "Acquired")
     })), 60_000)

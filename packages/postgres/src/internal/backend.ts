@@ -9,8 +9,8 @@ import * as CallPolicy from "@breakwater/core/CallPolicy"
 import * as CircuitBreaker from "@breakwater/core/CircuitBreaker"
 import * as Pool from "@breakwater/core/Pool"
 import type { PoolEvent } from "@breakwater/core/PoolEvent"
+import * as ReadyLine from "@breakwater/core/ReadyLine"
 import * as RetryBudget from "@breakwater/core/RetryBudget"
-import * as Sizing from "@breakwater/core/Sizing"
 import * as Validate from "@breakwater/core/Validate"
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Duration from "effect/Duration"
@@ -22,6 +22,7 @@ import * as Stream from "effect/Stream"
 import * as Client from "./client.ts"
 import { Operations } from "./operations.ts"
 import { check as checkRole } from "./role.ts"
+import { Room } from "./room.ts"
 import * as Session from "./session.ts"
 import type { Policies, Settings } from "./settings.ts"
 import { toSqlError } from "./sqlError.ts"
@@ -35,8 +36,6 @@ export interface Parts extends Client.Parts {
 
 /** A little less than health may take, so that a pool that has run dry can say who holds it. */
 const HEALTH_WAIT = Duration.millis(900)
-
-const ROOM_LIMIT = Duration.seconds(1)
 
 /** Ahead of everybody who waits: whoever asks wants to know now. */
 const HEALTH_PRIORITY = Number.MAX_SAFE_INTEGER
@@ -68,39 +67,14 @@ const health = ({ pool, settings }: Client.Parts): Effect.Effect<Health> =>
     probe
   )
 
-/** Warns once, with the first session that opens anyway, when the pool may grow beyond what the server has room for. */
-const warnOfRoom = (settings: Settings) => {
-  let asked = false
-  const { max } = settings.pool.size
-  const sql = "select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
-  return (session: Session.Session): Effect.Effect<void, never, Scope.Scope> => {
-    if (asked) return Effect.void
-    asked = true
-    // Not by `run`: giving up while another statement has the session must not cancel that one.
-    return session.pg.queryValues(sql, [], false).pipe(
-      Effect.timeout(ROOM_LIMIT),
-      Effect.flatMap(([row]) => {
-        const room = typeof row?.[0] === "number" ? row[0] : Infinity
-        const much = Sizing.overcommitted(max, settings.replicas, room)
-        return much === undefined
-          ? Effect.void
-          : Effect.logWarning(`postgres "${settings.name}": pool.size.max is ${much}`)
-      }),
-      Effect.ignore,
-      Effect.forkScoped,
-      Effect.asVoid
-    )
-  }
-}
-
 const poolOf = (
   settings: Settings,
   cancels: Session.Cancels,
   operations: ReturnType<typeof makeOperations>,
+  room: Room,
   onBack: Effect.Effect<void>
 ) => {
   let pool: Pool.Pool<Session.Session> | undefined
-  const warn = warnOfRoom(settings)
   const backing: Session.Backing = {
     settings,
     cancels,
@@ -113,7 +87,7 @@ const poolOf = (
     Pool.make({
       ...settings.pool,
       name: settings.name,
-      acquire: RetryBudget.reconnecting(settings.budget, Effect.tap(Session.open(backing), warn), onBack),
+      acquire: RetryBudget.reconnecting(settings.budget, Effect.tap(Session.open(backing), room.look), onBack),
       check: { ...settings.pool.check, test: ping, isAlive: (session) => session.isAlive },
       activity: (session) => session.activity
     }))
@@ -123,23 +97,29 @@ const poolOf = (
     }))
 }
 
-const describe = (settings: Settings): string => {
-  const { deadline, dialTimeout, hosts, name, pool, prepare, profile = "none", server, ssl, timeout, waitTimeout } =
-    settings
-  const { keep, max, min = 0 } = pool.size
-  const time = Duration.format
-  const statementTimeout = settings.startupParameters["statement_timeout"]
-  return [
-    `postgres "${name}" at ${hosts.map(({ host, path, port }) => path ?? `${host}:${port}`).join(",")}/${
-      server.database ?? ""
-    }`,
-    `sessions ${min} to ${max}, keep ${keep ?? max}, start ${pool.start ?? "background"}`,
-    `wait ${time(waitTimeout)}, dial ${time(dialTimeout)}`,
-    `deadline ${time(deadline)}, timeout ${timeout === undefined ? "none" : time(timeout)}`,
-    `statement_timeout ${statementTimeout === undefined ? "as the server has it" : `${statementTimeout} ms`}`,
-    `profile ${profile}`,
-    `prepare ${prepare ? "on" : "off"}, tls ${ssl === false ? "off" : ssl === "prefer" ? "preferred" : "on"}`
-  ].join("; ")
+const placeOf = ({ hosts, server }: Settings): string =>
+  `${hosts.map(({ host, path, port }) => path ?? `${host}:${port}`).join(",")}/${server.database ?? ""}`
+
+/** Of a number the server takes as milliseconds; it may be text with a unit. */
+const statementTimeoutOf = ({ startupParameters }: Settings): Duration.Duration | string => {
+  const given = startupParameters["statement_timeout"] ?? "as the server has it"
+  return /^[1-9]\d*$/.test(given) ? Duration.millis(Number(given)) : given
+}
+
+const readyOf = (settings: Settings, { outside }: Policies): ReadyLine.Options => {
+  const { pool, prepare, replicas, role, ssl } = settings
+  return {
+    at: placeOf(settings),
+    policy: CallPolicy.snapshot([outside]),
+    facts: {
+      start: pool.start ?? "background",
+      statement_timeout: statementTimeoutOf(settings),
+      target: role,
+      prepare: prepare ? "on" : "off",
+      tls: ssl === "prefer" ? "preferred" : ReadyLine.tls(ssl !== false, typeof ssl === "object" ? ssl : {}),
+      replicas
+    }
+  }
 }
 
 const describeEvent = (event: PoolEvent): string => {
@@ -172,7 +152,7 @@ const limitsOf = ({ deadline, dialTimeout: dial, timeout, waitTimeout: wait }: S
   deadline
 })
 
-const backendOf = (parts: Client.Parts, measurements: ReturnType<typeof makeOperations>): Backend => {
+const backendOf = (parts: Client.Parts, measurements: ReturnType<typeof makeOperations>, room: Room): Backend => {
   const { policies: { inside, opening, outside }, pool, settings } = parts
   const policies = [outside, opening, inside] as const
   return {
@@ -180,6 +160,7 @@ const backendOf = (parts: Client.Parts, measurements: ReturnType<typeof makeOper
     kind: "postgres",
     critical: settings.critical,
     profile: settings.profile,
+    poolType: settings.poolType,
     overrides: settings.overrides,
     limits: limitsOf(settings),
     ...ofPool(pool),
@@ -187,6 +168,7 @@ const backendOf = (parts: Client.Parts, measurements: ReturnType<typeof makeOper
     policy: Effect.sync(() => CallPolicy.snapshot(policies)),
     events: Stream.merge(Pool.events(pool), CallPolicy.events(policies), { haltStrategy: "left" }),
     changes: Stream.merge(Pool.changes(pool), CallPolicy.changes(policies), { haltStrategy: "left" }),
+    situation: Effect.sync(() => room.situation),
     detail: Effect.map(Pool.detail(pool), (detail) => ({
       ...detail,
       times: { ...detail.times, operation: measurements.times.snapshot() },
@@ -204,7 +186,8 @@ export const make = (
   let policies: Policies | undefined
   // What is back is tried by the next calls, and not when the circuit's time is over.
   const onBack = Effect.suspend(() => policies === undefined ? Effect.void : CircuitBreaker.probe(policies.outside))
-  const opened = poolOf(settings, cancels, measurements, onBack)
+  const room = new Room(settings)
+  const opened = poolOf(settings, cancels, measurements, room, onBack)
   return Effect.gen(function*() {
     for (const warning of settings.warnings) yield* Effect.logWarning(`postgres "${settings.name}": ${warning}`)
     const pool = yield* Effect.mapError(opened, (error) => toSqlError(error, true))
@@ -212,11 +195,11 @@ export const make = (
     policies = settings.policies(Pool.clear(pool))
     const parts: Client.Parts = { pool, settings, operations, policies }
     const client = yield* Client.make(parts)
-    const backend = backendOf(parts, measurements)
+    const backend = backendOf(parts, measurements, room)
     // It ends with the pool, whose last events come when the scope is closing.
     if (settings.log.connections) yield* Effect.forkDetach(echoConnections(parts), { startImmediately: true })
     yield* Backends.register(backend)
-    yield* Effect.logInfo(describe(settings))
+    yield* ReadyLine.write(backend, readyOf(settings, policies))
     return { ...parts, client, backend, cancels }
   })
 }

@@ -344,6 +344,11 @@ const roleOf = ({ startupParameters }: Options, { options = "", role = "any" }: 
   return { role, writes: role !== "read-only" && role !== "standby" && !waivesWrites(given) }
 }
 
+const poolTypeOf = (options: Options, { role = "any", standbyFirst = false }: FromUrl): string => {
+  const reads = standbyFirst || role === "standby" || role === "read-only"
+  return Setting.poolType(options.poolType, reads ? "replica" : "primary")
+}
+
 const logOf = ({ log: { connections = false, slow = {}, statements = false } = {} }: Options): Settings["log"] => {
   const switches = { connections, statements }
   if (slow === false) return { ...switches, warn: Infinity, error: Infinity }
@@ -370,6 +375,7 @@ export const resolve = (options: Options, url: FromUrl): Settings => {
     name,
     critical,
     profile,
+    poolType: poolTypeOf(options, url),
     overrides: overridesOf(profile, sources.preset, pool),
     replicas: Validate.integer("replicas", options.replicas ?? 1, 1),
     ...placesOf(url),

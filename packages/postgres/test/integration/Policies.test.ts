@@ -15,10 +15,7 @@ const reasonOf = (error: { readonly reason: { readonly cause: unknown } }) =>
 describe("The policy of a Postgres", () => {
   it("refuses what there is not, by name", () => {
     const url = Redacted.make("postgres://localhost/orders")
-    const misspelt: Postgres.PolicyOptions = {
-      deadline: "1 second",
-      bulkhaed: { permits: 1 }
-    }
+    const misspelt = Object.assign({ deadline: "1 second" } as const, { bulkhaed: { permits: 1 } })
     assert.throws(
       () => Postgres.make({ name: "orders", url, policy: misspelt }),
       RangeError,

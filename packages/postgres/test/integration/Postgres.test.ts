@@ -8,6 +8,8 @@ import { Context, Duration, Effect, Exit, Layer, Logger, Queue, Redacted, Ref, S
 import { SqlClient } from "effect/sql"
 import { elapsed, eventually, open, proxied, quiet, running } from "../utils/database.ts"
 
+type Line = ReturnType<typeof Logger.formatStructured.log>
+
 describe.skipIf(!TestPostgres.available)("Postgres", () => {
   layer(TestPostgres.layer, { excludeTestServices: true })((it) => {
     it.effect("answers statements, values, raw results and unprepared statements", () =>
@@ -228,8 +230,8 @@ describe.skipIf(!TestPostgres.available)("Postgres", () => {
     it.effect("warns once when the pool may grow beyond what the server has room for", () =>
       Effect.gen(function*() {
         const server = yield* PostgresServer.PostgresServer
-        const lines: Array<string> = []
-        const logger = Logger.make(({ logLevel, message }) => void lines.push(`${logLevel} ${String(message)}`))
+        const lines: Array<Line> = []
+        const logger = Logger.make<unknown, void>((entry) => void lines.push(Logger.formatStructured.log(entry)))
         yield* Effect.gen(function*() {
           const { sql } = yield* Postgres.make({
             name: "orders",
@@ -241,12 +243,21 @@ describe.skipIf(!TestPostgres.available)("Postgres", () => {
           yield* Effect.forEach(Array(5).keys(), () => sql`select pg_sleep(0.05)`, { concurrency: 5 })
           yield* eventually(Effect.sync(() => lines.length > 1))
         }).pipe(Effect.scoped, Effect.provide(Logger.layer([logger])), Backends.isolated)
-        assert.strictEqual(lines.length, 2, lines.join("\n"))
-        assert.match(lines[0]!, /^Info postgres "orders" at .* sessions 0 to 50/)
+        const [ready, warning, ...others] = lines
+        assert.deepStrictEqual(others, [])
+        assert.match(String(ready?.message), /^postgres "orders" at .*: max 50, min 0/)
+        assert.include(ready?.annotations, { max: 50, wait: "10s", timeout: "30s", statement_timeout: "30s" })
+        assert.strictEqual(warning?.level, "WARN")
         assert.match(
-          lines[1]!,
-          /^Warn postgres "orders": pool.size.max is 50 in each of 2000 replicas, 100000 together, and the server has room/
+          String(warning?.message),
+          /^postgres "orders": pool.size.max is 50 in each of 2000 replicas, 100000 together, and the server has room/
         )
+        assert.include(warning?.annotations, { max: 50, replicas: 2000, advised_max: 1, advised_pooler: "recommended" })
+        assert.match(
+          String(warning?.annotations["reasons"]),
+          /^50 x 2000 processes = 100000 connections, and the server/
+        )
+        assert.include(warning?.annotations["sources"], "guide")
       }))
 
     it.effect("describes its statements to a tracer by OpenTelemetry's names", () =>

@@ -10,6 +10,7 @@ import * as CircuitBreaker from "@breakwater/core/CircuitBreaker"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
 import type { PoolError } from "@breakwater/core/PoolError"
+import * as ReadyLine from "@breakwater/core/ReadyLine"
 import * as RetryBudget from "@breakwater/core/RetryBudget"
 import * as Sizing from "@breakwater/core/Sizing"
 import * as Validate from "@breakwater/core/Validate"
@@ -96,22 +97,19 @@ const poolOf = (settings: Settings, onBack: Effect.Effect<void>) => {
     }))
 }
 
-const time = Duration.format
-
-const describe = (settings: Settings): string => {
-  const { deadline, dialTimeout, max, name, pool, profile = "none", server, shared, timeout, tls, waitTimeout } =
-    settings
-  return [
-    `redis "${name}" at ${server.host}:${server.port}/${server.database}`,
-    `connections up to ${max}, ${shared} of them shared, keep ${pool.size.keep ?? max}, start ${
-      pool.start ?? "background"
-    }`,
-    `wait ${time(waitTimeout)}, dial ${time(dialTimeout)}`,
-    `deadline ${time(deadline)}, timeout ${time(timeout)}`,
-    `profile ${profile}, tls ${
-      tls === undefined ? "off" : tls.rejectUnauthorized === false ? "on, certificate not checked" : "on"
-    }`
-  ].join("; ")
+const readyOf = (settings: Settings, policies: Policies): ReadyLine.Options => {
+  const { interval, pool, replicas, server, shared, tls } = settings
+  return {
+    at: `${server.host}:${server.port}/${server.database}`,
+    policy: Policy.snapshot(policies.shared),
+    facts: {
+      shared,
+      start: pool.start ?? "background",
+      check_every: interval,
+      tls: ReadyLine.tls(tls !== undefined, tls),
+      replicas
+    }
+  }
 }
 
 const statsOf = ({ pool, shared }: Client.Parts): Effect.Effect<Stats> =>
@@ -153,6 +151,7 @@ const backendOf = (parts: Client.Parts): Backend => {
     kind: "redis",
     critical: settings.critical,
     profile: settings.profile,
+    poolType: settings.poolType,
     overrides: settings.overrides,
     limits: limitsOf(settings),
     stats: statsOf(parts),
@@ -190,7 +189,7 @@ export const make = (settings: Settings): Effect.Effect<Parts, PoolError, Scope.
     if (settings.pool.start === "fail-fast") yield* shared.warm
     const backend = backendOf(client)
     yield* Backends.register(backend)
-    yield* Effect.logInfo(describe(settings))
+    yield* ReadyLine.write(backend, readyOf(settings, policies))
     return { ...client, backend, persistence, stats: statsOf(client) }
   })
 }

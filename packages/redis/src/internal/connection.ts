@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import * as Monotonic from "@breakwater/core/Monotonic"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -106,7 +107,7 @@ const optionsOf = ({ clientName, dialTimeout, server, tls }: Settings): DriverOp
 /** A PING at the end: a server that loads its data or refuses the client answers only that. */
 const connect = (settings: Settings, clock: Clock.Clock): Effect.Effect<Connection, RedisError> =>
   Effect.callback((resume) => {
-    const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+    const now = () => Monotonic.millis(clock)
     const driver = new Driver(settings.name, optionsOf(settings), now)
     let told: unknown
     driver.on("error", (error) => {

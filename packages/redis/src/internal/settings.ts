@@ -284,6 +284,7 @@ export const resolve = (options: Options, url: FromUrl, environment: FromEnviron
     clientName: name.replaceAll(/[^!-~]/g, "-"),
     critical,
     profile,
+    poolType: Setting.poolType(options.poolType),
     overrides: Setting.overrides(profile, {
       "connections.max": [max, preset.max],
       "pool.start": [pool.start ?? preset.start, preset.start],

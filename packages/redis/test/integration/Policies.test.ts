@@ -9,10 +9,7 @@ import { open, proxied } from "../utils/server.ts"
 
 describe("The policy of a Redis", () => {
   it("refuses what there is not, by name", () => {
-    const misspelt: Redis.PolicyOptions = {
-      deadline: "1 second",
-      braeker: {}
-    }
+    const misspelt = Object.assign({ deadline: "1 second" } as const, { braeker: {} })
     assert.throws(
       () => Redis.make({ name: "cache", url: Redacted.make("redis://localhost"), policy: misspelt }),
       RangeError,

@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import * as Monotonic from "@breakwater/core/Monotonic"
 import * as NodeWS from "@effect/platform-node/NodeWS"
 import type * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
@@ -103,7 +104,7 @@ export class Channel {
   }
 
   now(): number {
-    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
+    return Monotonic.millis(this.clock)
   }
 
   /** Hands a message to the socket, where the send buffer has room for it. */

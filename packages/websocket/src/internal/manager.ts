@@ -4,6 +4,7 @@
  * @internal
  */
 import type { EventHub } from "@breakwater/core/EventHub"
+import * as Monotonic from "@breakwater/core/Monotonic"
 import type * as Pool from "@breakwater/core/Pool"
 import type { Holder } from "@breakwater/core/PoolError"
 import type { PoolEvent } from "@breakwater/core/PoolEvent"
@@ -97,7 +98,7 @@ export class Manager {
   }
 
   now(): number {
-    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
+    return Monotonic.millis(this.clock)
   }
 
   /** Registers an open socket, or fails and closes it. */

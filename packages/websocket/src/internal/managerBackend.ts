@@ -9,6 +9,7 @@ import { EventHub } from "@breakwater/core/EventHub"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
 import type { PoolEvent } from "@breakwater/core/PoolEvent"
+import * as ReadyLine from "@breakwater/core/ReadyLine"
 import * as Validate from "@breakwater/core/Validate"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -54,13 +55,14 @@ const healthOf = (manager: Manager): Health =>
     : { status: "healthy", latency: Duration.zero }
 
 const backendOf = (manager: Manager): Backend => {
-  const { critical, name, profile } = manager.settings
+  const { critical, name, poolType, profile } = manager.settings
   const policy = Policy.make({ name })
   return {
     name,
     kind: "websocket",
     critical,
     profile,
+    poolType,
     stats: Effect.sync(() => poolStats(manager)),
     health: Effect.sync(() => healthOf(manager)),
     policy: Effect.sync(() => Policy.snapshot(policy)),
@@ -82,17 +84,18 @@ const watch = (manager: Manager): Effect.Effect<void, never, Scope.Scope> => {
   })
 }
 
-const describe = (settings: Settings): string => {
-  const { answer, idle, interval, max, maxMessage, maxPerKey, name, profile = "none", receiveBuffer, send } = settings
-  const time = (millis: number) => Duration.format(Duration.millis(millis))
-  return [
-    `websocket "${name}" ready`,
-    `connections at most ${max}, per key ${maxPerKey}`,
-    `ping every ${time(interval)}, answer within ${time(answer)}, idle ${time(idle)}`,
-    `send buffer ${send.buffer} bytes for ${time(send.timeout)}`,
-    `receive buffer ${receiveBuffer} bytes, messages up to ${maxMessage} bytes`,
-    `profile ${profile}`
-  ].join("; ")
+const factsOf = (settings: Settings): ReadyLine.Facts => {
+  const { answer, idle, interval, maxMessage, maxPerKey, receiveBuffer, send } = settings
+  return {
+    per_key: maxPerKey,
+    ping_every: Duration.millis(interval),
+    answer_within: Duration.millis(answer),
+    idle: Duration.millis(idle),
+    send_bytes: send.buffer,
+    send_within: Duration.millis(send.timeout),
+    receive_bytes: receiveBuffer,
+    message_bytes: maxMessage
+  }
 }
 
 export const make = (settings: Settings): Effect.Effect<Parts, never, Scope.Scope> =>
@@ -110,6 +113,6 @@ export const make = (settings: Settings): Effect.Effect<Parts, never, Scope.Scop
       lost: { pingTimeout: () => counts.dead, slowReader: () => counts.slow }
     })
     yield* Backends.register(backend)
-    yield* Effect.logInfo(describe(settings))
+    yield* ReadyLine.write(backend, { facts: factsOf(settings) })
     return { manager, backend }
   })

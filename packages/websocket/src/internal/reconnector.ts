@@ -5,6 +5,7 @@
  */
 import type { EventHub } from "@breakwater/core/EventHub"
 import * as Histogram from "@breakwater/core/Histogram"
+import * as Monotonic from "@breakwater/core/Monotonic"
 import type { LastError } from "@breakwater/core/Pool"
 import type { Holder } from "@breakwater/core/PoolError"
 import type { PoolEvent } from "@breakwater/core/PoolEvent"
@@ -76,7 +77,7 @@ export class Reconnector {
   }
 
   now(): number {
-    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
+    return Monotonic.millis(this.clock)
   }
 
   send(message: Message): Effect.Effect<void, WebSocketError> {

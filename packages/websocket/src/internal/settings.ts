@@ -4,7 +4,7 @@
  * @internal
  */
 import * as Profile from "@breakwater/core/Profile"
-import type * as Setting from "@breakwater/core/Setting"
+import * as Setting from "@breakwater/core/Setting"
 import * as Validate from "@breakwater/core/Validate"
 import * as Duration from "effect/Duration"
 import type { Limits } from "./channel.ts"
@@ -56,6 +56,7 @@ export interface Settings {
   readonly name: string
   readonly critical: boolean
   readonly profile: Profile.Profile | undefined
+  readonly poolType: string
   readonly max: number
   readonly maxPerKey: number
   readonly interval: number
@@ -134,6 +135,7 @@ export const resolve = (options: Options): Settings => {
     name: Validate.text("name", options.name),
     critical: options.critical ?? true,
     profile: options.profile,
+    poolType: Setting.poolType(options.poolType),
     max,
     maxPerKey,
     interval,

@@ -10,6 +10,7 @@ import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
 import { PoolError } from "@breakwater/core/PoolError"
 import type { PoolEvent } from "@breakwater/core/PoolEvent"
+import * as ReadyLine from "@breakwater/core/ReadyLine"
 import * as Validate from "@breakwater/core/Validate"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -134,16 +135,23 @@ const backendOf = (reconnector: Reconnector, running: Fiber.Fiber<unknown>): Bac
   }
 }
 
-const describe = (settings: Settings): string => {
-  const time = (millis: number) => Duration.format(Duration.millis(millis))
-  return [
-    `websocket "${settings.name}" to ${settings.host}`,
-    `handshake ${time(settings.handshake)}, at most ${settings.dials} dials in ${time(settings.per)}`,
-    `ping every ${time(settings.interval)}, answer within ${time(settings.answer)}`,
-    `outbox ${settings.outboxMessages} messages, ${settings.outboxBytes} bytes, ` +
-    (settings.dropOldest ? "drops the oldest" : "fails when full"),
-    `receive buffer ${settings.receiveBuffer} bytes, messages up to ${settings.maxMessage} bytes`
-  ].join("; ")
+const readyOf = (settings: Settings): ReadyLine.Options => {
+  const { answer, dials, dropOldest, host, interval, maxMessage, outboxBytes, outboxMessages, per } = settings
+  return {
+    at: host,
+    facts: {
+      dials_at_most: dials,
+      dials_per: Duration.millis(per),
+      ping_every: Duration.millis(interval),
+      answer_within: Duration.millis(answer),
+      outbox_messages: outboxMessages,
+      outbox_bytes: outboxBytes,
+      outbox_full: dropOldest ? "drops the oldest" : "fails",
+      receive_bytes: settings.receiveBuffer,
+      message_bytes: maxMessage,
+      tls: ReadyLine.tls(host.startsWith("wss:"), settings.tls)
+    }
+  }
 }
 
 /** An insecure connection to elsewhere shows whatever goes over it, the headers of the handshake first. */
@@ -174,6 +182,6 @@ export const make = (settings: Settings): Effect.Effect<Parts, never, Scope.Scop
     const times = { create: reconnector.create }
     yield* Pool.showMetrics(settings.name, { stats: () => poolStats(reconnector), times })
     yield* Backends.register(backend)
-    yield* Effect.logInfo(describe(settings))
+    yield* ReadyLine.write(backend, readyOf(settings))
     return { reconnector, backend }
   })

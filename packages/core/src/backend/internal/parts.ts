@@ -11,33 +11,36 @@ import * as Scope from "effect/Scope"
 
 export interface Part {
   readonly name: string
-  /** Its end has begun. */
-  ending: boolean
+  /** It is being built, it is there, or its end has begun. */
+  phase: "building" | "built" | "ending"
   readonly ended: Latch.Latch
 }
 
 /** Those that have not ended. A runner gives its process a set of its own. */
 export const Parts = Context.Reference<Set<Part>>("@breakwater/core/Lifecycle/Parts", { defaultValue: () => new Set() })
 
-/** Those that hang, in the order of their start. Whose end has not begun waits for another, and is not to blame. */
+/** Those that hang, in the order of their start. What is there, and whose end has not begun, waits for another. */
 export const unfinished = (parts: Iterable<Part>): ReadonlyArray<string> =>
-  [...parts].flatMap(({ ended, ending, name }) => ending && !ended.isOpen() ? [name] : [])
+  [...parts].flatMap(({ ended, name, phase }) => phase !== "built" && !ended.isOpen() ? [name] : [])
 
 export const named = <A, E, R>(layer: Layer.Layer<A, E, R>, name: string): Layer.Layer<A, E, R> =>
   Layer.fromBuildMemo((memoMap, scope) =>
     Effect.gen(function*() {
       const parts = yield* Parts
-      const part: Part = { name, ending: false, ended: Latch.makeUnsafe() }
+      const part: Part = { name, phase: "building", ended: Latch.makeUnsafe() }
       const inner = yield* Scope.make()
       const over = Effect.sync(() => {
         parts.delete(part)
         part.ended.openUnsafe()
       })
       yield* Scope.addFinalizerExit(scope, (exit) => {
-        part.ending = true
+        part.phase = "ending"
         return Effect.ensuring(Scope.close(inner, exit), over)
       })
       parts.add(part)
-      return yield* Layer.buildWithMemoMap(layer, memoMap, inner)
+      const built = Effect.sync(() => {
+        if (part.phase === "building") part.phase = "built"
+      })
+      return yield* Effect.ensuring(Layer.buildWithMemoMap(layer, memoMap, inner), built)
     })
   )

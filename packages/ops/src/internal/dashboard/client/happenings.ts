@@ -17,7 +17,7 @@ export interface Told {
   readonly times: number
 }
 
-const HIDDEN = new Set(["at", "backend", "tag", "policy", "fiber", "elapsed_ms", "site"])
+const HIDDEN = new Set(["at", "backend", "kind", "tag", "policy", "fiber", "elapsed_ms", "site"])
 
 /** Fields whose value says enough. */
 const BARE = new Set(["reason", "why", "error", "message", "cause", "operation", "fault", "failure", "label", "key"])
@@ -70,14 +70,13 @@ const KEPT = 400
 /** Adds what happened, the newest first; what is like one of the last seconds is counted with it. */
 export const tell = (
   told: ReadonlyArray<Told>,
-  happenings: ReadonlyArray<Happening>,
-  kindOf: (backend: string) => string | undefined
+  happenings: ReadonlyArray<Happening>
 ): ReadonlyArray<Told> => {
   const all = [...told]
   let id = all.reduce((highest, one) => Math.max(highest, one.id), 0)
   for (const happening of happenings.toSorted((a, b) => a.at - b.at)) {
     const { at, backend, tag } = happening
-    const tone = toneOf(happening, kindOf(backend))
+    const tone = toneOf(happening)
     const next = { at, until: at, backend, title: words(tag), detail: describe(happening), tone }
     const like = all.findIndex((one, index) =>
       index < SEARCHED && one.backend === backend && one.title === next.title &&

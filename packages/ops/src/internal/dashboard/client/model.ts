@@ -63,15 +63,14 @@ export const withStats = (model: Model, stats: Stats): Model => {
 
 /** Takes what happened since. */
 export const withHappenings = (model: Model, happenings: ReadonlyArray<Happening>, dropped: number): Model => {
-  const kindOf = (backend: string) => model.backends.get(backend)?.stats.kind
   const losses = happenings.flatMap((happening) => {
     const { at, backend } = happening
-    const loss = lossOf(happening, kindOf(backend))
+    const loss = lossOf(happening)
     return loss === undefined ? [] : [{ at, backend, loss }]
   })
   return {
     ...model,
-    told: tell(model.told, happenings, kindOf),
+    told: tell(model.told, happenings),
     losses: [...model.losses, ...losses],
     dropped: model.dropped + dropped
   }

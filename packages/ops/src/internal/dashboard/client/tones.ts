@@ -49,19 +49,19 @@ const ordinaryFor: Readonly<Record<string, ReadonlyArray<string>>> = {
   websocket: ["PeerClosed", "Invalidated"]
 }
 
-const isOrdinaryEnd = (reason: string, kind: string | undefined): boolean =>
-  ordinaryEnds.has(reason) || (ordinaryFor[kind ?? ""] ?? []).includes(reason)
+const isOrdinaryEnd = (reason: string, kind: string): boolean =>
+  ordinaryEnds.has(reason) || (ordinaryFor[kind] ?? []).includes(reason)
 
 /** What an event says of how its backend does, beyond what is counted. Why, is known of connections only. */
 export type Loss = { readonly what: "connection"; readonly why: string } | { readonly what: "dial" }
 
-export const lossOf = ({ reason, tag }: Happening, kind: string | undefined): Loss | undefined => {
+export const lossOf = ({ kind, reason, tag }: Happening): Loss | undefined => {
   if (tag === "DialFailed") return { what: "dial" }
   const why = textOf(reason)
   return tag === "Closed" && !isOrdinaryEnd(why, kind) ? { what: "connection", why } : undefined
 }
 
-export const toneOf = ({ reason, tag, to }: Happening, kind: string | undefined): Tone => {
+export const toneOf = ({ kind, reason, tag, to }: Happening): Tone => {
   if (tag === "CircuitChanged") return to === "open" ? "failing" : to === "closed" ? "calm" : "strained"
   if (tag === "Closed") return isOrdinaryEnd(textOf(reason), kind) ? "quiet" : "strained"
   if (failing.has(tag)) return "failing"

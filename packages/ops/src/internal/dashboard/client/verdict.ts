@@ -63,13 +63,19 @@ const waitingText = ({ kind, pool: { max, waiting } }: BackendStats): string =>
     ? `${many(waiting, "message")} waiting to be sent`
     : `${count(waiting)} waiting for ${many(max, "connection")}`
 
+/** Whether somebody waits, or the next one would. */
+const dryness = ({ max, used, waiting }: BackendStats["pool"]): "waiting" | "full" | undefined => {
+  if (waiting > 0) return "waiting"
+  return max > 0 && used >= max ? "full" : undefined
+}
+
 const poolSigns = (stats: BackendStats): ReadonlyArray<Sign> => {
-  const { pool: { max, used, waiting }, times: { wait } } = stats
+  const { pool, times: { wait } } = stats
+  const dry = dryness(pool)
   return [
-    ...(waiting > 0 ? [{ tone: "strained", reason: waitingText(stats) } as const] : []),
-    ...(waiting === 0 && max > 0 && used >= max
-      ? [{ tone: "strained", reason: "every connection is in use" } as const]
-      : []),
+    ...(dry === undefined
+      ? []
+      : [{ tone: "strained", reason: dry === "waiting" ? waitingText(stats) : "every connection is in use" } as const]),
     ...(wait !== null && wait.count > 0 && wait.p95 >= LONG_WAIT
       ? [{ tone: "strained", reason: `a connection took up to ${duration(wait.p95)} to come` } as const]
       : [])
@@ -77,8 +83,8 @@ const poolSigns = (stats: BackendStats): ReadonlyArray<Sign> => {
 }
 
 /** Where there are connections enough it does no harm. */
-const heldIdleSigns = ({ pool: { max, used, waiting }, share_held_idle: share }: BackendStats): ReadonlyArray<Sign> =>
-  share !== null && share >= MUCH_IDLE && (waiting > 0 || (max > 0 && used >= max))
+const heldIdleSigns = ({ pool, share_held_idle: share }: BackendStats): ReadonlyArray<Sign> =>
+  share !== null && share >= MUCH_IDLE && dryness(pool) !== undefined
     ? [{ tone: "strained", reason: `nothing runs for ${Math.round(share * 100)} % of the time that they are held` }]
     : []
 
