@@ -9,6 +9,7 @@ import * as Monotonic from "@breakwater/core/Monotonic"
 import type { LastError } from "@breakwater/core/Pool"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import type * as Net from "node:net"
 import { buildConnector, Client } from "undici/index.js"
 import type { DnsCache } from "./dns.ts"
@@ -27,6 +28,8 @@ export class Sockets {
   readonly create = Histogram.make()
   lastError: LastError | undefined
   private readonly clock: Clock.Clock
+  /** Sockets that are no request's. */
+  private others = 0
   private readonly waiting: Array<() => void> = []
   private readonly max: number
 
@@ -49,7 +52,7 @@ export class Sockets {
    * one of the open sockets is not in use, and is closed, or is closing already.
    */
   whenRoom(connect: () => void): void {
-    if (this.open + this.opening < this.max) return connect()
+    if (this.hasRoom) return connect()
     this.waiting.push(connect)
     let idle: Connection | undefined
     for (const connection of this.connections) {
@@ -60,8 +63,36 @@ export class Sockets {
 
   /** A socket closed, or was not opened. */
   left(): void {
-    if (this.open + this.opening < this.max) this.waiting.shift()?.()
+    if (this.hasRoom) this.waiting.shift()?.()
   }
+
+  /** Runs what opens a socket that is no request's, where there is room for it; false where there is none. */
+  beside(connect: Effect.Effect<boolean>): Effect.Effect<boolean> {
+    return Effect.suspend(() => {
+      if (!this.hasRoom) return Effect.succeed(false)
+      this.others++
+      return Effect.ensuring(
+        connect,
+        Effect.sync(() => {
+          this.others--
+          this.left()
+        })
+      )
+    })
+  }
+
+  private get hasRoom(): boolean {
+    return this.open + this.opening + this.others < this.max
+  }
+}
+
+/** What a connection is made with. */
+export interface Means {
+  readonly settings: Settings
+  readonly sockets: Sockets
+  readonly dns: DnsCache
+  /** No connection could be opened. */
+  readonly onUnreachable: () => void
 }
 
 export class Connection {
@@ -78,10 +109,12 @@ export class Connection {
   /** Errors of `connect`, which undici hands to the request as they are. */
   private connectError: Error | undefined
   private readonly sockets: Sockets
+  private readonly onUnreachable: () => void
   private static uses = 0
 
-  constructor(origin: string, settings: Settings, sockets: Sockets, dns: DnsCache) {
+  constructor(origin: string, { dns, onUnreachable, settings, sockets }: Means) {
     this.origin = origin
+    this.onUnreachable = onUnreachable
     this.sockets = sockets
     sockets.connections.add(this)
     const own = { allowH2: false, lookup: dns.lookup, timeout: Duration.toMillis(settings.connectTimeout) }
@@ -147,6 +180,7 @@ export class Connection {
         if (error !== null) {
           this.connectError = error
           dns.forget(options.hostname)
+          this.onUnreachable()
           callback(error, null)
         } else callback(null, socket)
       })

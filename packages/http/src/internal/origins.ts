@@ -25,6 +25,7 @@ import * as Stream from "effect/Stream"
 import { HttpError } from "../HttpError.ts"
 import { Connection, Sockets } from "./connection.ts"
 import { DnsCache } from "./dns.ts"
+import * as Lookout from "./lookout.ts"
 import { hostPolicyOf, type OriginPolicy, policyOf, type Settings } from "./settings.ts"
 import { together, withoutState } from "./together.ts"
 import { Upstream } from "./upstream.ts"
@@ -216,11 +217,14 @@ export class Origins {
     const scope = Scope.makeUnsafe()
     const { perOrigin, wait } = this.settings
     const name = `${this.settings.name} ${origin}`
+    let search: Effect.Effect<void> = Effect.void
+    const onUnreachable = () => Effect.runSyncWith(this.context)(Effect.forkIn(Effect.suspend(() => search), scope))
+    const means = { settings: this.settings, sockets: this.sockets, dns: this.dns, onUnreachable }
     const pool = Effect.runSyncWith(this.context)(Scope.provide(
       Pool.make({
         name,
         acquire: Effect.acquireRelease(
-          Effect.sync(() => new Connection(origin, this.settings, this.sockets, this.dns)),
+          Effect.sync(() => new Connection(origin, means)),
           (connection) => Effect.promise(() => connection.close())
         ),
         size: { max: perOrigin },
@@ -236,7 +240,9 @@ export class Origins {
     ))
     if (this.paused) Effect.runSync(Pool.pause(pool))
     const make = this.upstream?.has(origin) === true ? hostPolicyOf : policyOf
-    const made = { origin, pool, policy: make(this.settings, name, Pool.clear(pool)), scope }
+    const policy = make(this.settings, name, Pool.clear(pool))
+    search = Lookout.make(origin, policy, means)
+    const made = { origin, pool, policy, scope }
     this.known.set(origin, made)
     PubSub.publishUnsafe(this.made, made)
     return made

@@ -89,7 +89,11 @@ describe("Http faults", () => {
   it.live("bounds the wait for headers, and does not know whether the request took effect", () =>
     Effect.gen(function*() {
       const server = yield* FakeHttp.make(() => ({ headersAfter: Infinity }))
-      const http = yield* open({ url: Redacted.make(server.url), time: { headers: "300 millis" } })
+      const http = yield* open({
+        url: Redacted.make(server.url),
+        time: { headers: "300 millis" },
+        policy: { retry: false }
+      })
       const { took, value } = yield* millis(failureOf(http.client.get("/")))
       assert.strictEqual(value.reason._tag, "HeadersTimeout")
       assert.deepStrictEqual(value.outcome, Outcome.failure("unknown"))
@@ -196,5 +200,27 @@ describe("Http faults", () => {
       address = "127.0.0.1"
       assert.strictEqual(yield* textOf(http, "/"), "ok")
       assert.strictEqual((yield* server.requests)[0]?.headers["host"], `shop.test:${server.port}`)
+    }))
+})
+
+describe("A server that refuses connections", () => {
+  it.live("is asked again soon after it takes them, however long its circuit would stay open", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeHttp.make()
+      const http = yield* open({
+        url: Redacted.make(server.url),
+        policy: { retry: false, breaker: { consecutive: 2, openFor: "1 hour" } }
+      })
+      yield* server.kill
+      for (let n = 0; n < 2; n++) {
+        assert.strictEqual((yield* failureOf(http.client.get("/"))).reason._tag, "ConnectFailed")
+      }
+      assert.strictEqual((yield* failureOf(http.client.get("/"))).reason._tag, "CircuitOpen")
+      const { accepted } = yield* server.stats
+      yield* server.restore
+      yield* eventually(Effect.isSuccess(textOf(http, "/")))
+      assert.strictEqual((yield* http.backend.policy).circuit?.state, "half-open")
+      // The one that looked, and that of the request.
+      assert.strictEqual((yield* server.stats).accepted - accepted, 2)
     }))
 })

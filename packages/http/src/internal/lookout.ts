@@ -1,0 +1,80 @@
+/**
+ * Looks for a server that could not be reached, for as long as its circuit is open: once it takes connections again the
+ * next request tries it, and does not wait until the circuit's time is over.
+ *
+ * @internal
+ */
+import * as CircuitBreaker from "@breakwater/core/CircuitBreaker"
+import * as Monotonic from "@breakwater/core/Monotonic"
+import * as Policy from "@breakwater/core/Policy"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Net from "node:net"
+import type { Sockets } from "./connection.ts"
+import type { DnsCache } from "./dns.ts"
+import type { OriginPolicy, Settings } from "./settings.ts"
+
+/** How much of an outage the return of its server may go unnoticed, within bounds of milliseconds. Choices of ours. */
+const SHARE = 1 / 20
+const SHORTEST = 50
+const LONGEST = 1000
+
+const portOf = ({ port, protocol }: URL): number => port === "" ? protocol === "https:" ? 443 : 80 : Number(port)
+
+/** Whether anybody takes a connection there, which is closed at once. */
+const accepts = (url: URL, { connectTimeout }: Settings, { lookup }: DnsCache): Effect.Effect<boolean> =>
+  Effect.callback<boolean>((resume) => {
+    const host = url.hostname.replace(/^\[(.*)\]$/, "$1")
+    const socket = Net.connect({ host, port: portOf(url), lookup })
+    const end = (answer: boolean) => {
+      socket.destroy()
+      resume(Effect.succeed(answer))
+    }
+    socket.once("connect", () => end(true))
+    // Also after the first: another one would end the process.
+    socket.on("error", () => end(false))
+    return Effect.sync(() => socket.destroy())
+  }).pipe(Effect.timeoutOrElse({ duration: connectTimeout, orElse: () => Effect.succeed(false) }))
+
+interface Parts {
+  readonly settings: Settings
+  readonly sockets: Sockets
+  readonly dns: DnsCache
+}
+
+const isOpen = (policy: OriginPolicy): boolean => {
+  const { circuit } = Policy.snapshot(policy)
+  return circuit?.state === "open" && circuit.mode === "automatic"
+}
+
+/**
+ * What to run whenever a connection to the origin could not be opened. The circuit hears of that failure a moment later;
+ * one that does not open by it, or is closed, ends the search.
+ */
+export const make = (origin: string, policy: OriginPolicy, parts: Parts): Effect.Effect<void> => {
+  const { dns, settings, sockets } = parts
+  const url = new URL(origin)
+  let isLooking = false
+  let since = 0
+  const look = sockets.beside(accepts(url, settings, dns))
+  const search = Effect.gen(function*() {
+    const clock = yield* Clock.Clock
+    if (Policy.snapshot(policy).circuit?.state === "closed") since = Monotonic.millis(clock)
+    for (;;) {
+      const outage = Monotonic.millis(clock) - since
+      yield* Effect.sleep(Math.min(Math.max(outage * SHARE, SHORTEST), LONGEST))
+      if (!isOpen(policy)) return
+      if (yield* look) return yield* CircuitBreaker.probe(policy)
+    }
+  })
+  return Effect.suspend(() => {
+    if (isLooking) return Effect.void
+    isLooking = true
+    return Effect.ensuring(
+      search,
+      Effect.sync(() => {
+        isLooking = false
+      })
+    )
+  })
+}
