@@ -21,7 +21,7 @@ const layerMongo = Catalogue.layerConfig({
     wait: { timeout: "500 millis" },
     dial: { timeout: "500 millis" }
   }),
-  policy: Policies.config<Mongo.PolicyOptions>({
+  policy: Policies.config<Mongo.PolicyOptions>("CATALOGUE_POLICY", {
     deadline: "1500 millis",
     timeout: "600 millis",
     retry: { times: 1 },

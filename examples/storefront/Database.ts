@@ -12,7 +12,7 @@ export const layer = Database.layerConfig({
     wait: { timeout: "1 second", maxWaiting: 200 },
     dial: { timeout: "1 second" }
   }),
-  policy: Policies.config<Postgres.PolicyOptions>({
+  policy: Policies.config<Postgres.PolicyOptions>("DATABASE_POLICY", {
     deadline: "900 millis",
     timeout: "400 millis",
     retry: { times: 3 },

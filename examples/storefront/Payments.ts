@@ -9,7 +9,7 @@ import * as Upstream from "./Upstream.ts"
 
 export class Payments extends Http.Service<Payments>()("payments") {}
 
-export const layer = Payments.layerConfig(Upstream.options("PAYMENTS_URL"))
+export const layer = Payments.layerConfig(Upstream.options("PAYMENTS"))
 
 const Authorization = Schema.Struct({ id: Schema.String })
 

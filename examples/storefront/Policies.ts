@@ -1,4 +1,5 @@
 /** Whether policies guard the calls: POLICIES=false runs the shop bare, with pools only, to see what they are for. */
+import { CallPolicy } from "@breakwater/core"
 import { Config, Context, Effect, Layer } from "effect"
 
 const setting = Config.Boolean("POLICIES").pipe(Config.withDefault(true))
@@ -12,13 +13,9 @@ export class Policies extends Context.Service<Policies, { readonly on: boolean }
   )
 }
 
-interface Bare {
-  readonly retry?: false | object | undefined
-  readonly breaker?: false | object | undefined
-}
-
-/** The policy of a backend, which has one of its own where none is given. */
-export const config = <A extends Bare>(policy: A): Config.Config<A | typeof bare> =>
-  Config.map(setting, (on) => on ? policy : bare)
-
-const bare = { retry: false, breaker: false } as const
+/** The policy of a backend, which operators may set as well; bare it has neither retry nor breaker. */
+export const config = <A extends CallPolicy.Options>(prefix: string, policy: A) =>
+  Config.map(
+    Config.all([setting, CallPolicy.config(policy, prefix)]),
+    ([on, set]) => on ? set : { retry: false, breaker: false } as const
+  )

@@ -6,7 +6,7 @@ import * as Upstream from "./Upstream.ts"
 
 export class Shipping extends Http.Service<Shipping>()("shipping") {}
 
-export const layer = Shipping.layerConfig(Upstream.options("SHIPPING_URL"))
+export const layer = Shipping.layerConfig(Upstream.options("SHIPPING"))
 
 export const Quote = Schema.Struct({ product: Schema.Int, cents: Schema.Int, days: Schema.Int })
 

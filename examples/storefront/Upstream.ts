@@ -5,16 +5,16 @@ import { HttpClient, type HttpClientRequest, HttpClientResponse } from "effect/h
 import * as Policies from "./Policies.ts"
 import * as StorefrontError from "./StorefrontError.ts"
 
-/** Reads the URL from `variable`. The shop shows its products without any of them. */
-export const options = (variable: string) => ({
-  url: Config.Redacted(variable),
+/** Reads the URL from `<name>_URL`. The shop shows its products without any of them. */
+export const options = (name: string) => ({
+  url: Config.Redacted(`${name}_URL`),
   critical: Config.succeed(false),
   pool: Config.succeed<Http.PoolOptions>({
     size: { max: 20 },
     wait: { timeout: "500 millis", maxWaiting: 100 },
     dial: { timeout: "500 millis" }
   }),
-  policy: Policies.config<Http.PolicyOptions>({
+  policy: Policies.config<Http.PolicyOptions>(`${name}_POLICY`, {
     deadline: "900 millis",
     timeout: "250 millis",
     retry: { times: 3 },

@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import type * as Config from "effect/Config"
 import type * as Duration from "effect/Duration"
 import * as Stream from "effect/Stream"
 import * as Hedge from "../policy/Hedge.ts"
@@ -105,6 +106,20 @@ export const onOneBudget = (parts: Parts): { readonly budget: RetryBudget.RetryB
  */
 export const borrowing = <E>(policy: Policy.Policy<E>): Policy.Policy<E> =>
   Policy.without(policy, "hedge", "adaptiveLimit", "bulkhead")
+
+/**
+ * The option `policy` of a backend for its `layerConfig`, with what an operator sets over what the program gives: see
+ * `Policy.fromConfig`. The prefix is `POLICY` unless given.
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const config = <const D extends Options>(
+  defaults: D,
+  prefix?: string
+): Config.Config<Omit<D, keyof Options> & Options> =>
+  // What is read lies over what is given, whatever that is, `false` and a backend's own among it.
+  Policy.optionsFromConfig(defaults as Policy.Options, prefix) as Config.Config<Omit<D, keyof Options> & Options>
 
 type Policies = readonly [Policy.Policy<unknown>, ...ReadonlyArray<Policy.Policy<unknown>>]
 

@@ -314,11 +314,22 @@ export const fromConfig = (
   defaults: Options = {},
   prefix = "POLICY"
 ): Effect.Effect<Policy<ErrorOf<Options>, Operation, true>, Config.ConfigError> =>
-  Effect.flatMap(settings(prefix, defaults), (options) =>
-    Effect.try({
-      try: () => make(options()),
-      catch: (refused) => new Config.ConfigError(new ConfigProvider.SourceError({ message: String(refused) }))
-    }))
+  Effect.flatMap(optionsFromConfig(defaults, prefix), (options) => allowed(() => make(options)))
+
+/**
+ * What `fromConfig` makes a policy of, for what makes one itself. Only the bounds of delays are checked here.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const optionsFromConfig = (defaults: Options = {}, prefix = "POLICY"): Config.Config<Options> =>
+  Config.mapEffect(settings(prefix, defaults), allowed)
+
+const allowed = <A>(from: () => A): Effect.Effect<A, Config.ConfigError> =>
+  Effect.try({
+    try: from,
+    catch: (refused) => new Config.ConfigError(new ConfigProvider.SourceError({ message: String(refused) }))
+  })
 
 /**
  * Puts one policy around another. The result has events and a snapshot of its own; state that a policy holds is shared.

@@ -1,6 +1,6 @@
 import { CircuitBreaker, Operation, Policy, RetryBudget } from "@breakwater/core"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { ConfigProvider, Duration, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import * as CallPolicy from "../../src/backend/CallPolicy.ts"
 
@@ -49,6 +49,27 @@ describe("The option policy of a backend", () => {
       "Option \"policy.hedge.extraLoad\" is 2"
     )
   })
+})
+
+describe("The option policy from configuration", () => {
+  const read = <D extends CallPolicy.Options>(env: Record<string, string>, defaults: D) =>
+    CallPolicy.config(defaults, "DB").parse(ConfigProvider.fromEnv({ env }))
+
+  it.effect("is what the operator sets over what the program gives, which may have taken a part out", () =>
+    Effect.gen(function*() {
+      const defaults = { retry: false, breaker: { window: 7 }, reads: "idempotent" } as const
+      assert.deepStrictEqual<object>(yield* read({}, defaults), defaults)
+      const env = { DB_RETRY_TIMES: "1", DB_BREAKER_MINIMUM_CALLS: "3", DB_DEADLINE: "4 seconds" }
+      const set = yield* read(env, defaults)
+      assert.deepInclude(set, { retry: { times: 1 }, breaker: { window: 7, minimumCalls: 3 }, reads: "idempotent" })
+      assert.deepStrictEqual(set.deadline, Duration.seconds(4))
+    }))
+
+  it.effect("fails where what is set is malformed", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(read({ DB_RETRY_TIMES: "often" }, {}))
+      assert.include(error.message, "DB_RETRY_TIMES")
+    }))
 })
 
 describe("What goes around the wait for a connection", () => {
