@@ -67,7 +67,13 @@ describe("The profile", () => {
         Backends.isolated
       )
       assert.strictEqual(backends["payments"]?.profile, "serverless")
-      assert.includeMembers(lines[0]?.split(" ") ?? [], ["max=2", "per_origin=2", "keep_alive=10s", "profile=serverless", "pool_type=eu-west"])
+      assert.includeMembers(lines[0]?.split(" ") ?? [], [
+        "max=2",
+        "per_origin=2",
+        "keep_alive=10s",
+        "profile=serverless",
+        "pool_type=eu-west"
+      ])
     }))
 })
 

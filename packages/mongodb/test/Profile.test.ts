@@ -86,7 +86,13 @@ describe("The profile", () => {
         Backends.isolated
       )
       assert.strictEqual(backends["shop"]?.profile, "serverless")
-      assert.includeMembers(lines.at(-1)?.split(" ") ?? [], ["min=0", "max=2", "start=lazy", "profile=serverless", "pool_type=replica"])
+      assert.includeMembers(lines.at(-1)?.split(" ") ?? [], [
+        "min=0",
+        "max=2",
+        "start=lazy",
+        "profile=serverless",
+        "pool_type=replica"
+      ])
     }))
 })
 

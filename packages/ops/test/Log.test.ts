@@ -115,14 +115,14 @@ describe("the log of changes", () => {
         yield* Pool.drain(pool, "1 second")
         yield* TestClock.adjust("1 second")
         assert.deepStrictEqual(lines, [
-          "WARN fake \"payments\" opened its breaker",
-          "INFO fake \"payments\" tries whether its breaker may close",
-          "INFO fake \"payments\" closed its breaker",
-          "WARN fake \"orders\" has lent a connection for suspiciously long",
-          "INFO fake \"orders\" got back a connection that was lent for suspiciously long",
+          "WARN fake \"payments\" opened its breaker: from=closed to=open operation=pay",
+          "INFO fake \"payments\" tries whether its breaker may close: from=open to=half-open operation=pay",
+          "INFO fake \"payments\" closed its breaker: from=half-open to=closed operation=pay",
+          "WARN fake \"orders\" has lent a connection for suspiciously long: holder=slow held=30s",
+          "INFO fake \"orders\" got back a connection that was lent for suspiciously long: holder=slow held=40s",
           "INFO fake \"orders\" is paused",
           "INFO fake \"orders\" goes on after a pause",
-          "INFO fake \"orders\" has other sizes",
+          "INFO fake \"orders\" has other sizes: min=0 max=5 keep=5",
           "INFO fake \"orders\" drains",
           "INFO fake \"orders\" is drained"
         ])

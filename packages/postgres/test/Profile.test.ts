@@ -113,7 +113,13 @@ describe("The profile", () => {
         Backends.isolated
       )
       assert.strictEqual(backends["orders"]?.profile, "serverless")
-      assert.includeMembers(lines[0]?.split(" ") ?? [], ["min=0", "max=2", "start=lazy", "profile=serverless", "pool_type=replica"])
+      assert.includeMembers(lines[0]?.split(" ") ?? [], [
+        "min=0",
+        "max=2",
+        "start=lazy",
+        "profile=serverless",
+        "pool_type=replica"
+      ])
     }))
 })
 

@@ -53,7 +53,8 @@ describe("The server's room", () => {
       const { lines: [line, ...others] } = yield* told(server, { ...size(50), replicas: 4 })
       assert.deepStrictEqual(others, [])
       assert.strictEqual(line?.level, "WARN")
-      const room = "postgres \"orders\": pool.size.max is 50 in each of 4 replicas, 200 together, and the server has room"
+      const room =
+        "postgres \"orders\": pool.size.max is 50 in each of 4 replicas, 200 together, and the server has room"
       assert.strictEqual(
         String(line?.message).replace(/ reasons=.*/, ""),
         `${room} for 97 connections of all its clients: replicas=4 server_max_connections=100 advised_max=24 advised_server_max_connections=400 advised_pooler=recommended`

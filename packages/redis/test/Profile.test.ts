@@ -78,7 +78,13 @@ describe("The profile", () => {
         Backends.isolated
       )
       assert.strictEqual(backends["cache"]?.profile, "serverless")
-      assert.includeMembers(lines[0]?.split(" ") ?? [], ["max=2", "shared=1", "start=lazy", "profile=serverless", "pool_type=eu-west"])
+      assert.includeMembers(lines[0]?.split(" ") ?? [], [
+        "max=2",
+        "shared=1",
+        "start=lazy",
+        "profile=serverless",
+        "pool_type=eu-west"
+      ])
     }))
 })
 

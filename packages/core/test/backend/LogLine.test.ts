@@ -13,7 +13,8 @@ describe("What a line of the log says", () => {
     const values = ["db:5432/shop", "", "two words", "a=b", "say \"no\"", "back\\slash", "line\nmax=1\r", "\u001b[2J"]
     assert.strictEqual(
       values.map((value) => LogLine.pairs({ x: value })).join(" | "),
-      String.raw`x=db:5432/shop | x="" | x="two words" | x="a=b" | x="say \"no\"" | x="back\\slash" | x="line\nmax=1\r" | x="\u001b[2J"`
+      String
+        .raw`x=db:5432/shop | x="" | x="two words" | x="a=b" | x="say \"no\"" | x="back\\slash" | x="line\nmax=1\r" | x="\u001b[2J"`
     )
     assert.strictEqual(LogLine.subject("redis", "cache\n\"2\""), String.raw`redis "cache\n\"2\""`)
   })

@@ -25,7 +25,10 @@ const who = ({ label, site }: Holder): string => label ?? site ?? "not named"
 
 const held = ({ age }: Holder): Duration.Duration => time(Duration.toMillis(age))
 
-const holding = ({ holder }: { readonly holder: Holder }): LogLine.Facts => ({ holder: who(holder), held: held(holder) })
+const holding = ({ holder }: { readonly holder: Holder }): LogLine.Facts => ({
+  holder: who(holder),
+  held: held(holder)
+})
 
 /** So many dials in a row, and no connection open: that is no passing trouble. */
 const DOWN_AFTER = 3

@@ -253,7 +253,10 @@ describe.skipIf(!TestPostgres.available)("Postgres", () => {
           said,
           /^postgres "orders": pool.size.max is 50 in each of 2000 replicas, 100000 together, and the server has room/
         )
-        assert.match(said, / replicas=2000 .* advised_max=1 .* advised_pooler=recommended reasons="50 x 2000 processes /)
+        assert.match(
+          said,
+          / replicas=2000 .* advised_max=1 .* advised_pooler=recommended reasons="50 x 2000 processes /
+        )
         assert.deepStrictEqual([ready?.annotations, warning?.annotations], [{}, {}])
       }))
 
