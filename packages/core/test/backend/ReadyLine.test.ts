@@ -30,7 +30,9 @@ const written = (
     return calls
   })
 
-const plain = Logger.withConsoleLog(Logger.map(Logger.formatStructured, ({ level, message }) => `${level} ${String(message)}`))
+const plain = Logger.withConsoleLog(
+  Logger.map(Logger.formatStructured, ({ level, message }) => `${level} ${String(message)}`)
+)
 
 /** With nothing but the level before it. */
 const line = (options: ReadyLine.Options, parts?: Partial<Backend>, name?: string) =>
