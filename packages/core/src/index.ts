@@ -140,6 +140,15 @@ export * as Histogram from "./backend/Histogram.ts"
 export * as Lifecycle from "./backend/Lifecycle.ts"
 
 /**
+ * How this library writes what it knows into a log, for authors of backends: all in the message, in pairs as logfmt
+ * has them, `max=50 wait=20s`. Annotations would be further lines with Effect's pretty logger, one each; so it is one
+ * line with every logger.
+ *
+ * @since 0.1.0
+ */
+export * as LogLine from "./backend/LogLine.ts"
+
+/**
  * The metrics of a process with backends: their names and units, for whoever exports them, draws them or raises an
  * alarm by them. They are Effect's, and so in every exporter of Effect; they are read when somebody looks, from what
  * pools and policies count anyway, and cost a call nothing.
@@ -256,8 +265,8 @@ export * as Promises from "./backend/Promises.ts"
 export * as RateLimit from "./policy/RateLimit.ts"
 
 /**
- * The one line that a backend writes when it has been made, for authors of backends: a short message, and beside it
- * what bounds the backend and what is done around its calls, so that a log tells what was in force.
+ * The one line that a backend writes when it has been made, for authors of backends: what it is, where it leads to,
+ * what bounds it and what is done around its calls, so that a log tells what was in force.
  *
  * @since 0.1.0
  */

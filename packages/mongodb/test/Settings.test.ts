@@ -138,7 +138,7 @@ describe("Settings", () => {
       const variables = { MONGODB_URL: "mongodb://db/shop", MONGODB_MAX_POOL_SIZE: "8", ENVIRONMENT: "production" }
       const { exit, lines } = yield* read(variables, lazy)
       assert.isTrue(Exit.isSuccess(exit))
-      assert.include(lines.join("\n"), "mongodb \\\"shop\\\" at db: max 8, min 8")
+      assert.include(lines.join("\n"), "mongodb \\\"shop\\\" at db ready: max=8 min=8 ")
     }))
 
   it.live("fail as ConfigError without a URL, with a wrong one, and with a size that is none", () =>

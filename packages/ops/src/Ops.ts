@@ -75,7 +75,7 @@ export interface WebOptions extends Options {
 }
 
 /**
- * Writes one line for each change of a backend, with the reason and the details as annotations: a breaker opens, a server
+ * Writes one line for each change of a backend, with the reason: a breaker opens, a server
  * cannot be reached and is again, callers are turned away and all served again, a pool is paused, resized, drained, a
  * connection is held for suspiciously long. Nothing while all is well. Calls do no work for it.
  *

@@ -164,7 +164,7 @@ const logReport = (report: Ending.Report): Effect.Effect<void> => {
   const line = `stopped${report.forced ? ", forced," : ""} after ${time(Duration.toMillis(report.took))}`
   return lost.length === 0
     ? Effect.logInfo(`${line}; nothing was cut`)
-    : Effect.logWarning([`${line}; not everything could finish`, ...lost].join("\n  "))
+    : Effect.logWarning(`${line}; not everything could finish: ${lost.join("; ")}`)
 }
 
 const make = Effect.gen(function*() {

@@ -1,26 +1,17 @@
 /**
- * The one line that a backend writes when it has been made, for authors of backends: a short message, and beside it what
- * bounds the backend and what is done around its calls, so that a log tells what was in force.
+ * The one line that a backend writes when it has been made, for authors of backends: what it is, where it leads to, what
+ * bounds it and what is done around its calls, so that a log tells what was in force.
  *
- * They are annotations with values that are no objects: Effect's JSON logger has them as fields, its logfmt logger as
- * `wait=10s`. Times are text, `10s`; what there is no limit of is `none`.
+ * What is as it usually is, and what there is not, is left out: `keep` where it is `max`, `critical` where it is true, a
+ * `pool_type` of `primary`, a limit or a part of the policy that nobody set.
  *
  * @since 0.1.0
  */
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Policy from "../policy/Policy.ts"
-import type * as Pool from "../pool/Pool.ts"
 import type { Backend } from "./Backend.ts"
 import * as Backends from "./Backends.ts"
-
-/**
- * What is said of something, by its name in snake case. `undefined` shows as `none`.
- *
- * @since 0.1.0
- * @category models
- */
-export type Facts = Readonly<Record<string, string | number | boolean | Duration.Duration | undefined>>
+import * as LogLine from "./LogLine.ts"
 
 /**
  * What the line says beyond what the backend shows of itself. Nothing secret may be in it.
@@ -34,39 +25,24 @@ export interface Options {
   /** What is done around its calls: each part that it shows is named. Default: nothing is said of any. */
   readonly policy?: Policy.Snapshot | undefined
   /** What only backends of its kind have. */
-  readonly facts?: Facts | undefined
+  readonly facts?: LogLine.Facts | undefined
 }
 
-/** The two that most have are named where they are missing, too. A hedge has a budget as a retry has. */
-const policyFacts = (snapshot: Policy.Snapshot): Facts => {
-  const { adaptiveLimit, bulkhead, circuit, hedgeAfter, rateLimit, retryBudget, throttle } = snapshot
-  return {
-    retry_budget: retryBudget?.balance,
-    breaker: circuit?.mode === "automatic" ? circuit.state : circuit?.mode,
-    ...hedgeAfter && { hedge_after: hedgeAfter },
-    ...throttle && { throttle: "on" },
-    ...rateLimit && { rate_limit: "on" },
-    ...adaptiveLimit && { adaptive_limit: adaptiveLimit.limit },
-    ...bulkhead && { bulkhead: bulkhead.permits }
-  }
-}
+/** A hedge has a budget as a retry has. */
+const policyFacts = ({ adaptiveLimit, bulkhead, circuit, ...policy }: Policy.Snapshot): LogLine.Facts => ({
+  retry_budget: policy.retryBudget?.balance,
+  breaker: circuit?.mode === "automatic" ? circuit.state : circuit?.mode,
+  hedge_after: policy.hedgeAfter,
+  throttle: policy.throttle && "on",
+  rate_limit: policy.rateLimit && "on",
+  adaptive_limit: adaptiveLimit?.limit,
+  bulkhead: bulkhead?.permits
+})
 
-const sizeFacts = ({ keep, max, min }: Pool.Stats): Facts => ({ max, min, keep })
-
-const overridesOf = ({ overrides = [] }: Backend): Facts =>
+const overridesOf = ({ overrides = [] }: Backend): string | undefined =>
   overrides.length === 0
-    ? {}
-    : {
-      overrides: overrides.map(({ profile, setting, value }) => `${setting} ${value} instead of ${profile}`).join(", ")
-    }
-
-const shown = (facts: Facts): Record<string, string | number | boolean> =>
-  Object.fromEntries(
-    Object.entries(facts).map(([name, value]) => [
-      name,
-      Duration.isDuration(value) ? Duration.format(value) : value ?? "none"
-    ])
-  )
+    ? undefined
+    : overrides.map(({ profile, setting, value }) => `${setting} ${value} instead of ${profile}`).join(", ")
 
 /**
  * Whether connections are encrypted, as a fact.
@@ -91,26 +67,21 @@ const labelOf = (backend: Backend): Effect.Effect<string> =>
  * @since 0.1.0
  * @category logging
  */
-export const write = (backend: Backend, { at, facts = {}, policy }: Options = {}): Effect.Effect<void> =>
+export const write = (backend: Backend, { at, facts, policy }: Options = {}): Effect.Effect<void> =>
   Effect.gen(function*() {
-    const stats = yield* backend.stats
-    const label = yield* labelOf(backend)
-    const { critical, kind, limits = {}, poolType = "primary", profile } = backend
-    const annotations = shown({
-      backend: label,
-      kind,
-      critical,
-      profile,
-      pool_type: poolType,
-      ...overridesOf(backend),
-      ...sizeFacts(stats),
-      ...limits,
-      ...policy === undefined ? {} : policyFacts(policy),
+    const { keep, max, min } = yield* backend.stats
+    const said = LogLine.pairs({
+      max,
+      min,
+      keep: LogLine.unless(keep, max),
+      ...backend.limits,
+      ...policy && policyFacts(policy),
+      profile: backend.profile,
+      overrides: overridesOf(backend),
+      critical: LogLine.unless(backend.critical, true),
+      pool_type: LogLine.unless(backend.poolType, "primary"),
       ...facts
     })
-    const place = at === undefined ? "" : ` at ${at}`
-    yield* Effect.annotateLogs(
-      Effect.logInfo(`${kind} "${label}"${place}: max ${stats.max}, min ${stats.min}`),
-      annotations
-    )
+    const place = at === undefined ? "" : ` at ${LogLine.text(at)}`
+    yield* Effect.logInfo(`${LogLine.subject(backend.kind, yield* labelOf(backend))}${place} ready: ${said}`)
   })

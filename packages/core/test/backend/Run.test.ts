@@ -119,7 +119,7 @@ describe("a layer that runs as a process", () => {
         const named = yield* lastWords(finalizer(Effect.never).pipe(Lifecycle.named("feed pump")))
         const what = where === "inside" ? "not ended" : "what stands outside of the backends has not ended"
         assert.includeMembers(named, [
-          `stopped after 10s; not everything could finish\n  ${what}: "feed pump"`,
+          `stopped after 10s; not everything could finish: ${what}: "feed pump"`,
           "The process ends without what has not ended: \"feed pump\"."
         ])
         assert.isTrue((yield* lastWords(finalizer(Effect.never))).some((line) => line.includes("Lifecycle.named")))

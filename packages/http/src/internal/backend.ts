@@ -159,7 +159,7 @@ const tlsOf = (settings: Settings): string => {
 const readyOf = (settings: Settings): ReadyLine.Options => {
   const { bodyTimeout, dnsTtl, headersTimeout, keepAlive, name, origins, perOrigin, redirects } = settings
   return {
-    at: basesOf(settings).map(({ origin }) => origin).join(",") || "any origin",
+    at: basesOf(settings).map(({ origin }) => origin).join(",") || undefined,
     // Each origin has one like it, from its first request on.
     policy: Policy.snapshot(policyOf(settings, name, Effect.void)),
     facts: {

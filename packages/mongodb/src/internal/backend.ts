@@ -11,6 +11,7 @@ import { type Backend, type Detail, type Health, type Limits, type Particulars, 
 import * as Backends from "@breakwater/core/Backends"
 import * as Deadline from "@breakwater/core/Deadline"
 import { EventHub } from "@breakwater/core/EventHub"
+import * as LogLine from "@breakwater/core/LogLine"
 import * as Operation from "@breakwater/core/Operation"
 import * as Policy from "@breakwater/core/Policy"
 import type { PolicyError } from "@breakwater/core/PolicyError"
@@ -250,13 +251,13 @@ const readyOf = (settings: Settings): ReadyLine.Options => {
     at: hosts,
     policy: Policy.snapshot(policy),
     facts: {
-      start,
+      start: LogLine.unless(start, "background"),
       max_waiting: maxWaiting,
       server_selection: Duration.millis(selection),
       socket: Duration.millis(socket),
-      compressors: driver.compressors?.toString() || "none",
-      ...(missing.length > 0 && { compressors_not_loaded: missing.join(",") }),
-      read_preference: readPreference,
+      compressors: LogLine.unless(driver.compressors?.toString(), ""),
+      compressors_not_loaded: LogLine.unless(missing.join(","), ""),
+      read_preference: LogLine.unless(readPreference, "primary"),
       tls: ReadyLine.tls(driver.tls === true)
     }
   }

@@ -4,24 +4,30 @@
  * @internal
  */
 import type { Entry } from "@breakwater/core/Backends"
+import * as LogLine from "@breakwater/core/LogLine"
 import type { PolicyEvent } from "@breakwater/core/PolicyEvent"
 import type * as Pool from "@breakwater/core/Pool"
+import type { Holder } from "@breakwater/core/PoolError"
 import type { PoolEvent } from "@breakwater/core/PoolEvent"
 import * as Duration from "effect/Duration"
-import { errorText, fieldsOf } from "./happening.ts"
+import { errorText } from "./happening.ts"
 
 export interface Line {
   readonly level: "Info" | "Warn"
   readonly message: string
-  readonly details: Readonly<Record<string, unknown>>
 }
 
 type Change = PoolEvent | PolicyEvent
 
-const line = (level: Line["level"], message: string, details: Line["details"] = {}): Line => ({
-  level,
-  message,
-  details
+const time = (millis: number): Duration.Duration => Duration.millis(Math.round(millis))
+
+const who = ({ label, site }: Holder): string => label ?? site ?? "not named"
+
+const held = ({ age }: Holder): Duration.Duration => time(Duration.toMillis(age))
+
+const holding = ({ holder }: { readonly holder: Holder }): LogLine.Facts => ({
+  holder: who(holder),
+  held: held(holder)
 })
 
 /** So many dials in a row, and no connection open: that is no passing trouble. */
@@ -37,7 +43,7 @@ const turnedAway = ({ refused, shed, timedOut }: Pool.Stats): number => timedOut
 
 /** One backend. Times are monotonic milliseconds. */
 export class Transitions {
-  private readonly name: string
+  private readonly subject: string
   private downSince: number | undefined
   private misledAt = -Infinity
   private away: number | undefined
@@ -45,7 +51,7 @@ export class Transitions {
   private lastAwayAt = 0
 
   constructor({ backend, label }: Entry) {
-    this.name = `${backend.kind} "${label}"`
+    this.subject = LogLine.subject(backend.kind, label)
   }
 
   on(event: Change, stats: Pool.Stats, now: number): Line | undefined {
@@ -62,18 +68,18 @@ export class Transitions {
         return event.reason === "WrongRole" ? this.misled(now) : undefined
       case "Revoked":
         return event.why === "HoldExceeded"
-          ? this.warn("cut a borrow that was held for too long", fieldsOf(event))
+          ? this.warn("cut a borrow that was held for too long", holding(event))
           : undefined
       case "Leaked":
-        return this.warn("has lent a connection for suspiciously long", fieldsOf(event))
+        return this.warn("has lent a connection for suspiciously long", holding(event))
       case "LeakReturned":
-        return this.info("got back a connection that was lent for suspiciously long", fieldsOf(event))
+        return this.info("got back a connection that was lent for suspiciously long", holding(event))
       case "Paused":
         return this.info("is paused")
       case "Resumed":
         return this.info("goes on after a pause")
       case "Resized":
-        return this.info("has other sizes", fieldsOf(event))
+        return this.info("has other sizes", { min: event.min, max: event.max, keep: event.keep })
       case "Draining":
         return this.info("drains")
       case "Drained":
@@ -86,7 +92,7 @@ export class Transitions {
   }
 
   /** To be asked now and then: single borrows are not listened to. */
-  look(stats: Pool.Stats, now: number, holder: string | undefined): Line | undefined {
+  look(stats: Pool.Stats, now: number, oldest: Holder | undefined): Line | undefined {
     const away = turnedAway(stats)
     const before = this.away ?? away
     this.away = away
@@ -104,24 +110,24 @@ export class Transitions {
         timed_out: timedOut,
         refused,
         shed,
-        ...(holder === undefined ? {} : { oldest_holder: holder })
+        ...(oldest && { oldest_holder: who(oldest), held: held(oldest) })
       })
     }
     if (this.shortSince === undefined || now - this.lastAwayAt < CALM) return
-    const after = Duration.format(Duration.millis(Math.round(this.lastAwayAt - this.shortSince)))
+    const after = time(this.lastAwayAt - this.shortSince)
     this.shortSince = undefined
     return this.info("serves all callers again", { after })
   }
 
   private circuit({ from, key, operation, to }: Extract<Change, { readonly _tag: "CircuitChanged" }>): Line {
-    const details = { from, to, operation, ...(key === undefined ? {} : { key }) }
-    if (to === "open") return this.warn("opened its breaker", details)
-    return this.info(to === "closed" ? "closed its breaker" : "tries whether its breaker may close", details)
+    const facts = { from, to, operation, key }
+    if (to === "open") return this.warn("opened its breaker", facts)
+    return this.info(to === "closed" ? "closed its breaker" : "tries whether its breaker may close", facts)
   }
 
   private reached(now: number): Line | undefined {
     if (this.downSince === undefined) return undefined
-    const after = Duration.format(Duration.millis(Math.round(now - this.downSince)))
+    const after = time(now - this.downSince)
     this.downSince = undefined
     return this.info("is reached again", { after })
   }
@@ -132,11 +138,16 @@ export class Transitions {
     return since < SAME_CHANGE ? undefined : this.warn("leaves a server that is not the one that is sought")
   }
 
-  private info(message: string, details?: Line["details"]): Line {
-    return line("Info", `${this.name} ${message}`, details)
+  private info(message: string, facts?: LogLine.Facts): Line {
+    return this.line("Info", message, facts)
   }
 
-  private warn(message: string, details?: Line["details"]): Line {
-    return line("Warn", `${this.name} ${message}`, details)
+  private warn(message: string, facts?: LogLine.Facts): Line {
+    return this.line("Warn", message, facts)
+  }
+
+  private line(level: Line["level"], message: string, facts: LogLine.Facts | undefined): Line {
+    const reason = facts === undefined ? "" : `: ${LogLine.pairs(facts)}`
+    return { level, message: `${this.subject} ${message}${reason}` }
   }
 }

@@ -7,6 +7,7 @@ import { type Backend, type Health, type Limits, makeOperations, ofPool, probe }
 import * as Backends from "@breakwater/core/Backends"
 import * as CallPolicy from "@breakwater/core/CallPolicy"
 import * as CircuitBreaker from "@breakwater/core/CircuitBreaker"
+import * as LogLine from "@breakwater/core/LogLine"
 import * as Pool from "@breakwater/core/Pool"
 import type { PoolEvent } from "@breakwater/core/PoolEvent"
 import * as ReadyLine from "@breakwater/core/ReadyLine"
@@ -101,9 +102,9 @@ const placeOf = ({ hosts, server }: Settings): string =>
   `${hosts.map(({ host, path, port }) => path ?? `${host}:${port}`).join(",")}/${server.database ?? ""}`
 
 /** Of a number the server takes as milliseconds; it may be text with a unit. */
-const statementTimeoutOf = ({ startupParameters }: Settings): Duration.Duration | string => {
-  const given = startupParameters["statement_timeout"] ?? "as the server has it"
-  return /^[1-9]\d*$/.test(given) ? Duration.millis(Number(given)) : given
+const statementTimeoutOf = ({ startupParameters }: Settings): Duration.Duration | string | undefined => {
+  const given = startupParameters["statement_timeout"]
+  return given !== undefined && /^[1-9]\d*$/.test(given) ? Duration.millis(Number(given)) : given
 }
 
 const readyOf = (settings: Settings, { outside }: Policies): ReadyLine.Options => {
@@ -112,12 +113,12 @@ const readyOf = (settings: Settings, { outside }: Policies): ReadyLine.Options =
     at: placeOf(settings),
     policy: CallPolicy.snapshot([outside]),
     facts: {
-      start: pool.start ?? "background",
+      start: LogLine.unless(pool.start, "background"),
       statement_timeout: statementTimeoutOf(settings),
-      target: role,
-      prepare: prepare ? "on" : "off",
+      target: LogLine.unless(role, "any"),
+      prepare: prepare ? undefined : "off",
       tls: ssl === "prefer" ? "preferred" : ReadyLine.tls(ssl !== false, typeof ssl === "object" ? ssl : {}),
-      replicas
+      replicas: LogLine.unless(replicas, 1)
     }
   }
 }

@@ -4,6 +4,7 @@
  *
  * @internal
  */
+import * as LogLine from "@breakwater/core/LogLine"
 import * as Sizing from "@breakwater/core/Sizing"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -20,6 +21,17 @@ const QUESTION =
 const told = ({ pool: { size: { max } }, replicas }: Settings, advice: Sizing.Advice, room: number) => {
   if (advice.change !== "keep") return `pool.size.max is ${Sizing.overcommitted(max, replicas, room) ?? max}`
   return advice.findings.find(({ kind }) => kind === "setting")?.says
+}
+
+const adviceFacts = ({ findings, limit, maxConnections, pooler }: Sizing.Advice): LogLine.Facts => {
+  const reasons = findings.filter(({ kind }) => kind !== "basis")
+  return {
+    advised_max: limit,
+    advised_server_max_connections: maxConnections,
+    advised_pooler: pooler,
+    reasons: reasons.map(({ says }) => says).join("; "),
+    sources: [...new Set(reasons.map(({ source }) => source))].join("; ")
+  }
 }
 
 /** Of the server. */
@@ -73,22 +85,13 @@ export class Room {
         const { maxConnections, reserved } = limits
         const says = told(settings, advice, maxConnections - reserved)
         if (says === undefined) return Effect.void
-        const { change, findings, limit, pooler } = advice
-        const reasons = findings.filter(({ kind }) => kind !== "basis")
-        return Effect.logWithLevel(change === "keep" ? "Info" : "Warn")(`postgres "${name}": ${says}`).pipe(
-          Effect.annotateLogs({
-            backend: name,
-            kind: "postgres",
-            max,
-            replicas,
-            server_max_connections: maxConnections,
-            advised_max: limit,
-            advised_server_max_connections: advice.maxConnections,
-            advised_pooler: pooler,
-            reasons: reasons.map(({ says: reason }) => reason).join("; "),
-            sources: [...new Set(reasons.map(({ source }) => source))].join("; ")
-          })
-        )
+        const facts = LogLine.pairs({
+          replicas,
+          server_max_connections: maxConnections,
+          ...adviceFacts(advice)
+        })
+        const line = `${LogLine.subject("postgres", name)}: ${says}: ${facts}`
+        return Effect.logWithLevel(advice.change === "keep" ? "Info" : "Warn")(line)
       }
     )
   }

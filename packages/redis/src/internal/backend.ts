@@ -7,6 +7,7 @@ import { type Backend, type Detail, type Health, type Limits, makeOperations, pr
 import * as Backends from "@breakwater/core/Backends"
 import * as CallPolicy from "@breakwater/core/CallPolicy"
 import * as CircuitBreaker from "@breakwater/core/CircuitBreaker"
+import * as LogLine from "@breakwater/core/LogLine"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
 import type { PoolError } from "@breakwater/core/PoolError"
@@ -104,10 +105,10 @@ const readyOf = (settings: Settings, policies: Policies): ReadyLine.Options => {
     policy: Policy.snapshot(policies.shared),
     facts: {
       shared,
-      start: pool.start ?? "background",
+      start: LogLine.unless(pool.start, "background"),
       check_every: interval,
       tls: ReadyLine.tls(tls !== undefined, tls),
-      replicas
+      replicas: LogLine.unless(replicas, 1)
     }
   }
 }

@@ -290,7 +290,7 @@ describe.skipIf(!TestRedis.available)("Redis", () => {
         }).pipe(Effect.scoped, Effect.provide(Logger.layer([logger])), Backends.isolated)
         assert.strictEqual(lines.length, 2, lines.join("\n"))
         lines.sort()
-        assert.match(lines[0]!, /^Info redis "cache" at .*: max 100000, min 0/)
+        assert.match(lines[0]!, /^Info redis "cache" at \S+ ready: max=100000 min=0 /)
         assert.match(lines[1]!, /^Warn redis "cache": connections.max is 100000, and the server has room for \d+/)
       }))
 

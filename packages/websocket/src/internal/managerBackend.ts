@@ -6,6 +6,7 @@
 import type { Backend, Health } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
 import { EventHub } from "@breakwater/core/EventHub"
+import * as LogLine from "@breakwater/core/LogLine"
 import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
 import type { PoolEvent } from "@breakwater/core/PoolEvent"
@@ -84,7 +85,7 @@ const watch = (manager: Manager): Effect.Effect<void, never, Scope.Scope> => {
   })
 }
 
-const factsOf = (settings: Settings): ReadyLine.Facts => {
+const factsOf = (settings: Settings): LogLine.Facts => {
   const { answer, idle, interval, maxMessage, maxPerKey, receiveBuffer, send } = settings
   return {
     per_key: maxPerKey,
