@@ -85,6 +85,22 @@ describe.skipIf(!TestRedis.available)("The policy of a Redis", () => {
         }))
       }))
 
+    test.effect("does not take a connection on which nothing was answered for one that had served", () =>
+      Effect.gen(function*() {
+        const { proxy, url } = yield* proxied
+        const redis = yield* open({ url, connections: { shared: 1 }, policy: { retry: false } })
+        yield* redis.backend.warm
+        yield* proxy.blackHole
+        const [impatient, patient] = yield* Effect.replicateEffect(
+          Effect.forkChild(Effect.flip(redis.send("GET", "missing")), { startImmediately: true }),
+          2
+        )
+        yield* Fiber.interrupt(impatient!)
+        yield* proxy.cut
+        const lost = yield* Fiber.join(patient!)
+        assert.isTrue(RedisError.isRedisError(lost) && lost.reason._tag === "ConnectionLost" && !lost.reason.reused)
+      }))
+
     test.effect("opens a circuit where new connections break, and not where those have that had served", () =>
       Effect.gen(function*() {
         const { proxy, url } = yield* proxied
