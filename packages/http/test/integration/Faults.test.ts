@@ -89,7 +89,11 @@ describe("Http faults", () => {
   it.live("bounds the wait for headers, and does not know whether the request took effect", () =>
     Effect.gen(function*() {
       const server = yield* FakeHttp.make(() => ({ headersAfter: Infinity }))
-      const http = yield* open({ url: Redacted.make(server.url), time: { headers: "300 millis" } })
+      const http = yield* open({
+        url: Redacted.make(server.url),
+        time: { headers: "300 millis" },
+        policy: { retry: false }
+      })
       const { took, value } = yield* millis(failureOf(http.client.get("/")))
       assert.strictEqual(value.reason._tag, "HeadersTimeout")
       assert.deepStrictEqual(value.outcome, Outcome.failure("unknown"))
