@@ -137,8 +137,12 @@ describe("Hedge", () => {
       let waits = 0
       let begun = 0
       const work = Effect.andThen(Effect.sync(() => ++begun), Effect.sleep(500))
-      const call = Policy.run(hedge(), read, (attempt) =>
-        Effect.andThen(Effect.suspend(() => ++waits === 1 ? Effect.void : Effect.sleep(1000)), attempt(work)))
+      const call = Policy.run(
+        hedge(),
+        read,
+        (attempt) =>
+          Effect.andThen(Effect.suspend(() => ++waits === 1 ? Effect.void : Effect.sleep(1000)), attempt(work))
+      )
       const { after, exit } = yield* ending(call)
       assert.deepStrictEqual([after, exit, waits, begun], [500, Exit.void, 2, 1])
     }))

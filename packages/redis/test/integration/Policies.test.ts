@@ -45,14 +45,17 @@ describe.skipIf(!TestRedis.available)("The policy of a Redis", () => {
     test.effect("repeats no pipeline of which a part was executed", () =>
       Effect.gen(function*() {
         const redis = yield* open()
-        yield* withoutReplicas(redis, Effect.gen(function*() {
-          const partly = yield* Effect.flip(redis.pipeline([["PUBLISH", "news", "once"], ["SET", "refused", 1]]))
-          assert.deepInclude(outcomeOf(partly), { _tag: "Failure", sent: "yes" })
-          assert.strictEqual((yield* redis.backend.policy).retries, 0)
-          const nothing = yield* Effect.flip(redis.pipeline([["INCR", "refused"], ["SET", "refused", 1]]))
-          assert.deepInclude(outcomeOf(nothing), { _tag: "Failure", sent: "no" })
-          assert.strictEqual((yield* redis.backend.policy).retries, 3)
-        }))
+        yield* withoutReplicas(
+          redis,
+          Effect.gen(function*() {
+            const partly = yield* Effect.flip(redis.pipeline([["PUBLISH", "news", "once"], ["SET", "refused", 1]]))
+            assert.deepInclude(outcomeOf(partly), { _tag: "Failure", sent: "yes" })
+            assert.strictEqual((yield* redis.backend.policy).retries, 0)
+            const nothing = yield* Effect.flip(redis.pipeline([["INCR", "refused"], ["SET", "refused", 1]]))
+            assert.deepInclude(outcomeOf(nothing), { _tag: "Failure", sent: "no" })
+            assert.strictEqual((yield* redis.backend.policy).retries, 3)
+          })
+        )
       }))
 
     test.effect("repeats no function that has had a command executed", () =>
@@ -72,17 +75,20 @@ describe.skipIf(!TestRedis.available)("The policy of a Redis", () => {
         yield* proxy.restore
         assert.deepInclude(outcomeOf(lost), { _tag: "Failure", sent: "unknown" })
         assert.strictEqual(runs, 1)
-        yield* withoutReplicas(redis, Effect.gen(function*() {
-          const refused = yield* Effect.flip(redis.use(async (client) => {
-            runs++
-            await client.publish("news", "once")
-            return client.incr("runs")
-          }))
-          assert.deepInclude(outcomeOf(refused), { _tag: "Failure", sent: "yes" })
-          assert.strictEqual(runs, 2)
-          yield* Effect.flip(redis.use((client) => (runs++, client.incr("runs"))))
-          assert.strictEqual(runs, 6)
-        }))
+        yield* withoutReplicas(
+          redis,
+          Effect.gen(function*() {
+            const refused = yield* Effect.flip(redis.use(async (client) => {
+              runs++
+              await client.publish("news", "once")
+              return client.incr("runs")
+            }))
+            assert.deepInclude(outcomeOf(refused), { _tag: "Failure", sent: "yes" })
+            assert.strictEqual(runs, 2)
+            yield* Effect.flip(redis.use((client) => (runs++, client.incr("runs"))))
+            assert.strictEqual(runs, 6)
+          })
+        )
       }))
 
     test.effect("does not take a connection on which nothing was answered for one that had served", () =>
