@@ -132,6 +132,21 @@ describe("Hedge", () => {
       assert.deepStrictEqual(ends, ["Success", "Failure", "Success"])
     }))
 
+  it.effect("does not begin the work of an attempt that still waits to when the call is answered", () =>
+    Effect.gen(function*() {
+      let waits = 0
+      let begun = 0
+      const work = Effect.andThen(Effect.sync(() => ++begun), Effect.sleep(500))
+      const call = Policy.run(
+        hedge(),
+        read,
+        (attempt) =>
+          Effect.andThen(Effect.suspend(() => ++waits === 1 ? Effect.void : Effect.sleep(1000)), attempt(work))
+      )
+      const { after, exit } = yield* ending(call)
+      assert.deepStrictEqual([after, exit, waits, begun], [500, Exit.void, 2, 1])
+    }))
+
   it.effect("interrupts the slower attempt where told that it is cheap, and does not wait for that", () =>
     Effect.gen(function*() {
       let interruptedAt = 0

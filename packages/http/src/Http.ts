@@ -149,7 +149,7 @@ export const layer = (options: Options): Layer.Layer<Http | HttpClient.HttpClien
  * @since 0.1.0
  * @category models
  */
-export type WrappedOptions = Config.Wrap<Options>
+export type WrappedOptions = ConfigOptions.Wrap<Options>
 
 /**
  * As `layer`, with options from a `ConfigProvider`, which also fail as `ConfigError`. Reads `AIOHTTP_POOL_LIMIT` for
@@ -175,7 +175,7 @@ export type ServiceOptions = Given
  * @since 0.1.0
  * @category models
  */
-export type WrappedServiceOptions = Config.Wrap<ServiceOptions>
+export type WrappedServiceOptions = ConfigOptions.Wrap<ServiceOptions>
 
 /**
  * The class of one pool: a tag, and the layers that provide it.

@@ -152,7 +152,7 @@ export const layer = (options: Options): Layer.Layer<Mongo, PoolError | Config.C
  * @since 0.1.0
  * @category models
  */
-export type WrappedOptions = Config.Wrap<ConfigOptions.OptionalUrl<Options>>
+export type WrappedOptions = ConfigOptions.Wrap<ConfigOptions.OptionalUrl<Options>>
 
 /**
  * As `layer`, with options from a `ConfigProvider`, which also fail as `ConfigError`.
@@ -183,7 +183,7 @@ export type ServiceOptions = ConfigOptions.OptionalName<Options>
  * @since 0.1.0
  * @category models
  */
-export type WrappedServiceOptions = Config.Wrap<ConfigOptions.OptionalUrl<ServiceOptions>>
+export type WrappedServiceOptions = ConfigOptions.Wrap<ConfigOptions.OptionalUrl<ServiceOptions>>
 
 /**
  * The class of one database: a tag, and the layers that provide it.

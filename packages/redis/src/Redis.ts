@@ -228,7 +228,7 @@ export const layer = (options: Options): Layer.Layer<Redis | EffectRedis.Redis, 
  * @since 0.1.0
  * @category models
  */
-export type WrappedOptions = Config.Wrap<ConfigOptions.OptionalUrl<Options>>
+export type WrappedOptions = ConfigOptions.Wrap<ConfigOptions.OptionalUrl<Options>>
 
 /**
  * As `layer`, with options from a `ConfigProvider`, which also fail as `ConfigError`.
@@ -257,7 +257,7 @@ export type ServiceOptions = ConfigOptions.OptionalName<Options>
  * @since 0.1.0
  * @category models
  */
-export type WrappedServiceOptions = Config.Wrap<ConfigOptions.OptionalUrl<ServiceOptions>>
+export type WrappedServiceOptions = ConfigOptions.Wrap<ConfigOptions.OptionalUrl<ServiceOptions>>
 
 /**
  * The class of one Redis: a tag, and the layers that provide it.

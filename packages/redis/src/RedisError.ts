@@ -28,6 +28,8 @@ export interface ErrorReply {
   readonly code: string
   /** All of it, without the password of the connection. */
   readonly text: string
+  /** It was not all that was asked: other commands of the pipeline, or of the function, may have been executed. */
+  readonly partly?: true | undefined
 }
 
 /**
@@ -155,7 +157,7 @@ export class RedisError extends Data.TaggedError("RedisError")<{
   get outcome(): Outcome.Outcome {
     switch (this.reason._tag) {
       case "ErrorReply":
-        return outcomeOfReply(this.reason.code, this.reason.text)
+        return outcomeOfAnswer(this.reason)
       case "ConnectFailed":
         return Outcome.failure("no")
       case "ConnectionLost":
@@ -171,6 +173,11 @@ export class RedisError extends Data.TaggedError("RedisError")<{
   }
 }
 
+const outcomeOfAnswer = ({ code, partly, text }: ErrorReply): Outcome.Outcome => {
+  const outcome = outcomeOfReply(code, text)
+  return partly === true && outcome._tag !== "Success" ? { ...outcome, sent: "yes" } : outcome
+}
+
 /**
  * Whether a value is a `RedisError`.
  *
@@ -184,7 +191,8 @@ const messageOf = (reason: Reason): string => {
   switch (reason._tag) {
     case "ErrorReply": {
       const to = reason.command === undefined ? "" : ` to ${reason.command.toUpperCase()}`
-      return `${redis} answered${to}: ${reason.text}${hintOf(reason.code)}`
+      const others = reason.partly === true ? ". Other commands of the same call may have been executed." : ""
+      return `${redis} answered${to}: ${reason.text}${hintOf(reason.code)}${others}`
     }
     case "ConnectFailed":
       return `${redis} cannot be reached: ${reason.detail}`

@@ -24,6 +24,13 @@ describe("Redis", () => {
     expect(Cache.layerConfig({})).type.toBe<Layer.Layer<Cache, Failure>>()
   })
 
+  test("an operator sets what a part of the policy is set to, or takes it out", () => {
+    expect(Cache.layerConfig({
+      policy: { retry: { times: Config.Int("TIMES") }, breaker: Config.succeed(false as const) }
+    })).type.toBe<Layer.Layer<Cache, Failure>>()
+    expect(Cache.layerConfig).type.not.toBeCallableWith({ policy: { retry: { tries: Config.Int("TIMES") } } })
+  })
+
   test("services of two names are two services", () => {
     expect(Effect.succeed(cache)).type.not.toBeAssignableTo<Effect.Effect<Jobs>>()
   })

@@ -279,10 +279,10 @@ export const drainBefore: <A, E, R>(server: Layer.Layer<A, E, R>) => Layer.Layer
  * @category layers
  */
 export const layerConfig = (
-  options: Config.Wrap<Options>
+  options: ConfigOptions.Wrap<Options>
 ): Layer.Layer<ConnectionManager, Config.ConfigError> => Layer.effect(ConnectionManager, read(options, undefined))
 
-const read = (options: Config.Wrap<ServiceOptions>, name: string | undefined) =>
+const read = (options: ConfigOptions.Wrap<ServiceOptions>, name: string | undefined) =>
   Effect.flatMap(
     ConfigOptions.read<ServiceOptions>(options, name),
     (given) => ConfigOptions.make("WebSocket", () => make(given))
@@ -308,7 +308,7 @@ export interface ServiceClass<Self, Name extends string>
   /** Throws as `make`. */
   readonly layer: (options?: ServiceOptions) => Layer.Layer<Self>
   /** As `layer`, with options from a `ConfigProvider`. */
-  readonly layerConfig: (options: Config.Wrap<ServiceOptions>) => Layer.Layer<Self, Config.ConfigError>
+  readonly layerConfig: (options: ConfigOptions.Wrap<ServiceOptions>) => Layer.Layer<Self, Config.ConfigError>
   /** As the function of this name, for this manager. */
   readonly drainBefore: <A, E, R>(server: Layer.Layer<A, E, R>) => Layer.Layer<A, E, R | Self>
 }
@@ -324,7 +324,7 @@ export const Service = <Self>() => <const Name extends string>(name: Name): Serv
   const named = (options: ServiceOptions) => make({ ...options, name: options.name ?? name })
   return Object.assign(tag, {
     layer: (options: ServiceOptions = {}) => Layer.effect(tag, named(options)),
-    layerConfig: (options: Config.Wrap<ServiceOptions>) => Layer.effect(tag, read(options, name)),
+    layerConfig: (options: ConfigOptions.Wrap<ServiceOptions>) => Layer.effect(tag, read(options, name)),
     drainBefore: drainBeforeOf(tag)
   })
 }

@@ -169,11 +169,11 @@ export const layer = (options: Options): Layer.Layer<ReconnectingSocket, Config.
  * @category layers
  */
 export const layerConfig = (
-  options: Config.Wrap<Options>
+  options: ConfigOptions.Wrap<Options>
 ): Layer.Layer<ReconnectingSocket, Config.ConfigError> => Layer.effect(ReconnectingSocket, read(options, make))
 
 const read = <Given>(
-  options: Config.Wrap<Given>,
+  options: ConfigOptions.Wrap<Given>,
   open: (given: Given) => Effect.Effect<ReconnectingSocket, Config.ConfigError, Scope.Scope>
 ) => Effect.flatMap(ConfigOptions.unwrap(options), (given) => ConfigOptions.make("WebSocket", () => open(given)))
 
@@ -197,7 +197,7 @@ export interface ServiceClass<Self, Name extends string>
   /** Throws and fails as `make`. */
   readonly layer: (options: ServiceOptions) => Layer.Layer<Self, Config.ConfigError>
   /** As `layer`, with options from a `ConfigProvider`. */
-  readonly layerConfig: (options: Config.Wrap<ServiceOptions>) => Layer.Layer<Self, Config.ConfigError>
+  readonly layerConfig: (options: ConfigOptions.Wrap<ServiceOptions>) => Layer.Layer<Self, Config.ConfigError>
 }
 
 /**
@@ -211,7 +211,7 @@ export const Service = <Self>() => <const Name extends string>(name: Name): Serv
   const named = (options: ServiceOptions) => make({ ...options, name: options.name ?? name })
   return Object.assign(tag, {
     layer: (options: ServiceOptions) => Layer.effect(tag, named(options)),
-    layerConfig: (options: Config.Wrap<ServiceOptions>) => Layer.effect(tag, read(options, named))
+    layerConfig: (options: ConfigOptions.Wrap<ServiceOptions>) => Layer.effect(tag, read(options, named))
   })
 }
 

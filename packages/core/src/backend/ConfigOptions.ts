@@ -22,6 +22,22 @@ import * as Setting from "./Setting.ts"
 export const error = (message: string): Config.ConfigError =>
   new Config.ConfigError(new ConfigProvider.SourceError({ message }))
 
+/**
+ * As `Config.Wrap`, where a group of settings that may be `false` instead is still a group: each of its settings may be
+ * a config of its own. `Config.succeed(false)` is its `false`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Wrap<A> = IsGroup<Exclude<NonNullable<A>, false>> extends true
+  ? WrapEach<Exclude<A, false>> | Config.Config<A>
+  : Config.Config<A>
+
+type WrapEach<A> = { readonly [K in keyof A]: Wrap<A[K]> }
+
+type IsGroup<A> = [A] extends [object] ? [keyof A] extends [never] ? false : [keyof A] extends [string] ? true : false
+  : false
+
 /** `Config.unwrap` takes every key for a config, also one that is there and undefined. */
 const withoutUndefined = <A>(wrapped: A): A => {
   if (Config.isConfig(wrapped) || !Predicate.isObject(wrapped)) return wrapped
@@ -36,8 +52,9 @@ const withoutUndefined = <A>(wrapped: A): A => {
  * @since 0.1.0
  * @category reading
  */
-export const unwrap = <Given>(wrapped: Config.Wrap<Given>): Effect.Effect<Given, Config.ConfigError> =>
-  Effect.suspend(() => Config.unwrap<Given>(withoutUndefined(wrapped)))
+export const unwrap = <Given>(wrapped: Wrap<Given>): Effect.Effect<Given, Config.ConfigError> =>
+  // Only types tell them apart: it goes by what is a config.
+  Effect.suspend(() => Config.unwrap<Given>(withoutUndefined(wrapped) as Config.Wrap<Given>))
 
 /**
  * Options without the name, which a `Service` has already.
@@ -66,7 +83,7 @@ export type OptionalUrl<Options extends { readonly url: Redacted.Redacted }> = O
  * @category reading
  */
 export const read = <Given extends OptionalName<Setting.Common>>(
-  wrapped: Config.Wrap<Given>,
+  wrapped: Wrap<Given>,
   name: string | undefined
 ): Effect.Effect<
   Given & { readonly name: string; readonly profile: Profile.Profile | undefined },
@@ -89,7 +106,7 @@ export const readWithUrl = <
 >(
   kind: string,
   variable: string,
-  wrapped: Config.Wrap<Given>,
+  wrapped: Wrap<Given>,
   name: string | undefined
 ): Effect.Effect<
   Given & {

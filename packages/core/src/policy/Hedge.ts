@@ -11,7 +11,8 @@
  * another hedge or retry there is none.
  *
  * The slower attempt goes on to its own end, or to the deadline of the call, unless `cancelLoser` is set: with many
- * protocols an interrupted call costs its connection, and a new one costs more than the answer.
+ * protocols an interrupted call costs its connection, and a new one costs more than the answer. One whose work has not
+ * begun by then, since it waits for a connection, does not begin it.
  *
  * ```ts
  * import { Hedge, Operation, Policy } from "@breakwater/core"

@@ -375,6 +375,7 @@ export const without = <E, Op extends Operation, Repeats extends boolean>(
 
 const begun = <A, E, R>(call: Call, work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {
+    if (call.isAnswered) return Effect.interrupt
     call.begin()
     return work
   })

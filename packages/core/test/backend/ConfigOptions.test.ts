@@ -6,6 +6,7 @@ import type * as Setting from "../../src/backend/Setting.ts"
 interface Given extends ConfigOptions.OptionalName<Setting.Common> {
   readonly url?: Redacted.Redacted | undefined
   readonly max?: number | undefined
+  readonly retry?: { readonly times?: number | undefined } | false | undefined
 }
 
 /** What comes of an effect under some variables, and what it logs. */
@@ -18,7 +19,8 @@ const under = <A, E>(variables: Record<string, string>, effect: Effect.Effect<A,
   )
 }
 
-const read = (wrapped: Config.Wrap<Given>) => ConfigOptions.readWithUrl<Given>("fake", "FAKE_URL", wrapped, "orders")
+const read = (wrapped: ConfigOptions.Wrap<Given>) =>
+  ConfigOptions.readWithUrl<Given>("fake", "FAKE_URL", wrapped, "orders")
 
 describe("Options of a provider", () => {
   it.effect("have the name of their service and the profile of the environment, unless they say otherwise", () =>
@@ -30,6 +32,15 @@ describe("Options of a provider", () => {
       const empty: object = { max: undefined }
       const own = read({ name: Config.succeed("own"), profile: Config.succeed("production"), ...empty })
       assert.deepInclude((yield* under(variables, own)).value, { name: "own", profile: "production" })
+    }))
+
+  it.effect("have a group that may be taken out by its settings, or without it", () =>
+    Effect.gen(function*() {
+      const variables = { FAKE_URL: "fake://a", TIMES: "3" }
+      const some = yield* under(variables, read({ retry: { times: Config.Int("TIMES") } }))
+      assert.deepInclude(some.value, { retry: { times: 3 } })
+      const none = yield* under(variables, read({ retry: Config.succeed(false as const) }))
+      assert.deepInclude(none.value, { retry: false })
     }))
 
   it.effect("take the URL of the variable, fail without any, and warn of two without showing either", () =>

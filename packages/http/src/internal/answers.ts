@@ -4,6 +4,7 @@
  *
  * @internal
  */
+import * as Effect from "effect/Effect"
 import type { Readable } from "node:stream"
 import type { Incoming } from "./exchange.ts"
 
@@ -22,6 +23,8 @@ export const discard = (body: Readable): void => {
 export class Answers {
   private readonly open = new Set<Incoming>()
   private failed: Incoming | undefined
+  /** Attempts that have no connection yet. */
+  private waiting = 0
   private over = false
 
   came(incoming: Incoming): Incoming {
@@ -35,10 +38,22 @@ export class Answers {
     if (this.over) return
     this.discardFailed()
     this.failed = incoming
+    if (this.waiting > 0) this.discardFailed()
   }
 
-  /** Another attempt needs the connection. */
-  discardFailed(): void {
+  /** An attempt waits for its connection, which an answer that failed must not keep from it. */
+  awaiting<A, E, R>(borrow: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return Effect.acquireUseRelease(
+      Effect.sync(() => {
+        this.discardFailed()
+        this.waiting++
+      }),
+      () => borrow,
+      () => Effect.sync(() => void this.waiting--)
+    )
+  }
+
+  private discardFailed(): void {
     const { failed } = this
     if (failed === undefined) return
     this.failed = undefined

@@ -165,11 +165,10 @@ const attempt = (
 ): Effect.Effect<Incoming, Failure> =>
   Effect.suspend(() => {
     const { answers } = call
-    answers.discardFailed()
     const scope = Scope.makeUnsafe()
     const sent = (connection: Connection) =>
       Effect.flatMap(told(call, outgoing), (request) => exchange(call, answers, connection, request, scope))
-    return borrow(call, origin, `${outgoing.method} ${origin.origin}`).pipe(
+    return answers.awaiting(borrow(call, origin, `${outgoing.method} ${origin.origin}`)).pipe(
       Scope.provide(scope),
       Effect.flatMap((connection) => bounded(timed(call, sent(connection)))),
       Effect.onError(() => Scope.close(scope, Exit.void)),

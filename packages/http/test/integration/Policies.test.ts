@@ -11,20 +11,24 @@ const url = ({ url: at }: FakeHttp.FakeHttp) => Redacted.make(at)
 /** More than is kept for a reader: without one the server could not get rid of it. */
 const LARGE = "late".repeat(100_000)
 
-/** The first of two requests is late. */
-const late = (headersAfter: "400 millis" | "Infinity") =>
-  FakeHttp.inTurn({ body: "warm" }, { body: LARGE, headersAfter }, { body: "soon" })
+/** Of the requests for anything but `/warm`, which may be asked for twice on a slow machine, the first is late. */
+const late = (headersAfter: "400 millis" | "Infinity"): FakeHttp.Script => {
+  const others = FakeHttp.inTurn({ body: LARGE, headersAfter }, { body: "soon" })
+  return (request) => request.path === "/warm" ? { body: "warm" } : others(request)
+}
 
 describe("A hedged request", () => {
   it.live("is answered by whoever is first, and what comes later keeps no connection", () =>
     Effect.gen(function*() {
       const server = yield* FakeHttp.make(late("400 millis"))
       const http = yield* open({ url: url(server), policy: { hedge: { after: "50 millis" } } })
-      assert.strictEqual(yield* textOf(http, "/"), "warm")
+      assert.strictEqual(yield* textOf(http, "/warm"), "warm")
+      yield* eventually(Effect.map(http.stats, ({ active }) => active === 0))
+      const before = yield* http.backend.policy
       assert.strictEqual(yield* textOf(http, "/"), "soon")
-      assert.include(yield* http.backend.policy, { hedges: 1, hedgesWon: 1 })
+      const { hedges, hedgesWon } = yield* http.backend.policy
+      assert.deepStrictEqual([hedges - before.hedges, hedgesWon - before.hedgesWon], [1, 1])
       assert.strictEqual((yield* http.stats).active, 1)
-      yield* eventually(Effect.map(server.stats, ({ requests }) => requests === 3))
       yield* eventually(Effect.map(http.stats, ({ active }) => active === 0))
     }))
 
@@ -32,7 +36,7 @@ describe("A hedged request", () => {
     Effect.gen(function*() {
       const server = yield* FakeHttp.make(late("Infinity"))
       const http = yield* open({ url: url(server), policy: { hedge: { after: "50 millis", cancelLoser: true } } })
-      yield* textOf(http, "/")
+      yield* textOf(http, "/warm")
       assert.strictEqual(yield* textOf(http, "/"), "soon")
       yield* eventually(Effect.map(http.stats, ({ active }) => active === 0))
       yield* server.script(() => ({ headersAfter: "Infinity" }))
@@ -51,6 +55,19 @@ describe("A hedged request", () => {
       yield* response.text
       yield* eventually(Effect.map(http.stats, ({ active }) => active === 0))
       assert.strictEqual((yield* server.stats).requests, 2)
+    }))
+
+  it.live("gets the connection of an answer that failed, whose body nobody reads", () =>
+    Effect.gen(function*() {
+      const failed = { status: 503, headersAfter: "600 millis", body: LARGE } as const
+      const server = yield* FakeHttp.make(FakeHttp.inTurn(failed, { body: "soon" }))
+      const http = yield* open({
+        url: url(server),
+        pool: { size: { max: 1 } },
+        policy: { hedge: { after: "50 millis" } }
+      })
+      assert.strictEqual(yield* textOf(http, "/"), "soon")
+      yield* eventually(Effect.map(http.stats, ({ active }) => active === 0))
     }))
 
   it.live("goes to another one of several hosts", () =>

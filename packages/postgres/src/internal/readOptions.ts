@@ -11,7 +11,7 @@ import type { Options } from "./settings.ts"
 type Given = ConfigOptions.OptionalUrl<ConfigOptions.OptionalName<Options>>
 
 export const readOptions = (
-  wrapped: Config.Wrap<Given>,
+  wrapped: ConfigOptions.Wrap<Given>,
   name: string | undefined
 ): Effect.Effect<Options, Config.ConfigError> =>
   Effect.gen(function*() {

@@ -18,7 +18,7 @@ import type { ChainableCommander, Redis as IoRedis } from "ioredis"
 import { isRedisError, RedisError } from "../RedisError.ts"
 import { blocksFor, isIdempotent } from "./commands.ts"
 import type { Connection } from "./connection.ts"
-import { fromCommand, fromDriver, lost } from "./driverError.ts"
+import { amongOthers, fromCommand, fromDriver, lost } from "./driverError.ts"
 import type { Operations } from "./operations.ts"
 import { isOfReplica, spoilsConnection } from "./replies.ts"
 import type { Policies, Settings } from "./settings.ts"
@@ -215,11 +215,16 @@ const repliesOf = (
   commands: ReadonlyArray<Command>,
   answers: Exclude<Answers, null>
 ): Effect.Effect<ReadonlyArray<unknown>, RedisError> => {
-  const failed = answers.findIndex(([error]) => error !== null)
-  return failed < 0
-    ? Effect.succeed(answers.map(([, reply]) => reply))
-    : Effect.fail(fromCommand(settings, connection, commands[failed]?.[0].toLowerCase(), answers[failed]?.[0]))
+  const failures = answers.map(([error], at) =>
+    error === null ? undefined : fromCommand(settings, connection, commands[at]?.[0].toLowerCase(), error)
+  )
+  const first = failures.find((failure) => failure !== undefined)
+  if (first === undefined) return Effect.succeed(answers.map(([, reply]) => reply))
+  return Effect.fail(failures.every(isUnexecuted) ? first : amongOthers(first))
 }
+
+const isUnexecuted = (failure: RedisError | undefined): boolean =>
+  failure !== undefined && failure.outcome._tag !== "Success" && failure.outcome.sent === "no"
 
 const batch = (parts: Parts, connection: Connection, commands: ReadonlyArray<Command>, atomic: boolean) =>
   perform(parts, connection, atomic ? "multi" : undefined, () => execute(connection.driver, commands, atomic)).pipe(
@@ -278,14 +283,21 @@ const useOn = <A, E, R>(
     const { settings } = parts
     if (!connection.isAlive) return Effect.fail(lost(settings, connection, undefined, "no"))
     const controller = new AbortController()
+    const { driver } = connection
+    const before = driver.written
+    // Whose commands those were cannot be told where others use the connection, too.
+    const whole = (error: RedisError): RedisError => {
+      const itself = error.reason._tag === "ErrorReply" ? 1 : 0
+      return driver.written - before > itself ? amongOthers(error) : error
+    }
     const failure = (cause: unknown): RedisError => {
       const error = fromDriver(settings, connection, undefined, cause)
       return error === undefined
         ? new RedisError({ _tag: "Rejected", redis: settings.name, cause })
-        : heed(parts, connection, error)
+        : whole(heed(parts, connection, error))
     }
     const begin = (): Used<A, E, R> => {
-      const used = f(connection.driver, controller.signal)
+      const used = f(driver, controller.signal)
       // The fiber may yield or be interrupted before it listens, and a rejection that nobody hears ends the process.
       if (!Effect.isEffect(used)) used.then(undefined, () => {})
       return used

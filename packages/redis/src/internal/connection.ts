@@ -18,7 +18,7 @@ export class Connection {
   readonly driver: Driver
   /** Callers that use it now, where it is shared. */
   inUse = 0
-  /** Somebody has used it, and left it in order. */
+  /** What somebody asked on it was answered. */
   served = false
   /** How many changes of the server were known when it was borrowed. */
   change = 0
@@ -58,9 +58,10 @@ export class Connection {
     this.inUse++
   }
 
-  leave(): void {
+  /** `answered`: who gave up, or was told that it is gone, has seen no sign of the server. */
+  leave(answered: boolean): void {
     this.inUse--
-    if (this.isAlive) this.served = true
+    if (answered) this.served = true
     if (this.inUse === 0) this.changed()
   }
 

@@ -45,6 +45,8 @@ export class Driver extends IoRedis {
   private isCorked = false
   /** What the server answered while the connection was opened: ioredis forgets it when the server then hangs up. */
   firstError: unknown
+  /** Commands that were handed to the socket. */
+  written = 0
   /** Of whoever has it for himself. */
   activity = Activity.make()
   /** Monotonic milliseconds. */
@@ -103,6 +105,7 @@ export class Driver extends IoRedis {
     if (!this.isAlive) return rejected(command, new NotSent("the connection is gone"))
     const refusal = this.note(nameOf(command), command.args, destination !== undefined)
     if (refusal === undefined) {
+      this.written++
       if (!this.isShared) this.count(command)
       return super.sendCommand(command, destination)
     }

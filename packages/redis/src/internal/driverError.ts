@@ -79,6 +79,20 @@ export const fromCommand = (
   error: unknown
 ): RedisError => fromDriver(owner, connection, command, error) ?? lost(owner, connection, command, "unknown")
 
+/** What failed was not executed, but more than that was asked for: as a whole it must not count as not sent. */
+export const amongOthers = (error: RedisError): RedisError => {
+  const { outcome, reason } = error
+  if (outcome._tag === "Success" || outcome.sent !== "no") return error
+  switch (reason._tag) {
+    case "ErrorReply":
+      return new RedisError({ ...reason, partly: true })
+    case "ConnectionLost":
+      return new RedisError({ ...reason, sent: "unknown" })
+    default:
+      return error
+  }
+}
+
 /** Some servers speak before they are asked, and ioredis has no command to give their error to. */
 const UNASKED = / Last error: ([\s\S]*)$/
 

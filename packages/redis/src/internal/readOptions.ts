@@ -22,7 +22,7 @@ const environment: Effect.Effect<FromEnvironment, Config.ConfigError> = Effect.a
 })
 
 export const readOptions = (
-  wrapped: Config.Wrap<Given>,
+  wrapped: ConfigOptions.Wrap<Given>,
   name: string | undefined
 ): Effect.Effect<Read, Config.ConfigError> =>
   Effect.gen(function*() {

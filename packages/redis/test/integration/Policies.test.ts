@@ -1,11 +1,19 @@
 /** What is done around commands, beyond retry and breaker. */
 import { PolicyError } from "@breakwater/core"
-import { Redis, RedisError } from "@breakwater/redis"
+import { Redis, RedisError, RedisOutcome } from "@breakwater/redis"
 import { Fault } from "@breakwater/testing"
 import * as TestRedis from "@breakwater/testing/TestRedis"
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Effect, Fiber, Redacted } from "effect"
+import { Effect, Exit, Fiber, Redacted } from "effect"
 import { open, proxied } from "../utils/server.ts"
+
+const outcomeOf = (error: unknown) => RedisOutcome.fromExit(Exit.fail(error))
+
+/** The server takes no writes, of which each is answered by an error. */
+const withoutReplicas = <A, E, R>(redis: Redis.Redis, effect: Effect.Effect<A, E, R>) => {
+  const wanted = (replicas: number) => Effect.orDie(redis.send("CONFIG", "SET", "min-replicas-to-write", replicas))
+  return Effect.acquireUseRelease(wanted(1), () => effect, () => wanted(0))
+}
 
 describe("The policy of a Redis", () => {
   it("refuses what there is not, by name", () => {
@@ -32,6 +40,71 @@ describe.skipIf(!TestRedis.available)("The policy of a Redis", () => {
         assert.isTrue(PolicyError.isPolicyError(refused) && refused.reason._tag === "BulkheadFull")
         assert.deepInclude((yield* redis.backend.policy).bulkhead, { running: 1, permits: 1 })
         yield* Fiber.interrupt(stuck)
+      }))
+
+    test.effect("repeats no pipeline of which a part was executed", () =>
+      Effect.gen(function*() {
+        const redis = yield* open()
+        yield* withoutReplicas(
+          redis,
+          Effect.gen(function*() {
+            const partly = yield* Effect.flip(redis.pipeline([["PUBLISH", "news", "once"], ["SET", "refused", 1]]))
+            assert.deepInclude(outcomeOf(partly), { _tag: "Failure", sent: "yes" })
+            assert.strictEqual((yield* redis.backend.policy).retries, 0)
+            const nothing = yield* Effect.flip(redis.pipeline([["INCR", "refused"], ["SET", "refused", 1]]))
+            assert.deepInclude(outcomeOf(nothing), { _tag: "Failure", sent: "no" })
+            assert.strictEqual((yield* redis.backend.policy).retries, 3)
+          })
+        )
+      }))
+
+    test.effect("repeats no function that has had a command executed", () =>
+      Effect.gen(function*() {
+        const { proxy, url } = yield* proxied
+        const redis = yield* open({ url, connections: { shared: 1 } })
+        let runs = 0
+        yield* redis.send("SET", "runs", 0)
+        const lost = yield* Effect.flip(redis.use(async (client) => {
+          runs++
+          await client.incr("runs")
+          const closed = new Promise((resolve) => client.once("close", resolve))
+          await Effect.runPromise(proxy.cut)
+          await closed
+          return client.incr("runs")
+        }))
+        yield* proxy.restore
+        assert.deepInclude(outcomeOf(lost), { _tag: "Failure", sent: "unknown" })
+        assert.strictEqual(runs, 1)
+        yield* withoutReplicas(
+          redis,
+          Effect.gen(function*() {
+            const refused = yield* Effect.flip(redis.use(async (client) => {
+              runs++
+              await client.publish("news", "once")
+              return client.incr("runs")
+            }))
+            assert.deepInclude(outcomeOf(refused), { _tag: "Failure", sent: "yes" })
+            assert.strictEqual(runs, 2)
+            yield* Effect.flip(redis.use((client) => (runs++, client.incr("runs"))))
+            assert.strictEqual(runs, 6)
+          })
+        )
+      }))
+
+    test.effect("does not take a connection on which nothing was answered for one that had served", () =>
+      Effect.gen(function*() {
+        const { proxy, url } = yield* proxied
+        const redis = yield* open({ url, connections: { shared: 1 }, policy: { retry: false } })
+        yield* redis.backend.warm
+        yield* proxy.blackHole
+        const [impatient, patient] = yield* Effect.replicateEffect(
+          Effect.forkChild(Effect.flip(redis.send("GET", "missing")), { startImmediately: true }),
+          2
+        )
+        yield* Fiber.interrupt(impatient!)
+        yield* proxy.cut
+        const lost = yield* Fiber.join(patient!)
+        assert.isTrue(RedisError.isRedisError(lost) && lost.reason._tag === "ConnectionLost" && !lost.reason.reused)
       }))
 
     test.effect("opens a circuit where new connections break, and not where those have that had served", () =>

@@ -96,7 +96,7 @@ export interface PolicyImpl extends Policy<unknown, never> {
   /** What the stages do, innermost first: the order in which a run applies it. */
   readonly layers: ReadonlyArray<Layer>
   readonly insides: ReadonlyArray<NonNullable<Stage["inside"]>>
-  /** Whether anybody asks if a request was sent. */
+  /** Whether anybody asks if a request was sent, or has to know when one is about to be. */
   readonly tellsSent: boolean
   readonly counts: Counts
   /** Created by the first listener. */
@@ -117,6 +117,8 @@ export class Call {
   /** Monotonic milliseconds, once somebody had to know. */
   startedAt: number | undefined
   attempts = 1
+  /** It has been answered: what has not been sent for it is not needed any more. */
+  isAnswered = false
   /** Which attempt of its retry it is in; `undefined` without one, and where that leaves the repeating to an outer one. */
   scope: AttemptOf | undefined
   lastFailure: { readonly error: unknown } | undefined
@@ -249,7 +251,7 @@ export const fromStages = <E, Op extends Operation, Repeats extends boolean>(
     stages,
     layers: layersOf(stages),
     insides: stages.flatMap((stage) => stage.inside ?? []).toReversed(),
-    tellsSent: stages.some(({ kind }) => kind === "Deadline"),
+    tellsSent: stages.some(({ kind }) => kind === "Deadline" || kind === "Hedge"),
     counts: zeroCounts(),
     hub: undefined,
     heardSince: 0

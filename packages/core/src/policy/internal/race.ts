@@ -124,6 +124,7 @@ export class Race<A, E, R> {
 
   private finish(): void {
     this.isOver = true
+    this.call.isAnswered = true
     this.timer?.interruptUnsafe()
   }
 
