@@ -239,15 +239,6 @@ describe("the circuit breaker", () => {
       assert.strictEqual(stateOf(policy), "closed")
     }))
 
-  it.effect("does not count what says that a connection was gone, but what a new one comes to", () =>
-    Effect.gen(function*() {
-      const policy = made()
-      yield* times(20, call(policy, Effect.fail({ outcome: Outcome.stale("unknown") })))
-      assert.deepInclude(Policy.snapshot(policy).circuit, { state: "closed", calls: 0, failures: 0 })
-      yield* times(4, call(policy, Effect.fail({ outcome: Outcome.failure("unknown") })))
-      assert.strictEqual(stateOf(policy), "open")
-    }))
-
   it.effect("tries again at once when told that the backend is back, and goes on as ever where it is not", () =>
     Effect.gen(function*() {
       const policy = made()

@@ -110,6 +110,33 @@ describe("recover", () => {
       assert.strictEqual(Policy.snapshot(policy).recoveries, 1)
     }))
 
+  it.effect("has a breaker count what is broken once for each clearing, and all else as ever", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({ recover: { when, clear: Effect.sleep("10 millis") }, breaker: { consecutive: 3 } })
+      const state = () => Policy.snapshot(policy).circuit
+      const all = (count: number, error: unknown) =>
+        Effect.gen(function*() {
+          const fiber = yield* Effect.forkChild(
+            Effect.replicateEffect(
+              Effect.exit(Policy.apply(Effect.delay(Effect.fail(error), 1), policy, read)),
+              count,
+              {
+                concurrency: "unbounded"
+              }
+            )
+          )
+          yield* TestClock.adjust("1 second")
+          yield* Fiber.join(fiber)
+        })
+      yield* all(100, new Broken())
+      assert.deepInclude(state(), { state: "closed", calls: 1, failures: 1 })
+      yield* all(1, new Refused())
+      assert.deepInclude(state(), { state: "closed", calls: 2, failures: 2 })
+      // Whatever serves is broken anew each time: no clearing helps.
+      yield* all(1, new Broken())
+      assert.strictEqual(state()?.state, "open")
+    }))
+
   it.effect("does not wait for a clearing that cannot be interrupted either", () =>
     Effect.gen(function*() {
       const clear = Effect.uninterruptible(Effect.sleep("1 minute"))

@@ -216,15 +216,12 @@ export const outcomeOfStatus = (status: number, retryAfter?: Duration.Duration):
   return status >= 500 || status === 408 ? Outcome.failure("yes") : Outcome.success
 }
 
-/** Gone before anything of the response had come, as it is when it had died unnoticed. */
-const isStale = ({ during, reused }: ConnectionLost): boolean => reused && during === "request"
-
 const outcomeOf = (reason: Reason): Outcome.Outcome => {
   switch (reason._tag) {
     case "ConnectFailed":
       return Outcome.failure("no")
     case "ConnectionLost":
-      return isStale(reason) ? Outcome.stale(reason.sent) : Outcome.failure(reason.sent)
+      return Outcome.failure(reason.sent)
     case "HeadersTimeout":
     case "BodyTimeout":
       return Outcome.failure("unknown")

@@ -81,6 +81,6 @@ export const fromExit: Outcome.Classifier = (exit: Exit.Exit<unknown, unknown>) 
  */
 export const isBroken = (error: unknown): boolean => {
   if (!HttpError.isHttpError(error)) return false
-  const { outcome } = error
-  return outcome._tag === "Failure" && outcome.stale === true
+  const { reason } = error
+  return reason._tag === "ConnectionLost" && reason.reused && reason.during === "request"
 }

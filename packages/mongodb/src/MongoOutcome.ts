@@ -22,3 +22,11 @@ export const fromExit: Outcome.Classifier = (exit) => {
   const only = exit.cause.reasons.length === 1
   return only && first?._tag === "Fail" && isMongoError(first.error) ? first.error.outcome : Outcome.fromExit(exit)
 }
+
+/**
+ * Whether an error says that a connection broke, upon which the driver clears its pool.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isBroken = (error: unknown): boolean => isMongoError(error) && error.reason._tag === "ConnectionLost"

@@ -23,8 +23,6 @@ export interface ConnectionLost {
   readonly _tag: "ConnectionLost"
   readonly pool: string
   readonly sent: "no" | "unknown"
-  /** The connection had served before. */
-  readonly reused: boolean
   readonly cause: unknown
 }
 
@@ -113,7 +111,7 @@ export class PostgresError extends Data.TaggedError("PostgresError")<{
   get outcome(): Outcome.Outcome {
     switch (this.reason._tag) {
       case "ConnectionLost":
-        return this.reason.reused ? Outcome.stale(this.reason.sent) : Outcome.failure(this.reason.sent)
+        return Outcome.failure(this.reason.sent)
       case "TransactionLost":
         return Outcome.failure("no")
       case "CommitUnknown":

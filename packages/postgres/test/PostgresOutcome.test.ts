@@ -38,11 +38,9 @@ describe("PostgresOutcome", () => {
   })
 
   it("reads what our own errors say, also inside a SqlError", () => {
-    const lost = postgresError({ _tag: "ConnectionLost", pool, sent: "no", reused: false, cause: undefined })
+    const lost = postgresError({ _tag: "ConnectionLost", pool, sent: "no", cause: undefined })
     const unknown = postgresError({ _tag: "CommitUnknown", pool, cause: undefined })
     assert.deepStrictEqual(outcome(lost), Outcome.failure("no"))
-    const stale = postgresError({ _tag: "ConnectionLost", pool, sent: "unknown", reused: true, cause: undefined })
-    assert.deepStrictEqual(outcome(stale), Outcome.stale("unknown"))
     assert.deepStrictEqual(outcome(toSqlError(lost, false)), Outcome.failure("no"))
     assert.deepStrictEqual(outcome(toSqlError(unknown, false)), Outcome.failure("unknown"))
     assert.deepStrictEqual(
@@ -80,8 +78,7 @@ describe("The map to SqlError", () => {
     attempts: 1,
     sent: "unknown"
   })
-  const lost = (sent: "no" | "unknown") =>
-    postgresError({ _tag: "ConnectionLost", pool, sent, reused: false, cause: undefined })
+  const lost = (sent: "no" | "unknown") => postgresError({ _tag: "ConnectionLost", pool, sent, cause: undefined })
   const unavailable = poolError({ _tag: "Unavailable", pool, failedDials: 3, cause: undefined })
   const circuitOpen = new PolicyError.PolicyError<PolicyError.CircuitOpen>({
     _tag: "CircuitOpen",

@@ -57,8 +57,6 @@ export interface ConnectionLost {
   readonly redis: string
   readonly command: string | undefined
   readonly sent: "no" | "unknown"
-  /** The connection had served before. */
-  readonly reused: boolean
 }
 
 /**
@@ -161,7 +159,7 @@ export class RedisError extends Data.TaggedError("RedisError")<{
       case "ConnectFailed":
         return Outcome.failure("no")
       case "ConnectionLost":
-        return this.reason.reused ? Outcome.stale(this.reason.sent) : Outcome.failure(this.reason.sent)
+        return Outcome.failure(this.reason.sent)
       case "Conflict":
         return Outcome.success
       case "Misused":

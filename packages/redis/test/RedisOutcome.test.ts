@@ -10,7 +10,6 @@ const reply = (text: string): Error =>
   Object.assign(new Error(text), { name: "ReplyError", command: { name: "auth", args: ["hunter2"] } })
 
 const owner = { name: "cache", server: { password: undefined } }
-const fresh = { served: false }
 
 const outcomeOf = (error: unknown) => RedisOutcome.fromExit(Exit.fail(error))
 
@@ -30,20 +29,14 @@ describe("RedisOutcome", () => {
 
   it.each(answers)("counts the answer %s, ours and ioredis' own alike", (text, expected) => {
     assert.include(outcomeOf(reply(text)), expected)
-    assert.include(outcomeOf(fromCommand(owner, fresh, "get", reply(text))), expected)
+    assert.include(outcomeOf(fromCommand(owner, "get", reply(text))), expected)
   })
 
   it("knows of a lost connection whether the command was sent", () => {
     const lost = new Error("Connection is closed.")
     assert.include(outcomeOf(lost), { _tag: "Failure", sent: "unknown" })
-    assert.include(outcomeOf(fromCommand(owner, fresh, "get", lost)), { _tag: "Failure", sent: "unknown" })
-    assert.include(outcomeOf(fromCommand(owner, fresh, "get", new NotSent())), { _tag: "Failure", sent: "no" })
-  })
-
-  it("takes the loss of a connection that had served for no news of the server, and that of a new one for some", () => {
-    const lost = new Error("Connection is closed.")
-    assert.include(outcomeOf(fromCommand(owner, { served: true }, "get", lost)), { sent: "unknown", stale: true })
-    assert.notProperty(outcomeOf(fromCommand(owner, { served: false }, "get", lost)), "stale")
+    assert.include(outcomeOf(fromCommand(owner, "get", lost)), { _tag: "Failure", sent: "unknown" })
+    assert.include(outcomeOf(fromCommand(owner, "get", new NotSent())), { _tag: "Failure", sent: "no" })
   })
 
   it("takes what is not of Redis for nobody's fault, and a defect for a failure", () => {
@@ -67,7 +60,7 @@ describe("RedisOutcome", () => {
 
 describe("RedisError", () => {
   it("keeps the text of the server and nothing of what was sent", () => {
-    const error = fromCommand(owner, fresh, "auth", reply("WRONGPASS invalid username-password pair"))
+    const error = fromCommand(owner, "auth", reply("WRONGPASS invalid username-password pair"))
     assert.strictEqual(
       error.message,
       "Redis \"cache\" answered to AUTH: WRONGPASS invalid username-password pair"
@@ -76,7 +69,7 @@ describe("RedisError", () => {
   })
 
   it("says of an answer of a cluster what it means", () => {
-    assert.include(fromCommand(owner, fresh, "get", reply("MOVED 1 h:1")).message, "a node of a cluster")
+    assert.include(fromCommand(owner, "get", reply("MOVED 1 h:1")).message, "a node of a cluster")
   })
 
   it("reads the error of a server that speaks before it is asked", () => {
@@ -93,7 +86,7 @@ describe("RedisError", () => {
   })
 
   it("is told from others", () => {
-    assert.isTrue(RedisError.isRedisError(fromCommand(owner, fresh, "get", new NotSent())))
+    assert.isTrue(RedisError.isRedisError(fromCommand(owner, "get", new NotSent())))
     assert.isFalse(RedisError.isRedisError(new Error("x")))
   })
 })

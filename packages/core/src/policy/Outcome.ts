@@ -49,11 +49,6 @@ export interface Failure {
   readonly heldOff?: true | undefined
   /** It has been held off for so long already that to come again shortly is of no use: it is not repeated. */
   readonly lasting?: true | undefined
-  /**
-   * The connection had served before, and is gone: it had died unnoticed, or was cut. That says nothing of the backend as
-   * it is for a new one.
-   */
-  readonly stale?: true | undefined
 }
 
 /**
@@ -141,23 +136,6 @@ export const failure = (sent: Sent): Outcome => failures[sent]
  */
 export const heldOff: Outcome = { _tag: "Failure", sent: "no", heldOff: true }
 
-const stales: Record<Sent, Outcome> = {
-  no: { _tag: "Failure", sent: "no", stale: true },
-  yes: { _tag: "Failure", sent: "yes", stale: true },
-  unknown: { _tag: "Failure", sent: "unknown", stale: true }
-}
-
-/**
- * A failure of a connection that had served before; one shared instance per `sent`.
- *
- * It is repeated as any other failure. A breaker does not count it: a server that was restarted leaves a whole pool of such
- * connections, and is well. What a new connection comes to counts.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const stale = (sent: Sent): Outcome => stales[sent]
-
 /**
  * Nobody's fault; one shared instance per `sent`.
  *
@@ -198,7 +176,7 @@ export const isOutcome = (u: unknown): u is Outcome =>
  * @since 0.1.0
  */
 export const tellsNothing = (outcome: Outcome): boolean =>
-  outcome._tag === "Ignored" || (outcome._tag === "Failure" && (outcome.heldOff === true || outcome.stale === true))
+  outcome._tag === "Ignored" || (outcome._tag === "Failure" && outcome.heldOff === true)
 
 /**
  * Whether the attempt surely never got to the backend, which it therefore cost nothing.

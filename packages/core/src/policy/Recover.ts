@@ -7,7 +7,8 @@
  * later, of an attempt of a generation that has been cleared since, clears nothing.
  *
  * It stands inside the retry, so that the next attempt begins after it. The clearing goes on when the caller that began it
- * is interrupted.
+ * is interrupted. A breaker inside of it counts one failure of each generation: a server that was
+ * restarted leaves a whole pool of dead connections, and is well.
  *
  * @since 0.1.0
  */
@@ -15,10 +16,19 @@ import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { AmbientDeadline } from "../internal/ambientDeadline.ts"
 import * as validate from "../internal/validate.ts"
-import { type Call, type Change, fromStages, type Policy, RetryScope, type Stage } from "./internal/policy.ts"
+import {
+  type Breakages,
+  type Call,
+  type Change,
+  fromStages,
+  type Policy,
+  RetryScope,
+  type Stage
+} from "./internal/policy.ts"
 import type { Operation } from "./Operation.ts"
 
 /**
@@ -51,8 +61,10 @@ interface Clearing {
 
 const timeoutOf = (timeout: Duration.Input): Duration.Duration => validate.duration("timeout", timeout)
 
-class Recovery {
+class Recovery implements Breakages {
   private generation = 0
+  /** The last one of which a breaker has counted a failure. */
+  private counted = -1
   /** The last one; it is over once its generation is. */
   private clearing: Clearing | undefined
   private readonly when: Options["when"]
@@ -70,6 +82,13 @@ class Recovery {
     return { apply: () => void (this.timeout = timeout) }
   }
 
+  hasCounted(exit: Exit.Exit<unknown, unknown>, generation: number): boolean {
+    if (exit._tag === "Success" || !this.isBroken(exit.cause)) return false
+    if (this.counted >= generation) return true
+    this.counted = generation
+    return false
+  }
+
   around<A, E, R>(effect: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E, R> {
     return Effect.suspend(() => {
       const running = this.clearing
@@ -82,6 +101,7 @@ class Recovery {
   private attempt<A, E, R>(effect: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E, R> {
     return Effect.suspend(() => {
       const { generation } = this
+      call.breakage = { recovery: this, generation }
       return Effect.catchCause(effect, (cause) =>
         this.isBroken(cause)
           ? Effect.andThen(this.clearOnce(generation, call), Effect.failCause(cause))

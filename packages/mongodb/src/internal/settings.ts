@@ -13,6 +13,7 @@ import type * as RetryBudget from "@breakwater/core/RetryBudget"
 import * as Setting from "@breakwater/core/Setting"
 import * as Validate from "@breakwater/core/Validate"
 import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import type { MongoClientOptions, ReadPreferenceMode } from "mongodb"
 import * as MongoOutcome from "../MongoOutcome.ts"
@@ -176,6 +177,9 @@ const PREFERENCES: ReadonlyArray<ReadPreferenceMode> = [
   "secondaryPreferred",
   "nearest"
 ]
+
+/** The driver clears its pool by itself; what breaks with a connection is told within moments of it. */
+const RECOVERY = { when: MongoOutcome.isBroken, clear: Effect.sleep("20 millis") }
 
 /** Whole milliseconds, as the driver wants them. */
 const millis = (option: string, input: Duration.Input, least = 1): number => {
@@ -365,7 +369,7 @@ export const resolve = (options: Options, url: Parsed, environment: FromEnvironm
     budget,
     policy: Validate.within(
       "policy",
-      () => Policy.make({ name, ...limits, ...parts, classify: MongoOutcome.fromExit })
+      () => Policy.make({ name, ...limits, ...parts, recover: RECOVERY, classify: MongoOutcome.fromExit })
     ),
     redial: driver.minHeartbeatFrequencyMS ?? 0,
     readPreference,

@@ -87,8 +87,6 @@ export class Session {
   readonly activity = Activity.make()
   private socket: Net.Socket | undefined
   private readonly fork: (effect: Effect.Effect<void>) => unknown
-  /** A statement has been answered on it. */
-  private served = false
   /** Whether anything came since a statement was handed over, and whether a goodbye is all that came. */
   private answered = false
   private saidGoodbyeFirst = false
@@ -155,10 +153,7 @@ export class Session {
   private detached<A>(statement: Effect.Effect<A, SqlError>, context: Context.Context<never>, told: Told | undefined) {
     return Effect.callback<A, SqlError>((resume) => {
       const running = Effect.runForkWith(context)(statement)
-      running.addObserver((exit) => {
-        if (this.isAlive) this.served = true
-        resume(exit)
-      })
+      running.addObserver(resume)
       return Effect.andThen(this.pg.interrupt, Fiber.await(running)).pipe(
         Effect.map((exit) => {
           if (told !== undefined && isCancelled(exit)) told.cancelled = true
@@ -193,8 +188,7 @@ export class Session {
   }
 
   private lost(sent: "no" | "unknown", cause: SqlError | undefined): PostgresError {
-    const { backing: { settings: { name: pool } }, served: reused } = this
-    return new PostgresError({ _tag: "ConnectionLost", pool, sent, reused, cause })
+    return new PostgresError({ _tag: "ConnectionLost", pool: this.backing.settings.name, sent, cause })
   }
 
   /** Called by sql-pg: the first time for the session, then for each CancelRequest. */

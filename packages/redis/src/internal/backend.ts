@@ -55,7 +55,7 @@ const CLOSE_GRACE = Duration.seconds(5)
 const ping = (settings: Settings, connection: Connection.Connection) =>
   Effect.tryPromise({
     try: () => connection.driver.ping(),
-    catch: (error) => fromCommand(settings, connection, "ping", error)
+    catch: (error) => fromCommand(settings, "ping", error)
   })
 
 const healthOf = ({ settings, shared }: Client.Parts): Effect.Effect<Health> =>

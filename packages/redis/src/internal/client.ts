@@ -84,7 +84,7 @@ const perform = <A>(
 ): Effect.Effect<A, RedisError> =>
   Effect.tryPromise({
     try: send,
-    catch: (error) => heed(parts, connection, fromCommand(parts.settings, connection, command, error))
+    catch: (error) => heed(parts, connection, fromCommand(parts.settings, command, error))
   })
 
 const call = <A>(driver: IoRedis, replies: Replies, [name, ...args]: Command): Promise<A> => {
@@ -211,12 +211,11 @@ const execute = async (driver: IoRedis, commands: ReadonlyArray<Command>, atomic
 /** The replies, or the first error among them. */
 const repliesOf = (
   { settings }: Parts,
-  connection: Connection,
   commands: ReadonlyArray<Command>,
   answers: Exclude<Answers, null>
 ): Effect.Effect<ReadonlyArray<unknown>, RedisError> => {
   const failures = answers.map(([error], at) =>
-    error === null ? undefined : fromCommand(settings, connection, commands[at]?.[0].toLowerCase(), error)
+    error === null ? undefined : fromCommand(settings, commands[at]?.[0].toLowerCase(), error)
   )
   const first = failures.find((failure) => failure !== undefined)
   if (first === undefined) return Effect.succeed(answers.map(([, reply]) => reply))
@@ -231,7 +230,7 @@ const batch = (parts: Parts, connection: Connection, commands: ReadonlyArray<Com
     Effect.flatMap((answers): Effect.Effect<ReadonlyArray<unknown>, RedisError> =>
       answers === null
         ? Effect.fail(new RedisError({ _tag: "Conflict", redis: parts.settings.name }))
-        : Effect.mapError(repliesOf(parts, connection, commands, answers), (error) => heed(parts, connection, error))
+        : Effect.mapError(repliesOf(parts, commands, answers), (error) => heed(parts, connection, error))
     )
   )
 
@@ -281,7 +280,7 @@ const useOn = <A, E, R>(
 ): Effect.Effect<A, E | RedisError, R> =>
   Effect.suspend(() => {
     const { settings } = parts
-    if (!connection.isAlive) return Effect.fail(lost(settings, connection, undefined, "no"))
+    if (!connection.isAlive) return Effect.fail(lost(settings, undefined, "no"))
     const controller = new AbortController()
     const { driver } = connection
     const before = driver.written
@@ -291,7 +290,7 @@ const useOn = <A, E, R>(
       return driver.written - before > itself ? amongOthers(error) : error
     }
     const failure = (cause: unknown): RedisError => {
-      const error = fromDriver(settings, connection, undefined, cause)
+      const error = fromDriver(settings, undefined, cause)
       return error === undefined
         ? new RedisError({ _tag: "Rejected", redis: settings.name, cause })
         : whole(heed(parts, connection, error))

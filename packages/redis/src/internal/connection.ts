@@ -18,8 +18,6 @@ export class Connection {
   readonly driver: Driver
   /** Callers that use it now, where it is shared. */
   inUse = 0
-  /** What somebody asked on it was answered. */
-  served = false
   /** How many changes of the server were known when it was borrowed. */
   change = 0
   private isRetired = false
@@ -58,10 +56,8 @@ export class Connection {
     this.inUse++
   }
 
-  /** `answered`: who gave up, or was told that it is gone, has seen no sign of the server. */
-  leave(answered: boolean): void {
+  leave(): void {
     this.inUse--
-    if (answered) this.served = true
     if (this.inUse === 0) this.changed()
   }
 

@@ -45,39 +45,21 @@ const errorReply = (owner: Owner, command: string | undefined, text: string): Re
     text: scrub(text, owner)
   })
 
-/** What is known of a connection that is gone. */
-interface Served {
-  readonly served: boolean
-}
-
 /** Of a command, or of a function that used the connection; `undefined` for what is not Redis' own. */
-export const fromDriver = (
-  owner: Owner,
-  connection: Served,
-  command: string | undefined,
-  error: unknown
-): RedisError | undefined => {
+export const fromDriver = (owner: Owner, command: string | undefined, error: unknown): RedisError | undefined => {
   if (isRedisError(error)) return error
   const text = errorText(error)
   if (text !== undefined) return errorReply(owner, command, text)
   const sent = error instanceof NotSent ? "no" : isLostText(error) ? "unknown" : undefined
-  return sent === undefined ? undefined : lost(owner, connection, command, sent)
+  return sent === undefined ? undefined : lost(owner, command, sent)
 }
 
-export const lost = (
-  owner: Owner,
-  { served: reused }: Served,
-  command: string | undefined,
-  sent: "no" | "unknown"
-): RedisError => new RedisError({ _tag: "ConnectionLost", redis: owner.name, command, sent, reused })
+export const lost = (owner: Owner, command: string | undefined, sent: "no" | "unknown"): RedisError =>
+  new RedisError({ _tag: "ConnectionLost", redis: owner.name, command, sent })
 
 /** Of a command of which nothing is known but that it failed. */
-export const fromCommand = (
-  owner: Owner,
-  connection: Served,
-  command: string | undefined,
-  error: unknown
-): RedisError => fromDriver(owner, connection, command, error) ?? lost(owner, connection, command, "unknown")
+export const fromCommand = (owner: Owner, command: string | undefined, error: unknown): RedisError =>
+  fromDriver(owner, command, error) ?? lost(owner, command, "unknown")
 
 /** What failed was not executed, but more than that was asked for: as a whole it must not count as not sent. */
 export const amongOthers = (error: RedisError): RedisError => {

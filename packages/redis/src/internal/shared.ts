@@ -157,7 +157,7 @@ export class Shared {
           return f(connection)
         }),
         (exit) => {
-          if (entered) connection.leave(exit._tag === "Success")
+          if (entered) connection.leave()
           if (exit._tag === "Failure" && clock.currentTimeMillisUnsafe() - since >= this.settings.suspectAfter) {
             connection.suspect()
           }

@@ -61,7 +61,7 @@ const watch = ({ settings }: Parts, connection: Connection, queue: Messages): Ef
       ),
     step: () => {}
   }).pipe(Effect.andThen(Effect.sync(() => {
-    Queue.failCauseUnsafe(queue, Cause.fail(lost(settings, connection, undefined, "no")))
+    Queue.failCauseUnsafe(queue, Cause.fail(lost(settings, undefined, "no")))
   })))
 
 /** Subscribed when this has ended; until the scope closes. */

@@ -172,7 +172,7 @@ export class Circuit {
   ): Effect.Effect<void> | undefined {
     const outcome = this.shared.classify(exit)
     const { generation: before, state } = this.state
-    if (Outcome.tellsNothing(outcome)) {
+    if (Outcome.tellsNothing(outcome) || call.hasCounted(exit)) {
       this.state.forget(generation)
     } else {
       const failed = outcome._tag !== "Success"

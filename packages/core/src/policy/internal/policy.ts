@@ -2,6 +2,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import { identity } from "effect/Function"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
@@ -106,6 +107,16 @@ export interface PolicyImpl extends Policy<unknown, never> {
 }
 
 /**
+ * What breaks for many attempts at once, until it is cleared away: each time is a generation.
+ *
+ * @internal
+ */
+export interface Breakages {
+  /** Whether an exit says what another one of its generation has said to a breaker. From now on it has. */
+  hasCounted(exit: Exit.Exit<unknown, unknown>, generation: number): boolean
+}
+
+/**
  * What the stages of one run share.
  *
  * @internal
@@ -122,6 +133,8 @@ export class Call {
   /** Which attempt of its retry it is in; `undefined` without one, and where that leaves the repeating to an outer one. */
   scope: AttemptOf | undefined
   lastFailure: { readonly error: unknown } | undefined
+  /** Set by a recovery for the attempt that begins. */
+  breakage: { readonly recovery: Breakages; readonly generation: number } | undefined
   private inFlight = false
   private settled: Outcome.Sent = "no"
 
@@ -163,6 +176,12 @@ export class Call {
     this.inFlight = false
     const sent = outcome._tag === "Success" ? "yes" : outcome.sent
     if (sent !== "no" && this.settled !== "yes") this.settled = sent
+  }
+
+  /** Whether a breaker has counted already what an attempt failed with. */
+  hasCounted(exit: Exit.Exit<unknown, unknown>): boolean {
+    const { breakage } = this
+    return breakage !== undefined && breakage.recovery.hasCounted(exit, breakage.generation)
   }
 
   get sent(): Outcome.Sent {
