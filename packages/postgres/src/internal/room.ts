@@ -17,9 +17,12 @@ const QUESTION =
   "select current_setting('max_connections')::int, current_setting('superuser_reserved_connections')::int"
 
 /** What there is to say, in the words of `Sizing`. */
-const told = ({ pool: { size: { max } }, replicas }: Settings, advice: Sizing.Advice, room: number) => {
-  if (advice.change !== "keep") return `pool.size.max is ${Sizing.overcommitted(max, replicas, room) ?? max}`
-  return advice.findings.find(({ kind }) => kind === "setting")?.says
+const told = ({ bouncer, pool: { size: { max } }, replicas }: Settings, advice: Sizing.Advice, room: number) => {
+  // Not by what is advised, which is to keep a `max` of 1 however many replicas there are.
+  const much = bouncer ? undefined : Sizing.overcommitted(max, replicas, room)
+  if (much !== undefined) return ["Warn", `pool.size.max is ${much}`] as const
+  const setting = advice.findings.find(({ kind }) => kind === "setting")?.says
+  return setting === undefined ? undefined : ["Info", setting] as const
 }
 
 /** Of the server. */
@@ -73,9 +76,10 @@ export class Room {
         const { maxConnections, reserved } = limits
         const says = told(settings, advice, maxConnections - reserved)
         if (says === undefined) return Effect.void
-        const { change, findings, limit, pooler } = advice
+        const [level, message] = says
+        const { findings, limit, pooler } = advice
         const reasons = findings.filter(({ kind }) => kind !== "basis")
-        return Effect.logWithLevel(change === "keep" ? "Info" : "Warn")(`postgres "${name}": ${says}`).pipe(
+        return Effect.logWithLevel(level)(`postgres "${name}": ${message}`).pipe(
           Effect.annotateLogs({
             backend: name,
             kind: "postgres",
