@@ -78,7 +78,10 @@ describe("The server's room", () => {
       const { lines: [line, ...others] } = yield* told(server, { ...size(1), replicas: 200 })
       assert.deepStrictEqual(others, [])
       assert.strictEqual(line?.level, "WARN")
-      assert.match(String(line?.message), /pool\.size\.max is 1 in each of 200 replicas, 200 together, and the server has/)
+      assert.match(
+        String(line?.message),
+        /pool\.size\.max is 1 in each of 200 replicas, 200 together, and the server has/
+      )
     }))
 
   it.effect("says that a pooler is in order where there is none", () =>
