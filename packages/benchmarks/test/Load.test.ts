@@ -144,4 +144,9 @@ describe("What the load client is asked", () => {
   ])("is refused: %s", (_, args) => {
     assert.throws(() => Plan.parse(args, 1), UsageError)
   })
+
+  it("may hold no password, and is not repeated where it does", () => {
+    const given = "http://app:hunter2@127.0.0.1:1/"
+    assert.throws(() => Plan.parse([given], 1), UsageError, /^URL has a user or a password; allowed is one without$/)
+  })
 })

@@ -131,6 +131,30 @@ describe("the metrics of a policy", () => {
       )
     })))
 
+  it.effect("show what stands also where it comes later, as with a policy for each host", () =>
+    isolated(Effect.gen(function*() {
+      const none = Policy.snapshot(Policy.make({ name: "a" }))
+      const some = Policy.snapshot(Policy.make({ name: "a", bulkhead: { permits: 3 }, retry: { times: 1 } }))
+      let now = none
+      const standing = Effect.map(
+        shown,
+        (numbers) => Object.keys(numbers).filter((key) => /concurrency|budget a/.test(key))
+      )
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* Policy.showMetrics({ name: "a", snapshot: () => now })
+        assert.deepStrictEqual(yield* standing, [])
+        now = some
+        yield* Metric.snapshot
+        assert.sameMembers(yield* standing, [
+          "breakwater.policy.concurrency a running {call}",
+          "breakwater.policy.concurrency a waiting {call}",
+          "breakwater.policy.concurrency.max a {call}",
+          "breakwater.policy.budget a {attempt}"
+        ])
+      }))
+      assert.deepStrictEqual(yield* shown, {})
+    })))
+
   it.effect("tell policies of one name apart, and go with the scope", () =>
     isolated(Effect.gen(function*() {
       const show = Policy.metrics(Policy.make({ name: "orders", deadline: "1 second" }))

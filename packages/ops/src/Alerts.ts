@@ -61,13 +61,16 @@ const ofAnyKind = (expression: (metric: MetricName) => string): string =>
 /** Postgres also shows its statements by what they do, of a pool and of no backend. */
 const OF_BACKEND = `${label.backend}!=""`
 
-/** Operations a second; with `le` those that took no longer. */
-const asked = (le?: string): string =>
+/** Operations a second. */
+const asked = ofAnyKind((metric) => within5m("rate", label.backend, series(metric, { of: "count", where: OF_BACKEND })))
+
+/** Those of them that took no longer than so many seconds. Prometheus keeps `le="1"` up to its version 2, and makes it `1.0` since 3. */
+const askedWithin = (seconds: number): string =>
   ofAnyKind((metric) =>
     within5m(
       "rate",
       label.backend,
-      series(metric, { where: OF_BACKEND, ...le === undefined ? { of: "count" } : { of: "bucket", is: { le } } })
+      series(metric, { of: "bucket", where: `${OF_BACKEND},le=~"${seconds}|${seconds}[.]0"` })
     )
   )
 
@@ -139,7 +142,7 @@ const isSlow = (slow: number): ReadonlyArray<Alert> => [
     name: "BreakwaterSlowStatements",
     severity: "warning",
     for: "2m",
-    expr: `(${asked()} - ${asked("1")}) / ${asked()} > 0.01`,
+    expr: `(${asked} - ${askedWithin(1)}) / ${asked} > 0.01`,
     summary: `{{ $value | humanizePercentage }} of the operations of ${WHOSE} take longer than a second`,
     cure: "The log names slow statements. Give reports a pool of their own, and bound the others."
   }
@@ -155,7 +158,7 @@ const fails = (share: number): ReadonlyArray<Alert> => {
       name: "BreakwaterOperationsFail",
       severity: "critical",
       for: "1m",
-      expr: `${within5m("rate", label.backend, failures)} / ${asked()} > ${share}` +
+      expr: `${within5m("rate", label.backend, failures)} / ${asked} > ${share}` +
         ` and ${within5m("increase", label.backend, failures)} > ${FEW}`,
       summary: `{{ $value | humanizePercentage }} of what ${WHOSE} is asked for fails`,
       cure:

@@ -66,6 +66,17 @@ describe("The server's room", () => {
       assert.deepStrictEqual(line?.annotations, {})
     }))
 
+  it.effect("is a warning where it is too small even for one connection of each replica", () =>
+    Effect.gen(function*() {
+      const { lines: [line, ...others] } = yield* told(server, { ...size(1), replicas: 200 })
+      assert.deepStrictEqual(others, [])
+      assert.strictEqual(line?.level, "WARN")
+      assert.match(
+        String(line?.message),
+        /pool\.size\.max is 1 in each of 200 replicas, 200 together, and the server has/
+      )
+    }))
+
   it.effect("says that a pooler is in order where there is none", () =>
     Effect.gen(function*() {
       const { lines: [line, ...others] } = yield* told(Effect.succeed([500, 3]), { ...size(30), replicas: 2 })

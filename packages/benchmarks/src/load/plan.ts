@@ -43,6 +43,10 @@ const numberOf = (option: string, text: string, least: number, most: number): nu
 const urlOf = (text: string): URL => {
   if (!URL.canParse(text)) refuse("URL", text, "a whole one, such as http://127.0.0.1:3000/products")
   const url = new URL(text)
+  // Before anything repeats it. No runtime's fetch takes such a URL.
+  if (url.username !== "" || url.password !== "") {
+    throw new CommandLine.UsageError("URL has a user or a password; allowed is one without")
+  }
   if (url.protocol !== "http:" && url.protocol !== "https:") refuse("URL", text, "http or https")
   return isLoopback(url.hostname) ? url : refuse("URL", text, "a server on this machine: localhost, 127.x.x.x or [::1]")
 }

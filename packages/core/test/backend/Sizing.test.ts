@@ -113,6 +113,11 @@ describe("The guides' worked examples", () => {
     assert.deepStrictEqual([advice.total, advice.change, said(advice, "limit")], [60, "keep", ""])
   })
 
+  it("leaves room for what is reserved, also where that is more than the services have", () => {
+    const { maxConnections } = Sizing.advise({ server: { maxConnections: 100, reserved: 99 }, pool: { max: 2 } })
+    assert.strictEqual(maxConnections, 150)
+  })
+
   it("five services of 20 are all that Postgres has, and three of those are reserved: 200 are advised", () => {
     const advice = Sizing.advise({ deployment: { services: 5 }, pool: { max: 20 } })
     assert.include(
@@ -180,6 +185,8 @@ describe("Little's law", () => {
     const advice = Sizing.advise({ load: { rate: 800, hold: "20 millis" }, deployment: { replicas: 2 } })
     assert.deepStrictEqual([advice.limit, advice.total, advice.scale], [14, 28, "enterprise"])
     assert.include(said(advice, "basis"), "800 a second over 2 replicas, each held for 20ms, keep 8 connections")
+    const measured = Sizing.advise({ load: { rate: 800, hold: Duration.millis(9.16134) } })
+    assert.include(said(measured, "basis"), "each held for 9.16ms, keep 7.33 connections")
   })
 
   it("a surge needs room at the server, and brings no load", () => {

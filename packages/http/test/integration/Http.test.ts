@@ -315,6 +315,16 @@ describe("Http", () => {
       for (const times of [Metrics.pool.create, Metrics.pool.use]) assert.property(read(times), "buckets")
     }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())))
 
+  it.live("shows in metrics how its limits stand, which come with the first request to an origin", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeHttp.make()
+      const http = yield* open({ url: Redacted.make(server.url), policy: { bulkhead: { permits: 7 } } })
+      yield* textOf(http, "/")
+      yield* Metric.snapshot
+      const most = (yield* Metric.snapshot).flatMap(({ id, state }) => id === Metrics.policy.limitMax.id ? [state] : [])
+      assert.deepStrictEqual(most, [{ value: 7 }])
+    }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())))
+
   it.live("comes back when a server that asks for less traffic said it would", () =>
     Effect.gen(function*() {
       const server = yield* FakeHttp.make(

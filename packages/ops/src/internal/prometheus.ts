@@ -4,6 +4,7 @@
  *
  * @internal
  */
+import { type MetricName, operation, peers, policy, pool } from "@breakwater/core/Metrics"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
@@ -16,10 +17,15 @@ const named = ({ attributes, id, type }: Metric.Metric.Snapshot): string => {
   return exportedId(id, unit, type === "Counter")
 }
 
+const known = [operation, peers, policy, pool].flatMap((group) =>
+  Object.values<MetricName>(group).map(({ id, type, unit }) => [id, exportedId(id, unit, type === "counter")] as const)
+)
+
 export const contentType = "text/plain; version=0.0.4; charset=utf-8"
 
 export const format: Effect.Effect<string> = Effect.gen(function*() {
-  const names = new Map<string, string>()
+  // Some come only with the next look: of those the look below knows nothing yet.
+  const names = new Map(known)
   for (const snapshot of yield* Metric.snapshot) if (OURS.test(snapshot.id)) names.set(snapshot.id, named(snapshot))
   return yield* PrometheusMetrics.format({ metricNameMapper: (id) => names.get(id) ?? id })
 })

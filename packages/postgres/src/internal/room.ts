@@ -18,9 +18,12 @@ const QUESTION =
   "select current_setting('max_connections')::int, current_setting('superuser_reserved_connections')::int"
 
 /** What there is to say, in the words of `Sizing`. */
-const told = ({ pool: { size: { max } }, replicas }: Settings, advice: Sizing.Advice, room: number) => {
-  if (advice.change !== "keep") return `pool.size.max is ${Sizing.overcommitted(max, replicas, room) ?? max}`
-  return advice.findings.find(({ kind }) => kind === "setting")?.says
+const told = ({ bouncer, pool: { size: { max } }, replicas }: Settings, advice: Sizing.Advice, room: number) => {
+  // Not by what is advised, which is to keep a `max` of 1 however many replicas there are.
+  const much = bouncer ? undefined : Sizing.overcommitted(max, replicas, room)
+  if (much !== undefined) return ["Warn", `pool.size.max is ${much}`] as const
+  const setting = advice.findings.find(({ kind }) => kind === "setting")?.says
+  return setting === undefined ? undefined : ["Info", setting] as const
 }
 
 const adviceFacts = ({ findings, limit, maxConnections, pooler }: Sizing.Advice): LogLine.Facts => {
@@ -85,13 +88,14 @@ export class Room {
         const { maxConnections, reserved } = limits
         const says = told(settings, advice, maxConnections - reserved)
         if (says === undefined) return Effect.void
+        const [level, message] = says
         const facts = LogLine.pairs({
           replicas,
           server_max_connections: maxConnections,
           ...adviceFacts(advice)
         })
-        const line = `${LogLine.subject("postgres", name)}: ${says}: ${facts}`
-        return Effect.logWithLevel(advice.change === "keep" ? "Info" : "Warn")(line)
+        const line = `${LogLine.subject("postgres", name)}: ${message}: ${facts}`
+        return Effect.logWithLevel(level)(line)
       }
     )
   }

@@ -44,6 +44,7 @@ export class Shared {
   /** Slots that wait for the pool. */
   private borrowing = 0
   private readonly begun: Latch.Latch
+  private readonly lease: Pool.UseOptions
   private readonly pool: Pool.Pool<Connection>
   private readonly settings: Settings
 
@@ -51,6 +52,12 @@ export class Shared {
     this.pool = pool
     this.settings = settings
     this.begun = Latch.makeUnsafe(settings.pool.start !== "lazy")
+    this.lease = {
+      priority: PRIORITY,
+      label: labelOf(settings),
+      // Callers may wait for less than a dial takes; a slot that did would count as a caller that was turned away.
+      timeout: Duration.sum(settings.dialTimeout, settings.waitTimeout)
+    }
   }
 
   get numbers(): { readonly open: number; readonly inUse: number; readonly waiting: number; readonly slots: number } {
@@ -204,7 +211,7 @@ export class Shared {
     const borrow = Effect.suspend(() => {
       this.borrowing++
       return Effect.ensuring(
-        Pool.get(this.pool, { priority: PRIORITY, label: labelOf(this.settings) }),
+        Pool.get(this.pool, this.lease),
         Effect.sync(() => this.borrowing--)
       )
     })

@@ -39,6 +39,15 @@ describe.skipIf(!TestRedis.available)("Redis over a bad network", () => {
         assert.strictEqual((yield* redis.stats).used, 2)
       }))
 
+    test.effect("counts none of its shared connections as turned away, where a dial takes longer than callers may wait", () =>
+      Effect.gen(function*() {
+        const { proxy, url } = yield* proxied
+        yield* proxy.delay("50 millis")
+        const redis = yield* open({ url, pool: { wait: { timeout: "10 millis" }, dial: { timeout: "10 seconds" } } })
+        yield* eventually(Effect.map(redis.stats, ({ shared }) => shared === 2))
+        assert.strictEqual((yield* redis.stats).timedOut, 0)
+      }))
+
     test.effect("does not repeat by itself what may have taken effect when the connection was lost", () =>
       Effect.gen(function*() {
         const { proxy, url } = yield* proxied

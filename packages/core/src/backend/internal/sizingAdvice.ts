@@ -95,7 +95,7 @@ const wantedOf = (known: Known, scale: Scale | undefined, add: Add): Wanted => {
   if (need !== undefined) {
     const { hold, limit, mean, rate } = need
     const share = replicas === 1 ? "" : ` over ${replicas} replicas`
-    const says = `${round(rate)} a second${share}, each held for ${Duration.format(hold)}, keep ${
+    const says = `${round(rate)} a second${share}, each held for ${time(hold)}, keep ${
       round(mean)
     } connections of each busy in the mean: ${limit} are enough for 95 % of the moments`
     add("basis", says, SOURCE.little)
@@ -210,7 +210,7 @@ const maxConnectionsOf = (known: Known, total: number, scale: Scale | undefined)
   const { maxConnections, reserved } = known.server
   const byScale = scale === undefined ? maxConnections : SCALES[scale].maxConnections
   if (total + reserved <= byScale) return byScale
-  return Math.ceil(2 * total / 50) * 50
+  return Math.ceil(Math.max(2 * total, total + reserved) / 50) * 50
 }
 
 /** What the pool's own numbers point at beside its size. */
@@ -260,6 +260,12 @@ const changeOf = (pool: Known["pool"], { ample, limit, measured }: Wanted, cap: 
 }
 
 const round = (value: number): number => Number(value.toPrecision(3))
+
+/** Of what was measured, no more than its first figures. */
+const time = (duration: Duration.Duration): string => {
+  const millis = Duration.toMillis(duration)
+  return millis < 1000 ? `${round(millis)}ms` : Duration.format(Duration.millis(Math.round(millis)))
+}
 
 export const advise = (known: Known): Advice => {
   const findings: Array<Finding> = []

@@ -4,6 +4,7 @@
  * @internal
  */
 import * as Duration from "effect/Duration"
+import type * as Metric from "effect/Metric"
 import { type MetricName, policy } from "../../internal/metricNames.ts"
 import * as Metrics from "../../internal/metrics.ts"
 import type { CircuitState, Snapshot } from "./snapshot.ts"
@@ -34,7 +35,7 @@ type Read = (snapshot: Snapshot) => number | undefined
 
 const isIn = (state: CircuitState["state"]): Read => ({ circuit }) => circuit?.state === state ? 1 : 0
 
-/** The circuit is there for all: that of a backend with several hosts comes with the first of them. */
+/** The circuit is there for all, so that an alarm has something to read before the first host of a backend is known. */
 const circuit: ReadonlyArray<readonly [MetricName, Read]> = [
   [circuitClosed, isIn("closed")],
   [circuitHalfOpen, isIn("half-open")],
@@ -50,12 +51,33 @@ const gauges: ReadonlyArray<readonly [MetricName, Read]> = [
   [hedgeAfter, (snapshot) => snapshot.hedgeAfter === undefined ? undefined : Duration.toSeconds(snapshot.hedgeAfter)]
 ]
 
-/** How things stand is shown where there is something that stands. */
-export const seriesOf = (snapshot: () => Snapshot): ReadonlyArray<Metrics.Series> => {
-  const first = snapshot()
-  const standing = gauges.filter(([, read]) => read(first) !== undefined)
-  return [
-    ...counted.map((of) => Metrics.number(counts[of], () => snapshot()[of])),
-    ...[...circuit, ...standing].map(([name, read]) => Metrics.number(name, () => read(snapshot()) ?? 0))
-  ]
+/**
+ * How things stand is shown from when there is something that stands: of a backend that makes a policy for each host after its
+ * first request, of a hedge that measures after some calls. Whoever looks then sees it with the next look.
+ */
+const standing = (snapshot: () => Snapshot): Metrics.Series => (owner, context) => {
+  const shown = new Map<MetricName, Metric.Registration>()
+  const look = (now: Snapshot) => {
+    for (const [name, read] of gauges) {
+      if (shown.has(name) || read(now) === undefined) continue
+      shown.set(name, Metrics.number(name, () => read(snapshot()) ?? 0)(owner, context))
+    }
+  }
+  look(snapshot())
+  const calls = Metrics.number(counts.calls, () => {
+    const now = snapshot()
+    look(now)
+    return now.calls
+  })(owner, context)
+  return {
+    remove: () => {
+      for (const registration of [calls, ...shown.values()]) registration.remove()
+    }
+  }
 }
+
+export const seriesOf = (snapshot: () => Snapshot): ReadonlyArray<Metrics.Series> => [
+  standing(snapshot),
+  ...counted.filter((of) => of !== "calls").map((of) => Metrics.number(counts[of], () => snapshot()[of])),
+  ...circuit.map(([name, read]) => Metrics.number(name, () => read(snapshot()) ?? 0))
+]
