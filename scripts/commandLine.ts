@@ -2,6 +2,8 @@
  * The command lines of this repository's tasks. One description of a task's options is what is read, what is refused, in
  * one line that says what is allowed, and what `--help` prints.
  */
+import { accessSync, constants, existsSync, statSync } from "node:fs"
+import { dirname } from "node:path"
 import { parseArgs } from "node:util"
 
 /** An option: how it is read, and what is said of it. */
@@ -61,6 +63,24 @@ export const text = (value: string, about: string): Option<string | undefined> =
   absent: undefined,
   read: (given) => given
 })
+
+/** A file to be written when all is done: that it cannot be is known before all begins. */
+export const output = (about: string): Option<string | undefined> => ({
+  ...text("FILE", about),
+  read: (given) => {
+    if (isWritable(given)) return given
+    throw new UsageError(`${given} cannot be written; allowed is a file in a folder that can`)
+  }
+})
+
+const isWritable = (file: string): boolean => {
+  try {
+    accessSync(existsSync(file) ? file : dirname(file), constants.W_OK)
+    return !existsSync(file) || !statSync(file).isDirectory()
+  } catch {
+    return false
+  }
+}
 
 /** NaN for what is none. */
 const numberOf = (given: string): number => given.trim() === "" ? Number.NaN : Number(given)

@@ -111,7 +111,7 @@ const summary = (scored: ReadonlyArray<Scored>) => ({
 const { operands, values: { json, on: runtime } } = CommandLine.read({
   command: "npm run conformance",
   about: `Scores pools by the ${count} behaviours. All of them on Node: writes docs/conformance.md.`,
-  options: { json: CommandLine.text("FILE", "writes the scores, as JSON"), on: Runtimes.option("node") },
+  options: { json: CommandLine.output("writes the scores, as JSON"), on: Runtimes.option("node") },
   operands: { value: "POOL", about: "which pools; all without", known: pools },
   example: "breakwater generic-pool --on bun"
 })

@@ -31,8 +31,8 @@ const { values } = CommandLine.read({
       most: MAXIMUM_SECONDS,
       absent: 40
     }),
-    report: CommandLine.text("FILE", "writes what it measured, as JSON"),
-    metrics: CommandLine.text("FILE", "writes what /metrics showed in each fault, of what the alert rules read"),
+    report: CommandLine.output("writes what it measured, as JSON"),
+    metrics: CommandLine.output("writes what /metrics showed in each fault, of what the alert rules read"),
     "no-policies": CommandLine.flag("runs the same storm once more without policies, and shows both side by side"),
     pictures: CommandLine.text(
       "DIR",

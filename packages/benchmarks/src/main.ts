@@ -88,7 +88,7 @@ const main = async (): Promise<number> => {
     about: "Measures beside the peers, and writes docs/benchmarks.md.",
     options: {
       rounds: CommandLine.integer("rounds of each case", { least: 1, most: 100, absent: DEFAULT_ROUNDS }),
-      json: CommandLine.text("FILE", "writes what it measured, as JSON"),
+      json: CommandLine.output("writes what it measured, as JSON"),
       on: CommandLine.oneOf("RUNTIME", "the runtime", Object.keys(commands), runtimeName())
     },
     operands: { value: "GROUP", about: "which cases; all without", known: groups.map(({ name }) => name) },

@@ -46,7 +46,7 @@ const { operands, values: { json, seeds: given } } = CommandLine.read({
       allowed: "up to 100 whole numbers with commas between them",
       read: seedsOf
     },
-    json: CommandLine.text("FILE", "writes the figures, as JSON")
+    json: CommandLine.output("writes the figures, as JSON")
   },
   operands: { value: "ID", about: "which scenarios; all without", known: scenarios.map(({ id }) => id) },
   example: "A4 --seeds 7"

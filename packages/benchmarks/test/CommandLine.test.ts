@@ -12,7 +12,7 @@ const line = {
     cups: CommandLine.integer("how many", { least: 1, most: 9, absent: 2 }),
     degrees: CommandLine.number("how hot", { least: 20, most: 99.5, absent: 80 }),
     on: CommandLine.oneOf("PLACE", "where", ["stove", "fire"], undefined),
-    json: CommandLine.text("FILE", "writes it down"),
+    json: CommandLine.output("writes it down"),
     milk: CommandLine.flag("with milk")
   },
   operands: { value: "TEA", about: "which", known: ["green", "black"] },
@@ -43,6 +43,8 @@ describe("A command line", () => {
     [["--degrees", "hot"], "--degrees is hot; allowed are the numbers from 20 to 99.5"],
     [["--on", "ice"], "--on is ice; allowed are stove, fire"],
     [["--json"], "--json has no value; it wants FILE"],
+    [["--json", "/nowhere/tea.json"], "/nowhere/tea.json cannot be written; allowed is a file in a folder that can"],
+    [["--json", "."], ". cannot be written; allowed is a file in a folder that can"],
     [["--milk=yes"], "--milk is yes; it has no value"],
     [["green", "red"], "TEA is red; allowed are green, black"],
     [

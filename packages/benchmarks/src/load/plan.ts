@@ -89,7 +89,7 @@ export const parse = (args: ReadonlyArray<string>, seed: number): Plan => {
       }),
       success: CommandLine.number("percent that must succeed", { least: 0, most: 100, absent: 95 }),
       timeout: CommandLine.number("seconds until a request is given up", { least: 0.01, most: 60, absent: 5 }),
-      json: CommandLine.text("FILE", "writes what came of it, as JSON")
+      json: CommandLine.output("writes what came of it, as JSON")
     },
     operands: { value: "URL", about: "a server on this machine", most: 1, needed: true },
     example: `http://127.0.0.1:3000/products --phases ${PHASES}`

@@ -210,7 +210,7 @@ const make = Effect.gen(function*() {
 })
 
 const logReady = (cold: ReadonlyArray<string>): Effect.Effect<void> =>
-  cold.length === 0 ? Effect.logInfo("ready") : Effect.logWarning(`ready without ${cold.join(", ")}, which are cold`)
+  cold.length === 0 ? Effect.logInfo("ready") : Effect.logWarning(`ready without ${cold.join(", ")}: not warm in time`)
 
 /** Until all is warm and prepared, or may be gone without. */
 const prepared = <E, R>(

@@ -98,7 +98,8 @@ export class Shared {
     const ready: Effect.Effect<void, PoolError> = Effect.suspend(() =>
       this.open.length >= this.settings.shared ? Effect.void : Effect.andThen(this.wait, ready)
     )
-    return this.bounded(ready)
+    // What callers wait for a connection that is open may be less than opening one takes.
+    return this.bounded(ready, Duration.sum(this.settings.dialTimeout, this.settings.waitTimeout))
   })
 
   /** Replaces them all; what runs on them may finish. */
@@ -183,10 +184,13 @@ export class Shared {
     return this.bounded(found)
   }
 
-  private bounded<A>(effect: Effect.Effect<A, PoolError>): Effect.Effect<A, PoolError> {
+  private bounded<A>(
+    effect: Effect.Effect<A, PoolError>,
+    duration = this.settings.waitTimeout
+  ): Effect.Effect<A, PoolError> {
     return Effect.timeoutOrElse(effect, {
-      duration: this.settings.waitTimeout,
-      orElse: () => Effect.flatMap(Pool.stats(this.pool), (stats) => Effect.fail(this.timedOut(stats)))
+      duration,
+      orElse: () => Effect.flatMap(Pool.stats(this.pool), (stats) => Effect.fail(this.timedOut(stats, duration)))
     })
   }
 
@@ -277,14 +281,14 @@ export class Shared {
     return new PoolError({ reason: { _tag: "QueueFull", pool: name, maxWaiting } })
   }
 
-  private timedOut(stats: Pool.Stats): PoolError {
-    const { name, waitTimeout } = this.settings
+  private timedOut(stats: Pool.Stats, waited: Duration.Duration): PoolError {
+    const { name } = this.settings
     return new PoolError({
       reason: {
         _tag: "AcquireTimeout",
         pool: name,
         phase: "dial",
-        waited: waitTimeout,
+        waited,
         stats,
         oldestHolder: undefined,
         connectError: this.connectError,
