@@ -27,12 +27,12 @@ const layerServer = Server.layerConfig({
   connections: Config.succeed({ max: 4 }),
   pool: Config.succeed({ wait: { timeout: "100 millis" }, dial: { timeout: "1 second" } }),
   // Reading from the database is the retry.
-  policy: Policies.config<Redis.PolicyOptions>("CACHE_POLICY", {
+  policy: Policies.config("CACHE_POLICY", {
     deadline: "300 millis",
     timeout: "200 millis",
     retry: false,
     breaker: {}
-  })
+  }, Policies.BARE)
 })
 
 export const layer = Layer.unwrap(Effect.gen(function*() {

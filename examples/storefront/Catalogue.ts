@@ -21,12 +21,12 @@ const layerMongo = Catalogue.layerConfig({
     wait: { timeout: "500 millis" },
     dial: { timeout: "500 millis" }
   }),
-  policy: Policies.config<Mongo.PolicyOptions>("CATALOGUE_POLICY", {
+  policy: Policies.config("CATALOGUE_POLICY", {
     deadline: "1500 millis",
     timeout: "600 millis",
     retry: { times: 1 },
     breaker: {}
-  }),
+  }, { retry: false, breaker: false }),
   driver: Config.succeed({ serverSelectionTimeout: "400 millis", heartbeat: { every: "500 millis" } })
 })
 

@@ -12,14 +12,14 @@ export const layer = Database.layerConfig({
     wait: { timeout: "1 second", maxWaiting: 200 },
     dial: { timeout: "1 second" }
   }),
-  policy: Policies.config<Postgres.PolicyOptions>("DATABASE_POLICY", {
+  policy: Policies.config("DATABASE_POLICY", {
     deadline: "900 millis",
     timeout: "400 millis",
     retry: { times: 3 },
     breaker: {},
     // No function that the shop selects from writes anything.
     reads: "idempotent"
-  })
+  }, Policies.BARE)
 })
 
 /** Creates what is missing. Several replicas may do it at once: the lock lets one after the other. */

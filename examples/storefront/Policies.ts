@@ -13,9 +13,9 @@ export class Policies extends Context.Service<Policies, { readonly on: boolean }
   )
 }
 
-/** The policy of a backend, which operators may set as well; bare it has neither retry nor breaker. */
-export const config = <A extends CallPolicy.Options>(prefix: string, policy: A) =>
-  Config.map(
-    Config.all([setting, CallPolicy.config(policy, prefix)]),
-    ([on, set]) => on ? set : { retry: false, breaker: false } as const
-  )
+/** Of a backend that only lends connections. */
+export const BARE = { retry: false, breaker: false, recover: false } as const
+
+/** The policy of a backend, which operators may set as well, or what it has without. */
+export const config = <const A extends CallPolicy.Options, const B>(prefix: string, policy: A, bare: B) =>
+  Config.map(Config.all([setting, CallPolicy.config(policy, prefix)]), ([on, set]) => on ? set : bare)

@@ -14,12 +14,12 @@ export const options = (name: string) => ({
     wait: { timeout: "500 millis", maxWaiting: 100 },
     dial: { timeout: "500 millis" }
   }),
-  policy: Policies.config<Http.PolicyOptions>(`${name}_POLICY`, {
+  policy: Policies.config(`${name}_POLICY`, {
     deadline: "900 millis",
     timeout: "250 millis",
     retry: { times: 3 },
     breaker: {}
-  })
+  }, Policies.BARE)
 })
 
 /** Sends a request, and reads an answer that says that all is well. */
