@@ -17,7 +17,7 @@ import type { OriginPolicy, Settings } from "./settings.ts"
 /** How much of an outage the return of its server may go unnoticed, within bounds of milliseconds. Choices of ours. */
 const SHARE = 1 / 20
 const SHORTEST = 50
-const LONGEST = 1000
+const LONGEST = 60_000
 
 const portOf = ({ port, protocol }: URL): number => port === "" ? protocol === "https:" ? 443 : 80 : Number(port)
 
@@ -52,6 +52,7 @@ const isOpen = (policy: OriginPolicy): boolean => {
  * one that does not open by it, or is closed, ends the search.
  */
 export const make = (origin: string, policy: OriginPolicy, parts: Parts): Effect.Effect<void> => {
+  if (Policy.snapshot(policy).circuit === undefined) return Effect.void
   const { dns, settings, sockets } = parts
   const url = new URL(origin)
   let isLooking = false
