@@ -3,7 +3,7 @@ import { Operation, Policy, PolicyError } from "@breakwater/core"
 import { Postgres } from "@breakwater/postgres"
 import * as TestPostgres from "@breakwater/testing/TestPostgres"
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Effect, Fiber, Redacted } from "effect"
+import { Duration, Effect, Fiber, Redacted, Stream } from "effect"
 import { eventually, open } from "../utils/database.ts"
 
 /** The first to ask takes his time. */
@@ -77,6 +77,56 @@ describe.skipIf(!TestPostgres.available)("The policy of a Postgres", () => {
         yield* Effect.replicateEffect(Effect.scoped(Effect.asVoid(sql.reserve)), 100)
         assert.isFalse(yield* measured)
         yield* eventually(Effect.andThen(sql`select 1`, measured))
+      }))
+
+    test.effect("gets other times while it runs, also in transactions and of sessions that come", () =>
+      Effect.gen(function*() {
+        const { backend, sql } = yield* open({ policy: { retry: false } })
+        const slow = Effect.flip(sql`select pg_sleep(10)`)
+        const timeout = Effect.map(
+          sql<{ setting: string }>`select setting from pg_settings where name = 'statement_timeout'`,
+          ([row]) => row?.setting
+        )
+        assert.strictEqual(yield* timeout, "30000")
+        backend.update?.({ timeout: "100 millis" })
+        assert.deepInclude(backend.limits, { timeout: Duration.millis(100), deadline: Duration.seconds(60) })
+        assert.strictEqual(reasonOf(yield* slow), "AttemptTimeout")
+        assert.strictEqual(reasonOf(yield* sql.withTransaction(slow)), "AttemptTimeout")
+        const rows = yield* Effect.flip(Stream.runDrain(sql`select pg_sleep(10)`.stream))
+        assert.strictEqual(reasonOf(rows), "AttemptTimeout")
+        backend.update?.({ timeout: "50 seconds" })
+        yield* backend.clear()
+        assert.strictEqual(yield* timeout, "50000")
+      }))
+
+    test.effect("keeps all of its settings where one is refused", () =>
+      Effect.gen(function*() {
+        const { backend, sql } = yield* open()
+        const before = backend.limits
+        assert.throws(
+          () => backend.update?.({ timeout: "1 milli", retry: { times: -1 } }),
+          RangeError,
+          "Option \"retry.times\" is -1"
+        )
+        assert.throws(() => backend.update?.({ timeout: "2 minutes" }), RangeError, "less than the deadline")
+        assert.throws(() => backend.update?.({ bulkhead: { permits: 1 } }), RangeError, "Option \"bulkhead\" is to change")
+        assert.deepStrictEqual(backend.limits, before)
+        yield* sql.withTransaction(sql`select pg_sleep(0.05)`)
+      }))
+
+    test.effect("is cut off by hand, and let through again", () =>
+      Effect.gen(function*() {
+        const { backend: { breaker }, sql } = yield* open()
+        assert.isDefined(breaker)
+        yield* breaker.setMode("forcedOpen")
+        assert.strictEqual(reasonOf(yield* Effect.flip(sql`select 1`)), "CircuitOpen")
+        assert.strictEqual(reasonOf(yield* Effect.flip(sql.withTransaction(sql`select 1`))), "CircuitOpen")
+        yield* breaker.reset
+        assert.strictEqual(reasonOf(yield* Effect.flip(sql`select 1`)), "CircuitOpen")
+        yield* breaker.setMode("automatic")
+        yield* sql`select 1`
+        const without = yield* open({ policy: { breaker: false } })
+        assert.isUndefined(without.backend.breaker)
       }))
   })
 })

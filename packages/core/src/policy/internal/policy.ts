@@ -197,7 +197,8 @@ const Proto = {
   }
 }
 
-const limitsOf = (
+/** @internal */
+export const limitsOf = (
   stages: ReadonlyArray<Pick<Stage, "kind" | "limit">>,
   kind: Stage["kind"]
 ): ReadonlyArray<Duration.Duration> =>
