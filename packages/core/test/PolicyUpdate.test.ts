@@ -228,7 +228,7 @@ describe("mergeUpdates", () => {
 
 describe("limits", () => {
   it("are the shortest of each, and missing where there is none", () => {
-    assert.deepStrictEqual(Policy.limits(Policy.make({ retry: {} })), { timeout: undefined, deadline: undefined })
+    assert.deepStrictEqual(Policy.limits(Policy.make({ breaker: {} })), { timeout: undefined, deadline: undefined })
     const both = Policy.compose(
       Policy.make({ deadline: "9 seconds" }),
       Policy.make({ deadline: "3 seconds", timeout: "1 second" })

@@ -37,7 +37,11 @@ describe("use", () => {
       assert.strictEqual(yield* told, 2000)
       backend.update?.({ timeout: "1 second" })
       assert.strictEqual(yield* told, 1000)
-      assert.throws(() => backend.update?.({ timeout: "1 milli", breaker: { window: 0 } }), RangeError, "breaker.window")
+      assert.throws(
+        () => backend.update?.({ timeout: "1 milli", breaker: { window: 0 } }),
+        RangeError,
+        "breaker.window"
+      )
       assert.deepInclude(backend.limits, { timeout: Duration.seconds(1), deadline: Duration.seconds(3) })
       yield* backend.breaker?.setMode("forcedOpen") ?? Effect.void
       assert.strictEqual((yield* Effect.flip(told)).reason._tag, "CircuitOpen")

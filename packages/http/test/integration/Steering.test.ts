@@ -9,12 +9,16 @@ import { failureOf, open, textOf } from "../utils/http.ts"
 const silent: FakeHttp.Script = () => ({ headersAfter: Infinity })
 
 const refusalOf = (http: Http.Http, url: string) =>
-  Effect.map(failureOf(textOf(http, url)), (failure) =>
-    PolicyError.isPolicyError(failure) ? failure.reason : assert.fail(failure.message))
+  Effect.map(
+    failureOf(textOf(http, url)),
+    (failure) => PolicyError.isPolicyError(failure) ? failure.reason : assert.fail(failure.message)
+  )
 
 const timeoutOf = (http: Http.Http, url: string) =>
-  Effect.map(refusalOf(http, url), (reason) =>
-    reason._tag === "AttemptTimeout" ? Duration.toMillis(reason.timeout) : reason._tag)
+  Effect.map(
+    refusalOf(http, url),
+    (reason) => reason._tag === "AttemptTimeout" ? Duration.toMillis(reason.timeout) : reason._tag
+  )
 
 const breakerOf = (http: Http.Http) => http.backend.breaker ?? assert.fail("there is no breaker")
 
@@ -48,8 +52,10 @@ describe("The policies of origins", () => {
       const { attempts, retries } = yield* http.backend.policy
       assert.deepStrictEqual([attempts, retries], [2, 1])
       assert.strictEqual(yield* timeoutOf(http, other.url), 100)
-      http.backend.update?.({ deadline: "300 millis", timeout: "200 millis" })
-      assert.strictEqual((yield* refusalOf(http, "/"))._tag, "DeadlineExceeded")
+      const unbounded = yield* open({ hosts, policy: { ejection: false } })
+      unbounded.backend.update?.({ deadline: "100 millis" })
+      assert.strictEqual((yield* refusalOf(unbounded, "/"))._tag, "DeadlineExceeded")
+      assert.strictEqual((yield* refusalOf(unbounded, other.url))._tag, "DeadlineExceeded")
     }))
 
   it.live("tell the server of the new times, and end a body by them", () =>
@@ -63,7 +69,7 @@ describe("The policies of origins", () => {
       assert.isAbove(yield* told, 10_000)
       http.backend.update?.({ timeout: "5 seconds" })
       assert.isAtMost(yield* told, 5000)
-      http.backend.update?.({ deadline: "500 millis", timeout: "400 millis" })
+      http.backend.update?.({ deadline: "2 seconds", timeout: "1900 millis" })
       yield* server.script(() => ({ body: "never all of it", pieceAfter: Infinity }))
       const failure = yield* failureOf(textOf(http, server.url))
       assert.strictEqual(failure.reason._tag, "TotalTimeout")

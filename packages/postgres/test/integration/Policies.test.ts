@@ -82,7 +82,7 @@ describe.skipIf(!TestPostgres.available)("The policy of a Postgres", () => {
     test.effect("gets other times while it runs, also in transactions and of sessions that come", () =>
       Effect.gen(function*() {
         const { backend, sql } = yield* open({ policy: { retry: false } })
-        const slow = Effect.flip(sql`select pg_sleep(10)`)
+        const slow = sql`select pg_sleep(10)`
         const timeout = Effect.map(
           sql<{ setting: string }>`select setting from pg_settings where name = 'statement_timeout'`,
           ([row]) => row?.setting
@@ -90,9 +90,9 @@ describe.skipIf(!TestPostgres.available)("The policy of a Postgres", () => {
         assert.strictEqual(yield* timeout, "30000")
         backend.update?.({ timeout: "100 millis" })
         assert.deepInclude(backend.limits, { timeout: Duration.millis(100), deadline: Duration.seconds(60) })
-        assert.strictEqual(reasonOf(yield* slow), "AttemptTimeout")
-        assert.strictEqual(reasonOf(yield* sql.withTransaction(slow)), "AttemptTimeout")
-        const rows = yield* Effect.flip(Stream.runDrain(sql`select pg_sleep(10)`.stream))
+        assert.strictEqual(reasonOf(yield* Effect.flip(slow)), "AttemptTimeout")
+        assert.strictEqual(reasonOf(yield* Effect.flip(sql.withTransaction(slow))), "AttemptTimeout")
+        const rows = yield* Effect.flip(Stream.runDrain(slow.stream))
         assert.strictEqual(reasonOf(rows), "AttemptTimeout")
         backend.update?.({ timeout: "50 seconds" })
         yield* backend.clear()
@@ -109,7 +109,11 @@ describe.skipIf(!TestPostgres.available)("The policy of a Postgres", () => {
           "Option \"retry.times\" is -1"
         )
         assert.throws(() => backend.update?.({ timeout: "2 minutes" }), RangeError, "less than the deadline")
-        assert.throws(() => backend.update?.({ bulkhead: { permits: 1 } }), RangeError, "Option \"bulkhead\" is to change")
+        assert.throws(
+          () => backend.update?.({ bulkhead: { permits: 1 } }),
+          RangeError,
+          "Option \"bulkhead\" is to change"
+        )
         assert.deepStrictEqual(backend.limits, before)
         yield* sql.withTransaction(sql`select pg_sleep(0.05)`)
       }))
