@@ -79,22 +79,33 @@ describe.skipIf(!TestPostgres.available)("The policy of a Postgres", () => {
         yield* eventually(Effect.andThen(sql`select 1`, measured))
       }))
 
-    test.effect("gets other times while it runs, also in transactions and of sessions that come", () =>
+    test.effect("gets other times while it runs, also in transactions and streams", () =>
       Effect.gen(function*() {
-        const { backend, sql } = yield* open({ policy: { retry: false } })
+        // The server's own limit would come at the same moment in the sessions that are opened later.
+        const { backend, sql } = yield* open({
+          policy: { retry: false },
+          startupParameters: { statement_timeout: "30s" }
+        })
         const slow = sql`select pg_sleep(10)`
-        const timeout = Effect.map(
-          sql<{ setting: string }>`select setting from pg_settings where name = 'statement_timeout'`,
-          ([row]) => row?.setting
-        )
-        assert.strictEqual(yield* timeout, "30000")
         backend.update?.({ timeout: "100 millis" })
         assert.deepInclude(backend.limits, { timeout: Duration.millis(100), deadline: Duration.seconds(60) })
         assert.strictEqual(reasonOf(yield* Effect.flip(slow)), "AttemptTimeout")
         assert.strictEqual(reasonOf(yield* Effect.flip(sql.withTransaction(slow))), "AttemptTimeout")
-        const rows = yield* Effect.flip(Stream.runDrain(slow.stream))
-        assert.strictEqual(reasonOf(rows), "AttemptTimeout")
+        assert.strictEqual(reasonOf(yield* Effect.flip(Stream.runDrain(slow.stream))), "AttemptTimeout")
+      }))
+
+    test.effect("has the server keep to the new timeout in the sessions that are opened then", () =>
+      Effect.gen(function*() {
+        const { backend, sql } = yield* open({ pool: { size: { max: 1 } } })
+        const timeout = Effect.map(
+          sql<{ setting: string }>`select setting from pg_settings where name = 'statement_timeout'`,
+          ([row]) => row?.setting
+        )
+        backend.update?.({ timeout: "20 seconds" })
+        yield* backend.clear()
+        assert.strictEqual(yield* timeout, "20000")
         backend.update?.({ timeout: "50 seconds" })
+        assert.strictEqual(yield* timeout, "20000")
         yield* backend.clear()
         assert.strictEqual(yield* timeout, "50000")
       }))
