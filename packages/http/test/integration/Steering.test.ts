@@ -58,6 +58,17 @@ describe("The policies of origins", () => {
       assert.strictEqual((yield* refusalOf(unbounded, other.url))._tag, "DeadlineExceeded")
     }))
 
+  it.live("begin with the limits that the others were given", () =>
+    Effect.gen(function*() {
+      const [one, another] = [yield* FakeHttp.make(), yield* FakeHttp.make()]
+      const http = yield* open({ policy: { adaptiveLimit: { limit: { initial: 10 } } } })
+      yield* textOf(http, one.url)
+      http.backend.update?.({ adaptiveLimit: { limit: { max: 3 } } })
+      http.backend.update?.({ adaptiveLimit: { queue: 5 } })
+      assert.strictEqual(yield* textOf(http, another.url), "ok")
+      assert.isAtMost((yield* http.backend.policy).adaptiveLimit?.limit ?? Infinity, 3)
+    }))
+
   it.live("tell the server of the new times, and end a body by them", () =>
     Effect.gen(function*() {
       const server = yield* FakeHttp.make()
