@@ -197,3 +197,42 @@ describe("presets", () => {
     }
   })
 })
+
+describe("mergeUpdates", () => {
+  it("is both, setting by setting, and the later one where they differ", () => {
+    const merged = Policy.mergeUpdates(
+      {
+        deadline: "9 seconds",
+        timeout: "2 seconds",
+        breaker: { window: 10, failureRate: 0.2 },
+        adaptiveLimit: { queue: 3, limit: { min: 2, max: 8 } }
+      },
+      {
+        deadline: "5 seconds",
+        timeout: undefined,
+        breaker: { failureRate: 0.3, window: undefined },
+        adaptiveLimit: { limit: { max: 4, min: undefined } },
+        bulkhead: { permits: 1 },
+        retry: undefined
+      }
+    )
+    assert.deepStrictEqual(merged, {
+      deadline: "5 seconds",
+      timeout: "2 seconds",
+      breaker: { window: 10, failureRate: 0.3 },
+      adaptiveLimit: { queue: 3, limit: { min: 2, max: 4 } },
+      bulkhead: { permits: 1 }
+    })
+  })
+})
+
+describe("limits", () => {
+  it("are the shortest of each, and missing where there is none", () => {
+    assert.deepStrictEqual(Policy.limits(Policy.make({ breaker: {} })), { timeout: undefined, deadline: undefined })
+    const both = Policy.compose(
+      Policy.make({ deadline: "9 seconds" }),
+      Policy.make({ deadline: "3 seconds", timeout: "1 second" })
+    )
+    assert.deepStrictEqual(Policy.limits(both), { timeout: Duration.seconds(1), deadline: Duration.seconds(3) })
+  })
+})

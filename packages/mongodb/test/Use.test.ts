@@ -30,6 +30,25 @@ describe("use", () => {
       assert.deepStrictEqual(yield* Fiber.join(call), [2000, 500])
     }))
 
+  it.effect("gets other times while it runs, of which its operations are told, too", () =>
+    Effect.gen(function*() {
+      const { backend, use } = yield* lazy({ policy: { timeout: "2 seconds", deadline: "3 seconds" } })
+      const told = use(async (_db, _signal, limits) => limits.maxTimeMS)
+      assert.strictEqual(yield* told, 2000)
+      backend.update?.({ timeout: "1 second" })
+      assert.strictEqual(yield* told, 1000)
+      assert.throws(
+        () => backend.update?.({ timeout: "1 milli", breaker: { window: 0 } }),
+        RangeError,
+        "breaker.window"
+      )
+      assert.deepInclude(backend.limits, { timeout: Duration.seconds(1), deadline: Duration.seconds(3) })
+      yield* backend.breaker?.setMode("forcedOpen") ?? Effect.void
+      assert.strictEqual((yield* Effect.flip(told)).reason._tag, "CircuitOpen")
+      yield* backend.breaker?.setMode("automatic") ?? Effect.void
+      assert.strictEqual(yield* told, 1000)
+    }))
+
   it.effect("ends a call at its deadline, aborts its signal, and says whether anything was sent", () =>
     Effect.gen(function*() {
       const mongo = yield* lazy({ policy: { deadline: "1 second" } })

@@ -10,9 +10,12 @@ import { backend } from "./support.ts"
 
 const document = readFileSync(new URL("../../../docs/80-operations.md", import.meta.url), "utf8")
 
+/** What comes before the names that are in the log. */
+const [ofMetrics = ""] = document.split(/^## The log$/m)
+
 /** What the tables of metrics say: each name with its labels. */
 const described = new Map(
-  [...document.matchAll(/^\| `([\w.]+)` +\|([^|]*)\|/gm)].map(([, name = "", labels = ""]) => [
+  [...ofMetrics.matchAll(/^\| `([\w.]+)` +\|([^|]*)\|/gm)].map(([, name = "", labels = ""]) => [
     name,
     [...labels.matchAll(/`([\w.]+)`/g)].flatMap(([, label]) => label ?? []).toSorted()
   ])

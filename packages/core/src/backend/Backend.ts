@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Stream from "effect/Stream"
 import { monotonicMillis } from "../internal/ambientDeadline.ts"
+import type * as CircuitBreaker from "../policy/CircuitBreaker.ts"
 import type * as Policy from "../policy/Policy.ts"
 import type { PolicyEvent } from "../policy/PolicyEvent.ts"
 import * as Pool from "../pool/Pool.ts"
@@ -91,6 +92,19 @@ export interface Limits {
 }
 
 /**
+ * How to steer the circuit breaker of a backend; with a circuit for each host or key, all of them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Breaker {
+  /** As `CircuitBreaker.setMode`; for circuits that come later, too. */
+  readonly setMode: (mode: CircuitBreaker.Mode) => Effect.Effect<void>
+  /** As `CircuitBreaker.reset`. */
+  readonly reset: Effect.Effect<void>
+}
+
+/**
  * What a backend shows of itself, and how to steer it.
  *
  * @since 0.1.0
@@ -109,6 +123,7 @@ export interface Backend {
   readonly profile?: Profile | undefined
   /** The settings that are not as the profile has them: what they are, and what they would be. */
   readonly overrides?: ReadonlyArray<Override> | undefined
+  /** Those in force. */
   readonly limits?: Limits | undefined
   /** Does not wait, nor do `policy` and `detail`: metrics are read from them. */
   readonly stats: Effect.Effect<Pool.Stats>
@@ -116,6 +131,14 @@ export interface Backend {
   readonly health: Effect.Effect<Health>
   /** Reads the counts, without waiting for anything: metrics read them too. */
   readonly policy: Effect.Effect<Policy.Snapshot>
+  /**
+   * As `Policy.update`, on the policies of its calls: those that it has, and those that it will make. State, and calls under
+   * way, stay. `limits` follows. Nothing changes where anything is refused: throws a `RangeError` as `Policy.update` does,
+   * for a part that it was made without, too. Missing where its calls have no policy.
+   */
+  readonly update?: ((changes: Policy.Update) => void) | undefined
+  /** Missing where it has none. */
+  readonly breaker?: Breaker | undefined
   readonly events: Stream.Stream<PoolEvent | PolicyEvent>
   /** As `events`, without what happens to single borrows and calls, which do no work for who listens to it. */
   readonly changes?: Stream.Stream<PoolEvent | PolicyEvent> | undefined

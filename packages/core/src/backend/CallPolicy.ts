@@ -7,10 +7,12 @@
 import type * as Config from "effect/Config"
 import type * as Duration from "effect/Duration"
 import * as Stream from "effect/Stream"
+import * as CircuitBreaker from "../policy/CircuitBreaker.ts"
 import * as Hedge from "../policy/Hedge.ts"
 import * as Policy from "../policy/Policy.ts"
 import type { PolicyEvent } from "../policy/PolicyEvent.ts"
 import * as RetryBudget from "../policy/RetryBudget.ts"
+import type { Backend, Breaker } from "./Backend.ts"
 import * as Validate from "./Validate.ts"
 
 /**
@@ -121,7 +123,13 @@ export const config = <const D extends Options>(
   // What is read lies over what is given, whatever that is, `false` and a backend's own among it.
   Policy.optionsFromConfig(defaults as Policy.Options, prefix) as Config.Config<Omit<D, keyof Options> & Options>
 
-type Policies = readonly [Policy.Policy<unknown>, ...ReadonlyArray<Policy.Policy<unknown>>]
+/**
+ * The policies of a backend: first the one that has all parts, then others that share or lack some.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Policies = readonly [Policy.Policy<unknown>, ...ReadonlyArray<Policy.Policy<unknown>>]
 
 /**
  * What the policies of a backend did together; how things stand is as in the first of them. One that is there twice counts
@@ -144,6 +152,23 @@ export const snapshot = (policies: Policies): Policy.Snapshot => {
  * @category observing
  */
 export const events = (policies: Policies): Stream.Stream<PolicyEvent> => merged(policies, Policy.events)
+
+/**
+ * How a backend's policies are steered, which are there for as long as it is.
+ *
+ * @since 0.1.0
+ * @category steering
+ */
+export const steering = (policies: Policies): Pick<Backend, "update" | "breaker"> => ({
+  update: (changes) => Policy.updateAll(policies, changes),
+  breaker: breakerOf(policies[0])
+})
+
+const breakerOf = (policy: Policy.Policy<unknown>): Breaker | undefined =>
+  CircuitBreaker.circuits(policy).length === 0 ? undefined : {
+    setMode: (mode) => CircuitBreaker.setMode(policy, mode),
+    reset: CircuitBreaker.reset(policy)
+  }
 
 /**
  * How the circuits of a backend change, as `Policy.changes`.

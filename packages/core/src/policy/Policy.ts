@@ -26,7 +26,7 @@
  */
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
 import * as Fiber from "effect/Fiber"
@@ -48,9 +48,18 @@ import * as Hedge from "./Hedge.ts"
 import { settings } from "./internal/config.ts"
 import { layered } from "./internal/layers.ts"
 import { seriesOf } from "./internal/metrics.ts"
-import { Call, fromStages, implOf, type Policy, type PolicyImpl, RetryScope, TypeId } from "./internal/policy.ts"
+import {
+  Call,
+  fromStages,
+  implOf,
+  limitsOf,
+  type Policy,
+  type PolicyImpl,
+  RetryScope,
+  TypeId
+} from "./internal/policy.ts"
 import { type Snapshot, snapshotOf } from "./internal/snapshot.ts"
-import { kindOf, type Part, type Update, update as applyUpdate } from "./internal/update.ts"
+import * as Updates from "./internal/update.ts"
 import type { Operation } from "./Operation.ts"
 import type * as Outcome from "./Outcome.ts"
 import type {
@@ -74,7 +83,7 @@ import * as Timeout from "./Timeout.ts"
 export type { Policy } from "./internal/policy.ts"
 export { bestEffort, read, standard, write } from "./internal/presets.ts"
 export { addCounts, type Snapshot } from "./internal/snapshot.ts"
-export type { Part, Update } from "./internal/update.ts"
+export { mergeUpdates, type Part, type Update } from "./internal/update.ts"
 
 /**
  * Settings of `make`. What is left out is not done.
@@ -212,6 +221,17 @@ export type WithinAttempt<E> = Extract<E, PolicyError<AttemptTimeout | FaultInje
  * @since 0.1.0
  */
 export type AroundAttempts<E> = Exclude<E, PolicyError<AttemptTimeout | FaultInjected>>
+
+/**
+ * How long a call and an attempt may take, where that is bounded.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Limits {
+  readonly timeout?: Duration.Duration | undefined
+  readonly deadline?: Duration.Duration | undefined
+}
 
 /**
  * Refuses an operation that a policy must not be applied to, with what to do about it.
@@ -365,10 +385,10 @@ export const compose: {
  */
 export const without = <E, Op extends Operation, Repeats extends boolean>(
   policy: Policy<E, Op, Repeats>,
-  ...parts: ReadonlyArray<Part>
+  ...parts: ReadonlyArray<Updates.Part>
 ): Policy<E, Op, Repeats> => {
   const { stages } = implOf(policy)
-  const kinds = new Set(parts.map(kindOf))
+  const kinds = new Set(parts.map(Updates.kindOf))
   const left = stages.filter(({ kind }) => !kinds.has(kind))
   return left.length === stages.length ? policy : fromStages(policy.name, left)
 }
@@ -518,8 +538,34 @@ export const detached = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A
  */
 export const update = <E, Op extends Operation, Repeats extends boolean>(
   policy: Policy<E, Op, Repeats>,
-  changes: Update
-): void => applyUpdate(implOf(policy), changes)
+  changes: Updates.Update
+): void => Updates.update([implOf(policy)], changes)
+
+/**
+ * The same for several policies that count as one, such as those of a backend: a part changes in each that has it, and is
+ * refused where none has it. Nothing changes in any of them where anything is refused.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const updateAll = (
+  [first, ...others]: readonly [Policy<unknown>, ...ReadonlyArray<Policy<unknown>>],
+  changes: Updates.Update
+): void => Updates.update([implOf(first), ...others.map((policy) => implOf(policy))], changes)
+
+/**
+ * How long a call and an attempt of it may take. What there is no limit of is missing; of several it is the shortest.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const limits = <E, Op extends Operation, Repeats extends boolean>(policy: Policy<E, Op, Repeats>): Limits => {
+  const { stages } = implOf(policy)
+  return { timeout: shortest(limitsOf(stages, "Timeout")), deadline: shortest(limitsOf(stages, "Deadline")) }
+}
+
+const shortest = (times: ReadonlyArray<Duration.Duration>): Duration.Duration | undefined =>
+  times.toSorted(Duration.Order)[0]
 
 /**
  * Reads the counts, for health and metrics. Constant time.

@@ -109,3 +109,61 @@ describe("What goes around the wait for a connection", () => {
       assert.isDefined(CallPolicy.snapshot([calls, waits, inside]).retryBudget)
     }))
 })
+
+describe("The policies of a backend", () => {
+  const read = Operation.make("orders.read", { idempotent: true })
+
+  const made = () => {
+    const calls = Policy.make({ name: "orders", deadline: "10 seconds", timeout: "4 seconds", breaker: {}, hedge: {} })
+    const inside = Policy.make({ name: "orders", deadline: "10 seconds", timeout: "4 seconds" })
+    return [calls, CallPolicy.borrowing(calls), inside] as const
+  }
+
+  it("change each part wherever it is, and refuse one that none of them has", () => {
+    const policies = made()
+    const { update } = CallPolicy.steering(policies)
+    update?.({ timeout: "1 second", hedge: { after: "100 millis" } })
+    for (const policy of policies) assert.deepStrictEqual(Policy.limits(policy).timeout, Duration.seconds(1))
+    assert.throws(
+      () => update?.({ timeout: "2 seconds", bulkhead: { permits: 1 } }),
+      RangeError,
+      "Option \"bulkhead\" is to change in \"orders\""
+    )
+    assert.deepStrictEqual(Policy.limits(policies[2]).timeout, Duration.seconds(1))
+  })
+
+  it("change in none of them where one refuses", () => {
+    const calls = Policy.make({ name: "orders", deadline: "10 seconds" })
+    const inside = Policy.make({ name: "orders", deadline: "10 seconds", timeout: "4 seconds" })
+    const { update } = CallPolicy.steering([calls, inside])
+    assert.throws(() => update?.({ deadline: "2 seconds" }), RangeError, "less than the deadline, which is 2s")
+    for (const policy of [calls, inside]) {
+      assert.deepStrictEqual(Policy.limits(policy).deadline, Duration.seconds(10))
+    }
+  })
+
+  it.effect("have one circuit, which is forced open and closed again by whoever steers the backend", () =>
+    Effect.gen(function*() {
+      const [calls, waits, inside] = made()
+      const { breaker } = CallPolicy.steering([calls, waits, inside])
+      yield* breaker?.setMode("forcedOpen") ?? Effect.void
+      for (const policy of [calls, waits]) {
+        const { reason } = yield* Effect.flip(Policy.apply(Effect.void, policy, read))
+        assert.strictEqual(reason._tag, "CircuitOpen")
+      }
+      yield* Policy.apply(Effect.void, inside, read)
+      yield* breaker?.setMode("automatic") ?? Effect.void
+      yield* Policy.apply(Effect.void, calls, read)
+      assert.isUndefined(CallPolicy.steering([inside]).breaker)
+    }))
+
+  it.effect("close an open circuit when they are reset", () =>
+    Effect.gen(function*() {
+      const calls = Policy.make({ name: "orders", breaker: { consecutive: 1 } })
+      const { breaker } = CallPolicy.steering([calls])
+      yield* Effect.flip(Policy.apply(Effect.fail("gone"), calls, read))
+      assert.strictEqual(Policy.snapshot(calls).circuit?.state, "open")
+      yield* breaker?.reset ?? Effect.void
+      assert.strictEqual(Policy.snapshot(calls).circuit?.state, "closed")
+    }))
+})

@@ -83,11 +83,10 @@ const drain = (origins: Origins, deadline: Duration.Input): Effect.Effect<Pool.D
   })
 }
 
-const limitsOf = ({ connectTimeout: dial, deadline, timeout, wait }: Settings): Limits => ({
+const limitsOf = ({ pattern, settings: { connectTimeout: dial, wait } }: Origins): Limits => ({
   wait: wait.timeout,
   dial,
-  timeout,
-  deadline
+  ...Policy.limits(pattern)
 })
 
 /** A request holds a connection for as long as it has a permit of the total. */
@@ -118,10 +117,14 @@ const backendOf = (origins: Origins): Backend => ({
   profile: origins.settings.profile,
   poolType: origins.settings.poolType,
   overrides: origins.settings.overrides,
-  limits: limitsOf(origins.settings),
+  get limits() {
+    return limitsOf(origins)
+  },
   stats: Effect.sync(() => statsOf(origins)),
   health: health(origins),
   policy: Effect.sync(() => origins.snapshot()),
+  update: (changes) => origins.update(changes),
+  breaker: origins.settings.parts.breaker && origins.breaker,
   events: origins.events,
   changes: origins.changes,
   detail: detailOf(origins),

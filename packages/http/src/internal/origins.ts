@@ -7,7 +7,8 @@
  *
  * @internal
  */
-import { makeOperations } from "@breakwater/core/Backend"
+import { type Breaker, makeOperations } from "@breakwater/core/Backend"
+import * as CircuitBreaker from "@breakwater/core/CircuitBreaker"
 import * as Histogram from "@breakwater/core/Histogram"
 import * as Policy from "@breakwater/core/Policy"
 import type { PolicyEvent } from "@breakwater/core/PolicyEvent"
@@ -26,7 +27,7 @@ import { HttpError } from "../HttpError.ts"
 import { Connection, Sockets } from "./connection.ts"
 import { DnsCache } from "./dns.ts"
 import * as Lookout from "./lookout.ts"
-import { hostPolicyOf, type OriginPolicy, policyOf, type Settings } from "./settings.ts"
+import { hostPolicyOf, ofHost, type OriginPolicy, policyOf, type Settings } from "./settings.ts"
 import { together, withoutState } from "./together.ts"
 import { Upstream } from "./upstream.ts"
 
@@ -48,12 +49,17 @@ export class Origins {
   readonly dns: DnsCache
   /** Where requests go that may go to any of several servers. */
   readonly upstream: Upstream | undefined
+  /** What the policy of an origin is like, with what was changed since. No request runs through it. */
+  readonly pattern: OriginPolicy
   /** Those made from now on, for listeners. */
   readonly made: PubSub.PubSub<Origin>
   /** In the order of their last use. */
   private readonly known = new Map<string, Origin>()
   /** What the policies of forgotten origins had counted. */
   private forgotten: Policy.Snapshot
+  /** What origins that are made later have to be told. */
+  private changed: Policy.Update = {}
+  private mode: CircuitBreaker.Mode | undefined
   private draining = false
   private paused = false
   private readonly context: Context.Context<never>
@@ -77,7 +83,8 @@ export class Origins {
     this.upstream = base === undefined || hosts.length === 0
       ? undefined
       : new Upstream(settings, base, (origin) => this.loadOf(origin))
-    this.forgotten = withoutState(Policy.snapshot(policyOf(settings, settings.name, Effect.void)))
+    this.pattern = policyOf(settings, settings.name, Effect.void)
+    this.forgotten = withoutState(Policy.snapshot(this.pattern))
   }
 
   static readonly make = Effect.fnUntraced(
@@ -143,6 +150,26 @@ export class Origins {
     return this.upstream?.has(origin) === true ? { ...snapshot, calls: 0, attempts: 0 } : snapshot
   }
 
+  /** Of all policies, in one step. */
+  update(changes: Policy.Update): void {
+    const upstream = this.upstream === undefined ? [] : [this.upstream.policy]
+    Policy.updateAll([this.pattern, ...upstream, ...this.list().map(({ policy }) => policy)], changes)
+    this.changed = Policy.mergeUpdates(this.changed, changes)
+  }
+
+  readonly breaker: Breaker = {
+    setMode: (mode) =>
+      Effect.suspend(() => {
+        this.mode = mode
+        return this.onEach(({ policy }) => CircuitBreaker.setMode(policy, mode))
+      }),
+    reset: Effect.suspend(() => this.onEach(({ policy }) => CircuitBreaker.reset(policy)))
+  }
+
+  private onEach(act: (origin: Origin) => Effect.Effect<void>): Effect.Effect<void> {
+    return Effect.forEach(this.list(), act, { discard: true })
+  }
+
   private loadOf(origin: string): number {
     const known = this.known.get(origin)
     if (known === undefined) return 0
@@ -193,16 +220,16 @@ export class Origins {
     })
 
   readonly clear = (options: { readonly interrupt?: boolean | undefined } | undefined): Effect.Effect<void> =>
-    Effect.suspend(() => Effect.forEach(this.list(), ({ pool }) => Pool.clear(pool, options), { discard: true }))
+    Effect.suspend(() => this.onEach(({ pool }) => Pool.clear(pool, options)))
 
   readonly pause: Effect.Effect<void> = Effect.suspend(() => {
     this.paused = true
-    return Effect.forEach(this.list(), ({ pool }) => Pool.pause(pool), { discard: true })
+    return this.onEach(({ pool }) => Pool.pause(pool))
   })
 
   readonly resume: Effect.Effect<void> = Effect.suspend(() => {
     this.paused = false
-    return Effect.forEach(this.list(), ({ pool }) => Pool.resume(pool), { discard: true })
+    return this.onEach(({ pool }) => Pool.resume(pool))
   })
 
   private readonly close: Effect.Effect<void> = Effect.suspend(() => {
@@ -239,13 +266,20 @@ export class Origins {
       scope
     ))
     if (this.paused) Effect.runSync(Pool.pause(pool))
-    const make = this.upstream?.has(origin) === true ? hostPolicyOf : policyOf
-    const policy = make(this.settings, name, Pool.clear(pool))
+    const policy = this.policyFor(origin, name, Pool.clear(pool))
     search = Lookout.make(origin, policy, means)
     const made = { origin, pool, policy, scope }
     this.known.set(origin, made)
     PubSub.publishUnsafe(this.made, made)
     return made
+  }
+
+  private policyFor(origin: string, name: string, clear: Effect.Effect<void>): OriginPolicy {
+    const isHost = this.upstream?.has(origin) === true
+    const policy = (isHost ? hostPolicyOf : policyOf)(this.settings, name, clear)
+    Policy.update(policy, isHost ? ofHost(this.changed) : this.changed)
+    if (this.mode !== undefined) Effect.runSyncWith(this.context)(CircuitBreaker.setMode(policy, this.mode))
+    return policy
   }
 
   /** The one that was idle longest. */

@@ -128,8 +128,9 @@ const exchange = (
 
 /** The server hears how long its answer is waited for, where it is to know. */
 const told = (call: Call, outgoing: Outgoing): Effect.Effect<Outgoing> => {
-  const { deadlineHeader, timeout = Duration.infinity } = call.origins.settings
+  const { pattern, settings: { deadlineHeader } } = call.origins
   if (deadlineHeader === undefined) return Effect.succeed(outgoing)
+  const { timeout = Duration.infinity } = Policy.limits(pattern)
   return Effect.map(Deadline.remaining, (remaining) => {
     const millis = Math.max(1, Math.floor(Math.min(Duration.toMillis(Duration.min(remaining, timeout)), leftOf(call))))
     return { ...outgoing, headers: { ...outgoing.headers, [deadlineHeader]: String(millis) } }
@@ -283,7 +284,8 @@ const releasing = <A>(call: Call, effect: Effect.Effect<A, Failure>): Effect.Eff
 export const send = (origins: Origins, outgoing: Outgoing): Effect.Effect<Answer, Failure> =>
   Effect.withFiber((fiber) =>
     Effect.flatMap(Deadline.remaining, (remaining) => {
-      const limit = Duration.min(remaining, origins.settings.deadline)
+      const { deadline = Duration.infinity } = Policy.limits(origins.pattern)
+      const limit = Duration.min(remaining, deadline)
       const call = callOf(origins, fiber.getRef(Clock.Clock), limit, 0)
       return releasing(call, follow(call, outgoing, Operation.isMarkedIdempotent(fiber.context), 0))
     })

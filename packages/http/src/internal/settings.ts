@@ -161,6 +161,7 @@ export interface Settings extends Setting.Resolved {
   readonly keepAlive: Duration.Duration | undefined
   readonly headersTimeout: Duration.Duration
   readonly bodyTimeout: Duration.Duration
+  /** To begin with: those in force are the policies'. */
   readonly deadline: Duration.Duration
   readonly timeout: Duration.Duration | undefined
   readonly parts: CallPolicy.Parts
@@ -349,6 +350,11 @@ export const policyOf = (settings: Settings, name: string, clear: Effect.Effect<
 /** Of an origin that is one of several equals: the rest is `upstreamPolicyOf`. */
 export const hostPolicyOf = (settings: Settings, name: string, clear: Effect.Effect<void>): OriginPolicy =>
   Policy.make({ name, ...attemptsOf(settings, clear) })
+
+/** What of an update is of `hostPolicyOf`. */
+export const ofHost = (
+  { deadline: _deadline, hedge: _hedge, retry: _retry, throttle: _throttle, ...attempts }: Policy.Update
+): Policy.Update => attempts
 
 /** Of several equals, around the choice among them. */
 export type UpstreamPolicy = Policy.Policy<PolicyError>

@@ -9,6 +9,7 @@
  */
 import { type Backend, type Detail, type Health, type Limits, type Particulars, probe } from "@breakwater/core/Backend"
 import * as Backends from "@breakwater/core/Backends"
+import * as CallPolicy from "@breakwater/core/CallPolicy"
 import * as Deadline from "@breakwater/core/Deadline"
 import { EventHub } from "@breakwater/core/EventHub"
 import * as LogLine from "@breakwater/core/LogLine"
@@ -57,6 +58,7 @@ const ping = (db: Db, options: { readonly signal: AbortSignal; readonly maxTimeM
 
 class Server {
   readonly settings: Settings
+  readonly policy: Policy.Policy<PolicyError>
   readonly monitor: Monitor
   readonly calls: Calls
   readonly events: EventHub<PoolEvent>
@@ -70,6 +72,7 @@ class Server {
 
   constructor(settings: Settings, clock: Clock.Clock, events: EventHub<PoolEvent>) {
     this.settings = settings
+    this.policy = settings.policy()
     this.events = events
     this.monitor = new Monitor(settings, clock, events, currentCall)
     this.calls = new Calls(this.monitor, settings.database)
@@ -82,7 +85,7 @@ class Server {
     return Effect.withFiber((fiber) => {
       const operation = Operation.make(label, { idempotent: Operation.isMarkedIdempotent(fiber.context) })
       return Policy.run(
-        this.settings.policy,
+        this.policy,
         operation,
         (attempt) => Effect.andThen(this.gate.pass, attempt(this.once(work, label)))
       )
@@ -178,7 +181,7 @@ class Server {
     })
 
   private once<A>(work: Work<A>, label: string): Effect.Effect<A, MongoError | PoolError> {
-    const timeout = this.settings.timeout ?? Duration.infinity
+    const { timeout = Duration.infinity } = Policy.limits(this.policy)
     return Effect.flatMap(
       Deadline.remaining,
       (left) => this.calls.run(this.current, label, Duration.toMillis(Duration.min(left, timeout)), work)
@@ -244,8 +247,8 @@ class Server {
   }
 }
 
-const readyOf = (settings: Settings): ReadyLine.Options => {
-  const { driver, hosts, maxWaiting, missing, policy, readPreference, start } = settings
+const readyOf = ({ policy, settings }: Server): ReadyLine.Options => {
+  const { driver, hosts, maxWaiting, missing, readPreference, start } = settings
   const { serverSelectionTimeoutMS: selection = 0, socketTimeoutMS: socket = 0 } = driver
   return {
     at: hosts,
@@ -278,15 +281,14 @@ const detailOf = ({ calls, monitor }: Server): Detail => {
   }
 }
 
-const limitsOf = ({ deadline, driver: { connectTimeoutMS }, timeout, waitTimeout }: Settings): Limits => ({
+const limitsOf = ({ policy, settings: { driver: { connectTimeoutMS }, waitTimeout } }: Server): Limits => ({
   wait: Duration.millis(waitTimeout),
   dial: connectTimeoutMS === undefined ? undefined : Duration.millis(connectTimeoutMS),
-  timeout,
-  deadline
+  ...Policy.limits(policy)
 })
 
 const backendOf = (server: Server): Backend => {
-  const { monitor, settings } = server
+  const { monitor, policy, settings } = server
   return {
     name: settings.name,
     kind: "mongodb",
@@ -294,12 +296,15 @@ const backendOf = (server: Server): Backend => {
     profile: settings.profile,
     poolType: settings.poolType,
     overrides: settings.overrides,
-    limits: limitsOf(settings),
+    get limits() {
+      return limitsOf(server)
+    },
     stats: Effect.sync(() => monitor.stats()),
     health: server.health,
-    policy: Effect.sync(() => Policy.snapshot(settings.policy)),
-    events: Stream.merge(server.events.stream, Policy.events(settings.policy), { haltStrategy: "left" }),
-    changes: Stream.merge(server.events.changes, Policy.changes(settings.policy), { haltStrategy: "left" }),
+    policy: Effect.sync(() => Policy.snapshot(policy)),
+    ...CallPolicy.steering([policy]),
+    events: Stream.merge(server.events.stream, Policy.events(policy), { haltStrategy: "left" }),
+    changes: Stream.merge(server.events.changes, Policy.changes(policy), { haltStrategy: "left" }),
     detail: Effect.sync(() => detailOf(server)),
     particulars: Effect.sync(() => server.particulars),
     warm: server.warm,
@@ -340,6 +345,6 @@ export const make = (settings: Settings): Effect.Effect<Parts, PoolError, Scope.
     const backend = backendOf(server)
     yield* Pool.showMetrics(settings.name, { stats: () => server.monitor.stats(), times: server.monitor.times })
     yield* Backends.register(backend)
-    yield* ReadyLine.write(backend, readyOf(settings))
+    yield* ReadyLine.write(backend, readyOf(server))
     return { settings, backend, use: (work, label) => server.use(work, label ?? `${settings.name}.use`) }
   })

@@ -142,9 +142,11 @@ export interface Settings extends Setting.Resolved {
   readonly max: number
   readonly maxWaiting: number
   readonly waitTimeout: number
+  /** To begin with: those in force are the policy's. */
   readonly deadline: Duration.Duration
   readonly timeout: Duration.Duration | undefined
-  readonly policy: Policy.Policy<PolicyError>
+  /** Makes that of one backend. It has been checked: nothing is thrown. */
+  readonly policy: () => Policy.Policy<PolicyError>
   /** For retries, and for what is tried again at start. */
   readonly budget: RetryBudget.RetryBudget
   readonly redial: number
@@ -348,6 +350,12 @@ export const resolve = (options: Options, url: Parsed, environment: FromEnvironm
   const { missing, readPreference, settings: driver } = driverOf(sources, size)
   const { budget, parts } = CallPolicy.onOneBudget(CallPolicy.partsOf(policy, []))
   const limits = Setting.limits(policy, { deadline: "60 seconds", timeout: "30 seconds", attempts: 2 })
+  const makePolicy = () =>
+    Validate.within(
+      "policy",
+      () => Policy.make({ name, ...limits, ...parts, recover: RECOVERY, classify: MongoOutcome.fromExit })
+    )
+  makePolicy()
   return {
     name,
     critical,
@@ -367,10 +375,7 @@ export const resolve = (options: Options, url: Parsed, environment: FromEnvironm
     waitTimeout: driver.waitQueueTimeoutMS ?? 0,
     ...limits,
     budget,
-    policy: Validate.within(
-      "policy",
-      () => Policy.make({ name, ...limits, ...parts, recover: RECOVERY, classify: MongoOutcome.fromExit })
-    ),
+    policy: makePolicy,
     redial: driver.minHeartbeatFrequencyMS ?? 0,
     readPreference,
     driver,

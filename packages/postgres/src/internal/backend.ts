@@ -8,6 +8,7 @@ import * as Backends from "@breakwater/core/Backends"
 import * as CallPolicy from "@breakwater/core/CallPolicy"
 import * as CircuitBreaker from "@breakwater/core/CircuitBreaker"
 import * as LogLine from "@breakwater/core/LogLine"
+import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
 import type { PoolEvent } from "@breakwater/core/PoolEvent"
 import * as ReadyLine from "@breakwater/core/ReadyLine"
@@ -25,7 +26,7 @@ import { Operations } from "./operations.ts"
 import { check as checkRole } from "./role.ts"
 import { Room } from "./room.ts"
 import * as Session from "./session.ts"
-import type { Policies, Settings } from "./settings.ts"
+import { following, type Policies, type Settings } from "./settings.ts"
 import { toSqlError } from "./sqlError.ts"
 import { StatementLog } from "./statementLog.ts"
 
@@ -146,11 +147,12 @@ const echoConnections = ({ pool, settings: { name } }: Client.Parts): Effect.Eff
     (event) => Effect.logInfo(`postgres "${name}": session ${describeEvent(event)}`)
   )
 
-const limitsOf = ({ deadline, dialTimeout: dial, timeout, waitTimeout: wait }: Settings): Limits => ({
+const limitsOf = (
+  { policies: { outside }, settings: { dialTimeout: dial, waitTimeout: wait } }: Client.Parts
+): Limits => ({
   wait,
   dial,
-  timeout,
-  deadline
+  ...Policy.limits(outside)
 })
 
 const backendOf = (parts: Client.Parts, measurements: ReturnType<typeof makeOperations>, room: Room): Backend => {
@@ -163,10 +165,13 @@ const backendOf = (parts: Client.Parts, measurements: ReturnType<typeof makeOper
     profile: settings.profile,
     poolType: settings.poolType,
     overrides: settings.overrides,
-    limits: limitsOf(settings),
+    get limits() {
+      return limitsOf(parts)
+    },
     ...ofPool(pool),
     health: health(parts),
     policy: Effect.sync(() => CallPolicy.snapshot(policies)),
+    ...CallPolicy.steering(policies),
     events: Stream.merge(Pool.events(pool), CallPolicy.events(policies), { haltStrategy: "left" }),
     changes: Stream.merge(Pool.changes(pool), CallPolicy.changes(policies), { haltStrategy: "left" }),
     situation: Effect.sync(() => room.situation),
@@ -178,22 +183,35 @@ const backendOf = (parts: Client.Parts, measurements: ReturnType<typeof makeOper
   }
 }
 
-/** Throws what `Pool.make` throws, by the call. */
-export const make = (
-  settings: Settings
-): Effect.Effect<Parts, SqlError, Scope.Scope | Reactivity.Reactivity> => {
+/** What one run of `make` has for itself. */
+const begin = (given: Settings) => {
+  let clear: Effect.Effect<void> = Effect.void
+  const policies = given.policies(Effect.suspend(() => clear))
+  const settings = following(given, policies.outside)
   const cancels: Session.Cancels = { limit: settings.pool.dial?.concurrency ?? 2, open: 0, sent: 0, cut: 0 }
   const measurements = makeOperations()
-  let policies: Policies | undefined
-  // What is back is tried by the next calls, and not when the circuit's time is over.
-  const onBack = Effect.suspend(() => policies === undefined ? Effect.void : CircuitBreaker.probe(policies.outside))
   const room = new Room(settings)
-  const opened = poolOf(settings, cancels, measurements, room, onBack)
+  // What is back is tried by the next calls, and not when the circuit's time is over.
+  const opened = Effect.tap(
+    poolOf(settings, cancels, measurements, room, CircuitBreaker.probe(policies.outside)),
+    (pool) =>
+      Effect.sync(() => {
+        clear = Pool.clear(pool)
+      })
+  )
+  return { policies, settings, cancels, measurements, room, opened }
+}
+
+/** Throws what `Pool.make` throws, by the call. */
+export const make = (
+  given: Settings
+): Effect.Effect<Parts, SqlError, Scope.Scope | Reactivity.Reactivity> => {
+  begin(given)
   return Effect.gen(function*() {
+    const { cancels, measurements, opened, policies, room, settings } = begin(given)
     for (const warning of settings.warnings) yield* Effect.logWarning(`postgres "${settings.name}": ${warning}`)
     const pool = yield* Effect.mapError(opened, (error) => toSqlError(error, true))
     const operations = new Operations(settings.name, settings.readsAreIdempotent)
-    policies = settings.policies(Pool.clear(pool))
     const parts: Client.Parts = { pool, settings, operations, policies }
     const client = yield* Client.make(parts)
     const backend = backendOf(parts, measurements, room)

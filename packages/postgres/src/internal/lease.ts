@@ -143,7 +143,7 @@ export class Lease {
     Effect.suspend(() => {
       if (this.lostBy !== undefined) return Effect.fail(this.gone())
       this.started = true
-      const { deadline, timeout = deadline } = this.parts.settings
+      const { deadline = Duration.infinity, timeout = deadline } = Policy.limits(this.parts.policies.inside)
       const rows = Stream.mapError(this.pulled(stream(this.pg)), (error) => {
         const failure = this.session.streamFailure(error)
         if (failure !== error) this.lostBy ??= { cause: failure }

@@ -188,6 +188,8 @@ export interface Settings extends Setting.Resolved {
   readonly prepare: boolean
   readonly applicationName: string
   readonly startupParameters: Readonly<Record<string, string>>
+  /** Whether their `statement_timeout` is that of an attempt. */
+  readonly boundsStatements: boolean
   readonly startupOptions: string | undefined
   readonly types: PgTypes.Registry | undefined
   readonly transform: NonNullable<Options["transform"]>
@@ -206,6 +208,7 @@ export interface Settings extends Setting.Resolved {
   readonly readsAreIdempotent: boolean
   /** For retries and reconnects together. */
   readonly budget: RetryBudget.RetryBudget
+  /** To begin with: those in force are the policies'. */
   readonly deadline: Duration.Duration
   readonly timeout: Duration.Duration | undefined
   /** Makes those of one pool, which `clear` clears. They have been checked: nothing is thrown. */
@@ -319,13 +322,30 @@ const tlsOf = ({ options, url, warnings }: Sources): Settings["ssl"] =>
     (value) => value === false ? "plain text" : "TLS"
   ) ?? false
 
-const startupParametersOf = (options: Options, bouncer: boolean, bound: Duration.Duration) => {
+const STATEMENT_TIMEOUT = "statement_timeout"
+
+const bounding = ({ deadline, timeout = deadline }: Policy.Limits) =>
+  timeout === undefined ? {} : { [STATEMENT_TIMEOUT]: String(Math.ceil(Duration.toMillis(timeout))) }
+
+const startupOf = (options: Options, bouncer: boolean, limits: Setting.Limits) => {
   const given = Object.fromEntries(
     Object.entries(options.startupParameters ?? {}).map(([name, value]) => [name.toLowerCase(), value])
   )
   // PgBouncer refuses parameters that it does not track.
-  return bouncer ? given : { statement_timeout: String(Math.ceil(Duration.toMillis(bound))), ...given }
+  const boundsStatements = !bouncer && given[STATEMENT_TIMEOUT] === undefined
+  return { boundsStatements, startupParameters: boundsStatements ? { ...given, ...bounding(limits) } : given }
 }
+
+/** The same, as a policy that may be changed has it: for sessions that are opened then. */
+export const following = (settings: Settings, policy: StatementPolicy): Settings =>
+  settings.boundsStatements
+    ? {
+      ...settings,
+      get startupParameters() {
+        return { ...settings.startupParameters, ...bounding(Policy.limits(policy)) }
+      }
+    }
+    : settings
 
 const hostOf = ({ host = "localhost", port = 5432 }: Partial<Place>): Host => ({
   host,
@@ -390,7 +410,7 @@ export const resolve = (options: Options, url: FromUrl): Settings => {
       option: ["applicationName", options.applicationName],
       url: ["application_name", url.applicationName]
     }) ?? name,
-    startupParameters: startupParametersOf(options, bouncer, limits.timeout ?? limits.deadline),
+    ...startupOf(options, bouncer, limits),
     startupOptions: url.options,
     types: options.transform?.types,
     transform: options.transform ?? {},

@@ -3,7 +3,7 @@ import { Operation, Policy, PolicyError } from "@breakwater/core"
 import { Postgres } from "@breakwater/postgres"
 import * as TestPostgres from "@breakwater/testing/TestPostgres"
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Effect, Fiber, Redacted } from "effect"
+import { Duration, Effect, Fiber, Redacted, Stream } from "effect"
 import { eventually, open } from "../utils/database.ts"
 
 /** The first to ask takes his time. */
@@ -77,6 +77,71 @@ describe.skipIf(!TestPostgres.available)("The policy of a Postgres", () => {
         yield* Effect.replicateEffect(Effect.scoped(Effect.asVoid(sql.reserve)), 100)
         assert.isFalse(yield* measured)
         yield* eventually(Effect.andThen(sql`select 1`, measured))
+      }))
+
+    test.effect("gets other times while it runs, also in transactions and streams", () =>
+      Effect.gen(function*() {
+        // The server's own limit would come at the same moment in the sessions that are opened later.
+        const { backend, sql } = yield* open({
+          policy: { retry: false },
+          startupParameters: { statement_timeout: "30s" }
+        })
+        const slow = sql`select pg_sleep(10)`
+        backend.update?.({ timeout: "100 millis" })
+        assert.deepInclude(backend.limits, { timeout: Duration.millis(100), deadline: Duration.seconds(60) })
+        assert.strictEqual(reasonOf(yield* Effect.flip(slow)), "AttemptTimeout")
+        assert.strictEqual(reasonOf(yield* Effect.flip(sql.withTransaction(slow))), "AttemptTimeout")
+        assert.strictEqual(reasonOf(yield* Effect.flip(Stream.runDrain(slow.stream))), "AttemptTimeout")
+      }))
+
+    test.effect("has the server keep to the new timeout in the sessions that are opened then", () =>
+      Effect.gen(function*() {
+        const { backend, sql } = yield* open({ pool: { size: { max: 1 } } })
+        const timeout = Effect.map(
+          sql<{ setting: string }>`select setting from pg_settings where name = 'statement_timeout'`,
+          ([row]) => row?.setting
+        )
+        backend.update?.({ timeout: "20 seconds" })
+        yield* backend.clear()
+        assert.strictEqual(yield* timeout, "20000")
+        backend.update?.({ timeout: "50 seconds" })
+        assert.strictEqual(yield* timeout, "20000")
+        yield* backend.clear()
+        assert.strictEqual(yield* timeout, "50000")
+      }))
+
+    test.effect("keeps all of its settings where one is refused", () =>
+      Effect.gen(function*() {
+        const { backend, sql } = yield* open()
+        const before = backend.limits
+        assert.throws(
+          () => backend.update?.({ timeout: "1 milli", retry: { times: -1 } }),
+          RangeError,
+          "Option \"retry.times\" is -1"
+        )
+        assert.throws(() => backend.update?.({ timeout: "2 minutes" }), RangeError, "less than the deadline")
+        assert.throws(
+          () => backend.update?.({ bulkhead: { permits: 1 } }),
+          RangeError,
+          "Option \"bulkhead\" is to change"
+        )
+        assert.deepStrictEqual(backend.limits, before)
+        yield* sql.withTransaction(sql`select pg_sleep(0.05)`)
+      }))
+
+    test.effect("is cut off by hand, and let through again", () =>
+      Effect.gen(function*() {
+        const { backend: { breaker }, sql } = yield* open()
+        assert.isDefined(breaker)
+        yield* breaker.setMode("forcedOpen")
+        assert.strictEqual(reasonOf(yield* Effect.flip(sql`select 1`)), "CircuitOpen")
+        assert.strictEqual(reasonOf(yield* Effect.flip(sql.withTransaction(sql`select 1`))), "CircuitOpen")
+        yield* breaker.reset
+        assert.strictEqual(reasonOf(yield* Effect.flip(sql`select 1`)), "CircuitOpen")
+        yield* breaker.setMode("automatic")
+        yield* sql`select 1`
+        const without = yield* open({ policy: { breaker: false } })
+        assert.isUndefined(without.backend.breaker)
       }))
   })
 })

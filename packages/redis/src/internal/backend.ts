@@ -134,11 +134,10 @@ const drain = ({ pool, shared }: Client.Parts, deadline: Duration.Input) =>
     return Pool.drain(pool, deadline)
   })
 
-const limitsOf = ({ deadline, dialTimeout: dial, timeout, waitTimeout: wait }: Settings): Limits => ({
+const limitsOf = ({ policies, settings: { dialTimeout: dial, waitTimeout: wait } }: Client.Parts): Limits => ({
   wait,
   dial,
-  timeout,
-  deadline
+  ...Policy.limits(policies.shared)
 })
 
 const clear = (pool: Client.Parts["pool"], shared: Shared, options?: { readonly interrupt?: boolean | undefined }) =>
@@ -154,10 +153,13 @@ const backendOf = (parts: Client.Parts): Backend => {
     profile: settings.profile,
     poolType: settings.poolType,
     overrides: settings.overrides,
-    limits: limitsOf(settings),
+    get limits() {
+      return limitsOf(parts)
+    },
     stats: statsOf(parts),
     health: healthOf(parts),
     policy: Effect.sync(() => CallPolicy.snapshot(policies)),
+    ...CallPolicy.steering(policies),
     events: Stream.merge(Pool.events(pool), CallPolicy.events(policies), { haltStrategy: "left" }),
     changes: Stream.merge(Pool.changes(pool), CallPolicy.changes(policies), { haltStrategy: "left" }),
     detail: detailOf(parts),
@@ -169,18 +171,27 @@ const backendOf = (parts: Client.Parts): Backend => {
   }
 }
 
+/** What one run of `make` has for itself. */
+const begin = (settings: Settings) => {
+  let clears: Effect.Effect<void> = Effect.void
+  const policies = settings.policies(Effect.suspend(() => clears))
+  // What is back is tried by the next commands, and not when the circuit's time is over.
+  const opened = Effect.map(poolOf(settings, CircuitBreaker.probe(policies.shared)), (pool) => {
+    const shared = new Shared(pool, settings, policies.shared)
+    clears = clear(pool, shared)
+    return { pool, shared }
+  })
+  return { policies, opened }
+}
+
 /** Throws what `Pool.make` throws, by the call. */
 export const make = (settings: Settings): Effect.Effect<Parts, PoolError, Scope.Scope> => {
-  let policies: Policies | undefined
-  // What is back is tried by the next commands, and not when the circuit's time is over.
-  const onBack = Effect.suspend(() => policies === undefined ? Effect.void : CircuitBreaker.probe(policies.shared))
-  const opened = poolOf(settings, onBack)
+  begin(settings)
   return Effect.gen(function*() {
+    const { opened, policies } = begin(settings)
     for (const warning of settings.warnings) yield* Effect.logWarning(`redis "${settings.name}": ${warning}`)
-    const pool = yield* opened
-    const shared = new Shared(pool, settings)
+    const { pool, shared } = yield* opened
     const sent = makeOperations()
-    policies = settings.policies(clear(pool, shared))
     const client: Client.Parts = { pool, settings, shared, policies, operations: new Operations(settings.name), sent }
     yield* Policy.detached(shared.run)
     // Before the slots end: what runs on them may finish.

@@ -146,7 +146,7 @@ const held = <A, E>(parts: Parts, name: string, work: Effect.Effect<A, E>): Effe
 
 /** The server holds back the answer for a time of its own, to which the time of any other command is added. */
 const blocking = <A>(
-  { operations, settings }: Parts,
+  { operations, policies, settings }: Parts,
   name: string,
   block: number,
   work: Effect.Effect<A, RedisError>
@@ -155,7 +155,8 @@ const blocking = <A>(
     const remedy = "it would wait without a bound. Give it a time to block, and repeat it when that has passed."
     return Effect.fail(new RedisError({ _tag: "Misused", redis: settings.name, command: name, remedy }))
   }
-  const duration = Duration.sum(Duration.millis(block), settings.timeout)
+  const { timeout = Duration.infinity } = Policy.limits(policies.held)
+  const duration = Duration.sum(Duration.millis(block), timeout)
   return Effect.timeoutOrElse(work, {
     duration,
     orElse: () =>

@@ -149,10 +149,9 @@ export interface Settings extends Setting.Resolved {
   readonly maxWaiting: number
   readonly checkTimeout: Duration.Duration
   readonly interval: Duration.Duration
+  /** To begin with: those in force are the policies'. */
   readonly deadline: Duration.Duration
   readonly timeout: Duration.Duration
-  /** A failure after this many milliseconds throws suspicion on the connection. */
-  readonly suspectAfter: number
   /** For retries and reconnects together. */
   readonly budget: RetryBudget.RetryBudget
   /** Makes those of one pool, which `clear` clears. They have been checked: nothing is thrown. */
@@ -312,7 +311,6 @@ export const resolve = (options: Options, url: FromUrl, environment: FromEnviron
       check: { skipWithin: pool.check?.skipWithin, keepalive: pool.check?.keepalive, timeout: times.checkTimeout }
     },
     ...limits,
-    suspectAfter: Duration.toMillis(limits.timeout),
     ...policiesOf(name, policy, limits),
     warnings
   }

@@ -7,6 +7,7 @@
  *
  * @internal
  */
+import * as Policy from "@breakwater/core/Policy"
 import * as Pool from "@breakwater/core/Pool"
 import { PoolError } from "@breakwater/core/PoolError"
 import * as Clock from "effect/Clock"
@@ -17,7 +18,7 @@ import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
 import { type Connection, probe } from "./connection.ts"
-import type { Settings } from "./settings.ts"
+import type { Policies, Settings } from "./settings.ts"
 
 /** Before the slot of a pool that is down asks again; the pool itself goes on dialling. */
 const ASK_AGAIN = Duration.millis(50)
@@ -47,10 +48,12 @@ export class Shared {
   private readonly lease: Pool.UseOptions
   private readonly pool: Pool.Pool<Connection>
   private readonly settings: Settings
+  private readonly policy: Policies["shared"]
 
-  constructor(pool: Pool.Pool<Connection>, settings: Settings) {
+  constructor(pool: Pool.Pool<Connection>, settings: Settings, policy: Policies["shared"]) {
     this.pool = pool
     this.settings = settings
+    this.policy = policy
     this.begun = Latch.makeUnsafe(settings.pool.start !== "lazy")
     this.lease = {
       priority: PRIORITY,
@@ -166,13 +169,19 @@ export class Shared {
         }),
         (exit) => {
           if (entered) connection.leave()
-          if (exit._tag === "Failure" && clock.currentTimeMillisUnsafe() - since >= this.settings.suspectAfter) {
+          if (exit._tag === "Failure" && clock.currentTimeMillisUnsafe() - since >= this.suspectAfter) {
             connection.suspect()
           }
           return undefined
         }
       )
     })
+  }
+
+  /** A failure after this many milliseconds throws suspicion on the connection. */
+  private get suspectAfter(): number {
+    const { timeout = Duration.infinity } = Policy.limits(this.policy)
+    return Duration.toMillis(timeout)
   }
 
   /** The next one that opens. */

@@ -4,7 +4,7 @@ import { Redis, RedisError, RedisOutcome } from "@breakwater/redis"
 import { Fault } from "@breakwater/testing"
 import * as TestRedis from "@breakwater/testing/TestRedis"
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Effect, Exit, Fiber, Redacted } from "effect"
+import { Duration, Effect, Exit, Fiber, Redacted } from "effect"
 import { open, proxied } from "../utils/server.ts"
 
 const outcomeOf = (error: unknown) => RedisOutcome.fromExit(Exit.fail(error))
@@ -104,6 +104,38 @@ describe.skipIf(!TestRedis.available)("The policy of a Redis", () => {
         assert.deepInclude((yield* redis.backend.policy).circuit, { state: "closed", calls: 1, failures: 1 })
         yield* proxy.restore
         assert.isNull(yield* redis.send("GET", "missing"))
+      }))
+
+    test.effect("gets other times while it runs, on shared connections and on one's own", () =>
+      Effect.gen(function*() {
+        const { proxy, url } = yield* proxied
+        const redis = yield* open({ url, policy: { retry: false, breaker: false } })
+        yield* redis.backend.warm
+        redis.backend.update?.({ timeout: "100 millis" })
+        assert.deepInclude(redis.backend.limits, { timeout: Duration.millis(100), deadline: Duration.seconds(15) })
+        const timeoutOf = (error: unknown) =>
+          PolicyError.isPolicyError(error) && error.reason._tag === "AttemptTimeout"
+            ? Duration.toMillis(error.reason.timeout)
+            : undefined
+        yield* Effect.scoped(Effect.gen(function*() {
+          const own = yield* redis.reserve
+          yield* proxy.blackHole
+          assert.strictEqual(timeoutOf(yield* Effect.flip(redis.send("GET", "missing"))), 100)
+          assert.strictEqual(timeoutOf(yield* Effect.flip(own.send("GET", "missing"))), 100)
+          assert.strictEqual(timeoutOf(yield* Effect.flip(own.send("BLPOP", "missing", 0.05))), 150)
+        }))
+        assert.isUndefined(redis.backend.breaker)
+      }))
+
+    test.effect("is cut off by hand, and let through again", () =>
+      Effect.gen(function*() {
+        const { backend: { breaker }, send } = yield* open()
+        assert.isDefined(breaker)
+        yield* breaker.setMode("forcedOpen")
+        const refused = yield* Effect.flip(send("GET", "missing"))
+        assert.isTrue(PolicyError.isPolicyError(refused) && refused.reason._tag === "CircuitOpen")
+        yield* breaker.setMode("automatic")
+        assert.isNull(yield* send("GET", "missing"))
       }))
   })
 })

@@ -216,7 +216,8 @@ const Proto = {
   }
 }
 
-const limitsOf = (
+/** @internal */
+export const limitsOf = (
   stages: ReadonlyArray<Pick<Stage, "kind" | "limit">>,
   kind: Stage["kind"]
 ): ReadonlyArray<Duration.Duration> =>

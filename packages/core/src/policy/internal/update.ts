@@ -9,6 +9,7 @@ import type * as RateLimit from "../RateLimit.ts"
 import type * as Recover from "../Recover.ts"
 import type * as Retry from "../Retry.ts"
 import type * as Throttle from "../Throttle.ts"
+import { merge } from "./merge.ts"
 import { type Change, type PolicyImpl, refuseIdleLimits, type Stage } from "./policy.ts"
 
 /**
@@ -65,6 +66,13 @@ const partOf = (option: string): Target | undefined =>
   // Callers without types may give any name.
   Object.hasOwn(parts, option) ? parts[option as Part] : undefined
 
+/**
+ * One or more.
+ *
+ * @internal
+ */
+export type Together<A> = readonly [A, ...ReadonlyArray<A>]
+
 /** @internal */
 export const kindOf = (part: Part): Stage["kind"] => parts[part].kind
 
@@ -73,17 +81,18 @@ const absent = (option: string, policy: string): never => {
 }
 
 /**
- * Checks everything before it changes anything.
+ * Checks everything before it changes anything. A part changes in each policy that has it, once where they share it.
  *
  * @internal
  */
-export const update = (policy: PolicyImpl, changes: Update): void => {
+export const update = (policies: Together<PolicyImpl>, changes: Update): void => {
+  const all = Array.from(new Set(policies.flatMap(({ stages }) => stages)))
   const pending = new Map<Stage, Change>()
   for (const [option, given] of Object.entries(changes)) {
     if (given === undefined) continue
     const part = partOf(option)
-    const stages = policy.stages.filter((stage) => stage.kind === part?.kind && stage.update !== undefined)
-    if (stages.length === 0) absent(option, policy.name)
+    const stages = all.filter((stage) => stage.kind === part?.kind && stage.update !== undefined)
+    if (stages.length === 0) absent(option, policies[0].name)
     for (const stage of stages) {
       // The settings are those of the kind, by the type of `Update`.
       const check = () => stage.update?.(given as never)
@@ -91,9 +100,28 @@ export const update = (policy: PolicyImpl, changes: Update): void => {
       if (change !== undefined) pending.set(stage, change)
     }
   }
-  refuseIdleLimits(policy.stages.map((stage) => ({ kind: stage.kind, limit: limitOf(stage, pending.get(stage)) })))
+  for (const { stages } of policies) {
+    refuseIdleLimits(stages.map((stage) => ({ kind: stage.kind, limit: limitOf(stage, pending.get(stage)) })))
+  }
   for (const change of pending.values()) change.apply()
 }
 
 const limitOf = (stage: Stage, change: Change | undefined): Duration.Duration | undefined =>
   change?.limit ?? stage.limit
+
+/**
+ * Two updates as one, of which the second comes later: for what is made after both, and is to be as what was changed.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const mergeUpdates = (first: Update, then: Update): Update => {
+  const groups = Object.entries(then).flatMap(([option, given]) => {
+    const before = Object.entries(first).find(([other]) => other === option)?.[1]
+    const isGroup = partOf(option)?.isGroup === true && before !== undefined && given !== undefined
+    return isGroup ? [[option, merge<object>(before, given)] as const] : []
+  })
+  const limit = { ...first.adaptiveLimit?.limit, ...merge({}, then.adaptiveLimit?.limit ?? {}) }
+  const merged: Update = { ...merge(first, then), ...Object.fromEntries(groups) }
+  return merged.adaptiveLimit === undefined ? merged : { ...merged, adaptiveLimit: { ...merged.adaptiveLimit, limit } }
+}
