@@ -100,14 +100,22 @@ export const onOneBudget = (parts: Parts): { readonly budget: RetryBudget.RetryB
 }
 
 /**
- * What of a backend's policy goes around the wait for a connection of one's own, which is no call to the server: neither a
- * hedge, which would take two, nor what bounds the calls that run at once or measures them.
+ * What of a backend's policy goes around the first call on a connection of one's own: no hedge, which would take another
+ * one, and nothing that bounds what runs at once or measures it, since the connection is held for more than this call.
  *
  * @since 0.1.0
  * @category choosing
  */
-export const borrowing = <E>(policy: Policy.Policy<E>): Policy.Policy<E> =>
+export const opening = <E>(policy: Policy.Policy<E>): Policy.Policy<E> =>
   Policy.without(policy, "hedge", "adaptiveLimit", "bulkhead")
+
+/**
+ * As `opening`, around the wait for such a connection, which is no call: it does not count in a rate either.
+ *
+ * @since 0.1.0
+ * @category choosing
+ */
+export const borrowing = <E>(policy: Policy.Policy<E>): Policy.Policy<E> => Policy.without(opening(policy), "rateLimit")
 
 /**
  * The option `policy` of a backend for its `layerConfig`, with what an operator sets over what the program gives: see

@@ -156,8 +156,8 @@ const limitsOf = (
 })
 
 const backendOf = (parts: Client.Parts, measurements: ReturnType<typeof makeOperations>, room: Room): Backend => {
-  const { policies: { inside, opening, outside }, pool, settings } = parts
-  const policies = [outside, opening, inside] as const
+  const { policies: { borrowing, inside, opening, outside }, pool, settings } = parts
+  const policies = [outside, opening, borrowing, inside] as const
   return {
     name: settings.name,
     kind: "postgres",

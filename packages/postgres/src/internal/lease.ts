@@ -303,7 +303,7 @@ const isUnanswered = (error: Failure): boolean => {
 export const taken = (lease: Lease): Effect.Effect<void, SqlError> =>
   Effect.mapError(
     // The attempt is never begun: whatever fails, nothing was sent.
-    Policy.run(lease.parts.policies.opening, lease.parts.operations.borrow.operation, (_attempt) => lease.take),
+    Policy.run(lease.parts.policies.borrowing, lease.parts.operations.borrow.operation, (_attempt) => lease.take),
     (error) => toSqlError(error, true)
   )
 

@@ -60,7 +60,7 @@ export interface PoolOptions {
 
 /**
  * What is done around each statement outside of a transaction. Inside there are the deadline and the timeout, and around
- * the wait for a session of one's own all but the hedge and the limits of what runs at once: its borrower does more with it
+ * the wait for a session of one's own all but the hedge and the limits: its borrower does more with it
  * than one statement, and the pool bounds how many there are.
  *
  * @since 0.1.0
@@ -152,8 +152,10 @@ export type StatementPolicy = Policy.Policy<PolicyError>
 export interface Policies {
   /** For statements outside of a transaction. */
   readonly outside: StatementPolicy
-  /** For BEGIN, and for the wait for a session of one's own; what it shares with `outside` it has from there. */
+  /** For BEGIN; what it shares with `outside` it has from there, as does the next. */
   readonly opening: StatementPolicy
+  /** For the wait for a session of one's own. */
+  readonly borrowing: StatementPolicy
   /** For statements inside: nothing is repeated there. */
   readonly inside: StatementPolicy
 }
@@ -246,7 +248,12 @@ const policiesOf = (
         ...parts,
         recover: recover === false ? undefined : { ...recover, when: PostgresOutcome.isBroken, clear }
       })
-      return { outside, opening: CallPolicy.borrowing(outside), inside: Policy.make(inside) }
+      return {
+        outside,
+        opening: CallPolicy.opening(outside),
+        borrowing: CallPolicy.borrowing(outside),
+        inside: Policy.make(inside)
+      }
     })
   policies(Effect.void)
   return { budget, policies }

@@ -70,6 +70,15 @@ describe.skipIf(!TestPostgres.available)("The policy of a Postgres", () => {
         yield* Fiber.interrupt(running)
       }))
 
+    test.effect("bounds the rate of what the server is asked, to which a session of one's own does not belong", () =>
+      Effect.gen(function*() {
+        const { sql } = yield* open({ policy: { rateLimit: { limit: 2, interval: "1 hour", maxWait: 0 } } })
+        yield* Effect.replicateEffect(Effect.scoped(Effect.asVoid(sql.reserve)), 5)
+        yield* sql.withTransaction(sql`select 1`)
+        yield* sql`select 1`
+        assert.strictEqual(reasonOf(yield* Effect.flip(sql`select 1`)), "RateLimited")
+      }))
+
     test.effect("finds by itself how many may run at once, from statements alone", () =>
       Effect.gen(function*() {
         const { backend, sql } = yield* open({ policy: { adaptiveLimit: { limit: { initial: 3 } } } })

@@ -68,7 +68,7 @@ export interface PoolOptions {
 
 /**
  * What is done around each command on a shared connection. On a connection of one's own there are the deadline and the
- * timeout, and around the wait for it all but the hedge and the limits of what runs at once.
+ * timeout, and around the wait for it all but the hedge and the limits.
  *
  * @since 0.1.0
  * @category models
