@@ -53,6 +53,13 @@ const NAMES: { readonly [K in keyof Required<Options>]: true } = {
   chaos: true
 }
 
+/** Of variables there may be only one that bounds the delays: how often it repeats is then as usual. */
+const retryOf = ({ hedge, retry }: Options, standard: Pick<Policy.Groups, "retry">): Parts["retry"] => {
+  if (retry === false) return undefined
+  if (retry === undefined) return hedge === undefined ? standard.retry : undefined
+  return { ...standard.retry, ...retry }
+}
+
 /**
  * The parts of `given`, with a retry and a breaker as `Policy.standard` has them where it does not speak of them; beside
  * a hedge there is no retry. `others` are the options that the backend has beyond these.
@@ -68,11 +75,11 @@ export const partsOf = <O extends Options>(
   others: ReadonlyArray<Exclude<keyof O, keyof Options>>,
   standard: Pick<Policy.Groups, "retry" | "breaker"> = Policy.standard
 ): Parts => {
-  const { adaptiveLimit, breaker, bulkhead, chaos, hedge, rateLimit, retry, throttle } = given
+  const { adaptiveLimit, breaker, bulkhead, chaos, hedge, rateLimit, throttle } = given
   Validate.known("policy", given, [...Object.keys(NAMES), ...others.map(String)])
   return {
     throttle,
-    retry: retry === false ? undefined : retry ?? (hedge === undefined ? standard.retry : undefined),
+    retry: retryOf(given, standard),
     hedge,
     breaker: breaker === false ? undefined : breaker ?? standard.breaker,
     rateLimit,

@@ -65,6 +65,14 @@ describe("The option policy from configuration", () => {
       assert.deepStrictEqual(set.deadline, Duration.seconds(4))
     }))
 
+  it.effect("leaves it to the backend how often is repeated where only the delays are set", () =>
+    Effect.gen(function*() {
+      const set = yield* read({ DB_RETRY_CAP: "1 second", DB_RETRY_MAX_RETRY_AFTER: "9 seconds" }, {})
+      const { retry } = CallPolicy.partsOf(set, [])
+      assert.deepInclude(retry, { times: 2, maxRetryAfter: Duration.seconds(9) })
+      assert.isDefined(retry?.schedule)
+    }))
+
   it.effect("fails where what is set is malformed", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(read({ DB_RETRY_TIMES: "often" }, {}))

@@ -56,6 +56,8 @@ export interface PoolOptions {
   readonly lifetime?: Pool.Options<never, never, never>["lifetime"]
   /** Round trips, where a session has been idle. `skipWithin`: default 500 ms; `keepalive`: 30 seconds; `timeout`: 1 second. */
   readonly check?: Omit<NonNullable<Pool.Options<never, never, never>["check"]>, "test" | "isAlive"> | undefined
+  /** `after`: a session that is held for longer is named by the event `Leaked`, also one that listens. Default: none is. */
+  readonly leak?: Pool.Options<never, never, never>["leak"]
 }
 
 /**
@@ -289,7 +291,8 @@ const poolOf = ({ options: { pool = {} }, preset, url, warnings }: Sources) => {
       // Each host, and each time that it is tried, has a limit of its own.
       dial: { ...pool.dial, timeout: Duration.times(dialTimeout, triesOf(url)) },
       lifetime: { ...pool.lifetime, idle: pool.lifetime?.idle ?? preset.idle },
-      check: pool.check
+      check: pool.check,
+      leak: pool.leak
     }
   }
 }
