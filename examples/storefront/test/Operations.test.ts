@@ -47,6 +47,12 @@ describe.skipIf(!TestPostgres.available)("the storefront's operations", () => {
           "storefront"
         ])
         assert.strictEqual(backends["storefront"]?.pool_info, "Limit: 10, Pool Timeout: 1s, Connect Timeout: 1s")
+        assert.deepStrictEqual(backends["storefront"]?.limits_ms, {
+          wait: 1000,
+          dial: 1000,
+          timeout: 400,
+          deadline: 900
+        })
         assert.strictEqual(backends["storefront"]?.health?.status, "healthy")
         for (const name of ["storefront", "shipping", "catalogue"]) {
           const { operation, use, wait } = backends[name]?.times ?? assert.fail(`no ${name}`)

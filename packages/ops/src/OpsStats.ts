@@ -124,6 +124,13 @@ export const Backend = Schema.Struct({
   overrides: Schema.Array(Schema.Struct({ setting: Schema.String, value: Schema.String, profile: Schema.String })),
   /** As the guides word it: `Limit: 50, Pool Timeout: 20s, Connect Timeout: 10s`. */
   pool_info: Schema.String,
+  /** How long anything of it may take now, in milliseconds; null where it has no limit of that. */
+  limits_ms: Schema.Struct({
+    wait: Schema.NullOr(Schema.Number),
+    dial: Schema.NullOr(Schema.Number),
+    timeout: Schema.NullOr(Schema.Number),
+    deadline: Schema.NullOr(Schema.Number)
+  }),
   pool: Pool,
   policy: Policy,
   times: Schema.Struct({

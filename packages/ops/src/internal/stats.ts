@@ -39,6 +39,16 @@ export const poolInfo = (max: number, { dial, wait }: Limits = {}): string =>
     ...(dial === undefined ? [] : [`Connect Timeout: ${seconds(dial)}`])
   ].join(", ")
 
+const millisOf = (duration: Duration.Duration | undefined): number | null =>
+  duration === undefined ? null : Duration.toMillis(duration)
+
+const limitsOf = ({ deadline, dial, timeout, wait }: Limits = {}): typeof OpsStats.Backend.Type["limits_ms"] => ({
+  wait: millisOf(wait),
+  dial: millisOf(dial),
+  timeout: millisOf(timeout),
+  deadline: millisOf(deadline)
+})
+
 const limitOf = ({ unloaded, ...limit }: NonNullable<CorePolicy.Snapshot["adaptiveLimit"]>) => ({
   ...limit,
   unloaded_ms: unloaded === undefined ? null : Duration.toMillis(unloaded)
@@ -82,6 +92,7 @@ const backendStats = (
       profile: backend.profile ?? null,
       overrides: backend.overrides ?? [],
       pool_info: poolInfo(pool.max, backend.limits),
+      limits_ms: limitsOf(backend.limits),
       pool,
       policy: policyOf(yield* backend.policy),
       times: windows.quantiles(backend, times),

@@ -17,6 +17,7 @@ export const backend = (changes: {
   profile: null,
   overrides: [],
   pool_info: "Limit: 10",
+  limits_ms: { wait: null, dial: null, timeout: null, deadline: null },
   times: { wait: null, use: null, heldIdle: null, create: null, operation: null },
   share_held_idle: null,
   share_reused: null,
