@@ -63,8 +63,8 @@ const timeoutOf = (timeout: Duration.Input): Duration.Duration => validate.durat
 
 class Recovery implements Breakages {
   private generation = 0
-  /** The last one of which a breaker has counted a failure. */
-  private counted = -1
+  /** The last one of which a circuit has counted a failure: what one has counted is no news to that one only. */
+  private readonly counted = new WeakMap<object, number>()
   /** The last one; it is over once its generation is. */
   private clearing: Clearing | undefined
   private readonly when: Options["when"]
@@ -82,10 +82,10 @@ class Recovery implements Breakages {
     return { apply: () => void (this.timeout = timeout) }
   }
 
-  hasCounted(exit: Exit.Exit<unknown, unknown>, generation: number): boolean {
+  hasCounted(exit: Exit.Exit<unknown, unknown>, generation: number, circuit: object): boolean {
     if (exit._tag === "Success" || !this.isBroken(exit.cause)) return false
-    if (this.counted >= generation) return true
-    this.counted = generation
+    if ((this.counted.get(circuit) ?? -1) >= generation) return true
+    this.counted.set(circuit, generation)
     return false
   }
 

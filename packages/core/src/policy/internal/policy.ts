@@ -112,8 +112,8 @@ export interface PolicyImpl extends Policy<unknown, never> {
  * @internal
  */
 export interface Breakages {
-  /** Whether an exit says what another one of its generation has said to a breaker. From now on it has. */
-  hasCounted(exit: Exit.Exit<unknown, unknown>, generation: number): boolean
+  /** Whether an exit says what another one of its generation has said to a circuit. From now on it has. */
+  hasCounted(exit: Exit.Exit<unknown, unknown>, generation: number, circuit: object): boolean
 }
 
 /**
@@ -178,10 +178,10 @@ export class Call {
     if (sent !== "no" && this.settled !== "yes") this.settled = sent
   }
 
-  /** Whether a breaker has counted already what an attempt failed with. */
-  hasCounted(exit: Exit.Exit<unknown, unknown>): boolean {
+  /** Whether a circuit has counted already what an attempt failed with. */
+  hasCounted(exit: Exit.Exit<unknown, unknown>, circuit: object): boolean {
     const { breakage } = this
-    return breakage !== undefined && breakage.recovery.hasCounted(exit, breakage.generation)
+    return breakage !== undefined && breakage.recovery.hasCounted(exit, breakage.generation, circuit)
   }
 
   get sent(): Outcome.Sent {
