@@ -64,7 +64,10 @@ export const make = (origin: string, policy: OriginPolicy, parts: Parts): Lookou
   const url = new URL(origin)
   let isLooking = false
   let since: number | undefined
-  const look = sockets.beside(accepts(url, settings, dns))
+  const look = sockets.beside(Effect.tap(accepts(url, settings, dns), (found) =>
+    Effect.sync(() => {
+      if (!found) dns.forget(url.hostname)
+    })))
   const search = Effect.gen(function*() {
     const clock = yield* Clock.Clock
     if (Policy.snapshot(policy).circuit?.state === "closed") since = undefined

@@ -242,6 +242,19 @@ describe("A server that refuses connections", () => {
       yield* eventually(Effect.isSuccess(textOf(http, "/")))
     }))
 
+  it.live("is found where its name has moved meanwhile", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeHttp.make()
+      let asked = 0
+      const http = yield* open({
+        url: Redacted.make(`http://shop.test:${server.port}`),
+        policy: { retry: false, breaker: { consecutive: 1, openFor: "1 hour" } },
+        dns: { resolve: () => Effect.sync(() => [{ address: ++asked > 2 ? "127.0.0.1" : "127.0.0.2", family: 4 }]) }
+      })
+      assert.strictEqual((yield* failureOf(http.client.get("/"))).reason._tag, "ConnectFailed")
+      yield* eventually(Effect.isSuccess(textOf(http, "/")))
+    }))
+
   it.live("keeps no request to another from its connection while it is looked for", () =>
     Effect.gen(function*() {
       const server = yield* FakeHttp.make()
