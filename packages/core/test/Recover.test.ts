@@ -154,6 +154,25 @@ describe("recover", () => {
       assert.deepStrictEqual(failures, [[undefined, 1], [undefined, 0], ["a", 1], ["b", 1]])
     }))
 
+  it.effect("has each attempt of a hedge belong to what it began in", () =>
+    Effect.gen(function*() {
+      const recover = { when, clear: Effect.sleep(1) }
+      const policy = Policy.make({ hedge: { after: 30 }, recover, breaker: {} })
+      const breaking = (after: Duration.Input) =>
+        Effect.forkChild(
+          Effect.exit(Policy.apply(Effect.delay(Effect.fail(new Broken()), after), policy, read)),
+          { startImmediately: true }
+        )
+      const hedged = yield* breaking("100 millis")
+      const cleared = yield* breaking("10 millis")
+      yield* TestClock.adjust("110 millis") // the second attempt has begun after the clearing, and runs
+      assert.strictEqual(Policy.snapshot(policy).hedges, 1)
+      assert.strictEqual(Policy.snapshot(policy).circuit?.failures, 1)
+      yield* TestClock.adjust("1 second")
+      yield* Effect.forEach([hedged, cleared], Fiber.await)
+      assert.strictEqual(Policy.snapshot(policy).circuit?.failures, 2)
+    }))
+
   it.effect("has a probe count, whatever calls from before the circuit opened have met", () =>
     Effect.gen(function*() {
       const policy = Policy.make({

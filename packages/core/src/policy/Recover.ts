@@ -101,7 +101,7 @@ class Recovery implements Breakages {
   private attempt<A, E, R>(effect: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E, R> {
     return Effect.suspend(() => {
       const { generation } = this
-      call.breakage = { recovery: this, generation }
+      call.beginIn(this, generation)
       return Effect.catchCause(effect, (cause) =>
         this.isBroken(cause)
           ? Effect.andThen(this.clearOnce(generation, call), Effect.failCause(cause))
