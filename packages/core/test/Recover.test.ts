@@ -191,6 +191,19 @@ describe("recover", () => {
       yield* Effect.forEach([before, probe], Fiber.await)
     }))
 
+  it.effect("has a breaker count on where a clearing never ends", () =>
+    Effect.gen(function*() {
+      const recover = { when, clear: Effect.uninterruptible(Effect.sleep("1 hour")), timeout: "1 second" } as const
+      const policy = Policy.make({ recover, breaker: { consecutive: 3 } })
+      const fiber = yield* Effect.forkChild(
+        Effect.replicateEffect(Effect.exit(Policy.apply(Effect.fail(new Broken()), policy, read)), 3)
+      )
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(fiber)
+      assert.strictEqual(Policy.snapshot(policy).circuit?.state, "open")
+      assert.strictEqual(Policy.snapshot(policy).recoveries, 3)
+    }))
+
   it.effect("does not wait for a clearing that cannot be interrupted either", () =>
     Effect.gen(function*() {
       const clear = Effect.uninterruptible(Effect.sleep("1 minute"))

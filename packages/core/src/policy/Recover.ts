@@ -125,7 +125,12 @@ class Recovery implements Breakages {
 
   private start(context: Context.Context<never>, call: Call): Fiber.Fiber<void> {
     const begunAt = call.now()
-    const cleared = Effect.timeout(this.clear, this.timeout).pipe(
+    const cleared = Effect.flatMap(Effect.forkDetach(this.clear), (clearing) =>
+      // Its generation is over then, even where the clearing cannot be interrupted: a breaker would count no more of it.
+      Effect.onError(
+        Effect.timeout(Fiber.join(clearing), this.timeout),
+        () => Effect.sync(() => clearing.interruptUnsafe())
+      )).pipe(
       // It is done for all, not within the time of the one that met it first.
       Effect.provideService(AmbientDeadline, Infinity),
       Effect.provideService(RetryScope, undefined),
