@@ -140,7 +140,7 @@ describe("recover", () => {
 
   it.effect("has each of several breakers count it, and each key of one", () =>
     Effect.gen(function*() {
-      const inner = Policy.make({ breaker: { perKey: true } })
+      const inner = Policy.make({ breaker: { perKey: {} } })
       const policy = Policy.compose(Policy.make({ recover: { when, clear: Effect.sleep(1) }, breaker: {} }), inner)
       const broken = Effect.delay(Effect.fail(new Broken()), 1)
       const fiber = yield* Effect.forkChild(Effect.forEach(
@@ -179,7 +179,8 @@ describe("recover", () => {
         recover: { when, clear: Effect.sleep("10 millis") },
         breaker: { consecutive: 1, halfOpenCalls: 1, openFor: "1 second" }
       })
-      const breaking = (after: Duration.Input) => Policy.apply(Effect.delay(Effect.fail(new Broken()), after), policy, read)
+      const breaking = (after: Duration.Input) =>
+        Policy.apply(Effect.delay(Effect.fail(new Broken()), after), policy, read)
       const before = yield* Effect.forkChild(Effect.exit(breaking("2 seconds")), { startImmediately: true })
       yield* Effect.exit(Policy.apply(Effect.fail(new Refused()), policy, read))
       yield* TestClock.adjust("1999 millis")

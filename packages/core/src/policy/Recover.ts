@@ -7,7 +7,7 @@
  * later, of an attempt of a generation that has been cleared since, clears nothing.
  *
  * It stands inside the retry, so that the next attempt begins after it. The clearing goes on when the caller that began it
- * is interrupted. A breaker inside of it counts one failure of each generation: a server that was
+ * is interrupted. Each circuit inside of it counts one failure of each generation: a server that was
  * restarted leaves a whole pool of dead connections, and is well.
  *
  * @since 0.1.0
@@ -125,12 +125,7 @@ class Recovery implements Breakages {
 
   private start(context: Context.Context<never>, call: Call): Fiber.Fiber<void> {
     const begunAt = call.now()
-    const cleared = Effect.flatMap(Effect.forkDetach(this.clear), (clearing) =>
-      // Its generation is over then, even where the clearing cannot be interrupted: a breaker would count no more of it.
-      Effect.onError(
-        Effect.timeout(Fiber.join(clearing), this.timeout),
-        () => Effect.sync(() => clearing.interruptUnsafe())
-      )).pipe(
+    const cleared = this.bounded.pipe(
       // It is done for all, not within the time of the one that met it first.
       Effect.provideService(AmbientDeadline, Infinity),
       Effect.provideService(RetryScope, undefined),
@@ -143,6 +138,15 @@ class Recovery implements Breakages {
       })
     )
     return Effect.runForkWith(context)(cleared)
+  }
+
+  /** Ends in time even where the clearing cannot be interrupted: of its generation a breaker counts no more. */
+  private get bounded(): Effect.Effect<void, unknown> {
+    return Effect.flatMap(Effect.forkDetach(this.clear), (clearing) =>
+      Effect.onError(
+        Effect.timeout(Fiber.join(clearing), this.timeout),
+        () => Effect.sync(() => clearing.interruptUnsafe())
+      ))
   }
 
   private waitFor({ fiber }: Clearing): Effect.Effect<void> {

@@ -98,9 +98,9 @@ describe.skipIf(!TestRedis.available)("The policy of a Redis", () => {
             assert.deepInclude(outcomeOf(raw), { _tag: "Failure", sent: "unknown" })
             assert.strictEqual(runs, 7)
             const other = yield* open()
-            const nested = yield* Effect.flip(redis.use((client) =>
-              Effect.andThen(published(client), other.send("INCR", "runs"))
-            ))
+            const nested = yield* Effect.flip(
+              redis.use((client) => Effect.andThen(published(client), other.send("INCR", "runs")))
+            )
             assert.deepInclude(outcomeOf(nested), { _tag: "Failure", sent: "unknown" })
             assert.strictEqual(runs, 8)
           })
