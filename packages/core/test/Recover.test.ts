@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Data, Duration, Effect, Exit, Fiber, Schedule } from "effect"
 import { TestClock } from "effect/testing"
+import * as CircuitBreaker from "../src/policy/CircuitBreaker.ts"
 import * as Operation from "../src/policy/Operation.ts"
 import * as Policy from "../src/policy/Policy.ts"
 
@@ -135,6 +136,73 @@ describe("recover", () => {
       // Whatever serves is broken anew each time: no clearing helps.
       yield* all(1, new Broken())
       assert.strictEqual(state()?.state, "open")
+    }))
+
+  it.effect("has each of several breakers count it, and each key of one", () =>
+    Effect.gen(function*() {
+      const inner = Policy.make({ breaker: { perKey: {} } })
+      const policy = Policy.compose(Policy.make({ recover: { when, clear: Effect.sleep(1) }, breaker: {} }), inner)
+      const broken = Effect.delay(Effect.fail(new Broken()), 1)
+      const fiber = yield* Effect.forkChild(Effect.forEach(
+        ["a", "b", "a", "b"],
+        (key) => Effect.exit(Policy.apply(broken, policy, Operation.make("read", { idempotent: true, key }))),
+        { concurrency: "unbounded" }
+      ))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(fiber)
+      const failures = CircuitBreaker.circuits(policy).map(([key, circuit]) => [key, circuit.failures])
+      assert.deepStrictEqual(failures, [[undefined, 1], [undefined, 0], ["a", 1], ["b", 1]])
+    }))
+
+  it.effect("has each attempt of a hedge belong to what it began in", () =>
+    Effect.gen(function*() {
+      const recover = { when, clear: Effect.sleep(1) }
+      const policy = Policy.make({ hedge: { after: 30 }, recover, breaker: {} })
+      const breaking = (after: Duration.Input) =>
+        Effect.forkChild(
+          Effect.exit(Policy.apply(Effect.delay(Effect.fail(new Broken()), after), policy, read)),
+          { startImmediately: true }
+        )
+      const hedged = yield* breaking("100 millis")
+      const cleared = yield* breaking("10 millis")
+      yield* TestClock.adjust("110 millis") // the second attempt has begun after the clearing, and runs
+      assert.strictEqual(Policy.snapshot(policy).hedges, 1)
+      assert.strictEqual(Policy.snapshot(policy).circuit?.failures, 1)
+      yield* TestClock.adjust("1 second")
+      yield* Effect.forEach([hedged, cleared], Fiber.await)
+      assert.strictEqual(Policy.snapshot(policy).circuit?.failures, 2)
+    }))
+
+  it.effect("has a probe count, whatever calls from before the circuit opened have met", () =>
+    Effect.gen(function*() {
+      const policy = Policy.make({
+        recover: { when, clear: Effect.sleep("10 millis") },
+        breaker: { consecutive: 1, halfOpenCalls: 1, openFor: "1 second" }
+      })
+      const breaking = (after: Duration.Input) =>
+        Policy.apply(Effect.delay(Effect.fail(new Broken()), after), policy, read)
+      const before = yield* Effect.forkChild(Effect.exit(breaking("2 seconds")), { startImmediately: true })
+      yield* Effect.exit(Policy.apply(Effect.fail(new Refused()), policy, read))
+      yield* TestClock.adjust("1999 millis")
+      const probe = yield* Effect.forkChild(Effect.exit(breaking("2 millis")), { startImmediately: true })
+      assert.strictEqual(Policy.snapshot(policy).circuit?.state, "half-open")
+      yield* TestClock.adjust("3 millis")
+      assert.strictEqual(Policy.snapshot(policy).circuit?.state, "open")
+      yield* TestClock.adjust("1 second")
+      yield* Effect.forEach([before, probe], Fiber.await)
+    }))
+
+  it.effect("has a breaker count on where a clearing never ends", () =>
+    Effect.gen(function*() {
+      const recover = { when, clear: Effect.uninterruptible(Effect.sleep("1 hour")), timeout: "1 second" } as const
+      const policy = Policy.make({ recover, breaker: { consecutive: 3 } })
+      const fiber = yield* Effect.forkChild(
+        Effect.replicateEffect(Effect.exit(Policy.apply(Effect.fail(new Broken()), policy, read)), 3)
+      )
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(fiber)
+      assert.strictEqual(Policy.snapshot(policy).circuit?.state, "open")
+      assert.strictEqual(Policy.snapshot(policy).recoveries, 3)
     }))
 
   it.effect("does not wait for a clearing that cannot be interrupted either", () =>

@@ -10,7 +10,7 @@
  */
 import * as Outcome from "@breakwater/core/Outcome"
 import type * as Exit from "effect/Exit"
-import { errorText, isLostText } from "./internal/driverError.ts"
+import { errorText, isAmongOthers, isLostText } from "./internal/driverError.ts"
 import { codeOf, outcomeOfReply } from "./internal/replies.ts"
 import { isRedisError } from "./RedisError.ts"
 
@@ -20,6 +20,12 @@ const fromDriver = (error: unknown): Outcome.Outcome | undefined => {
   if (text !== undefined) return outcomeOfReply(codeOf(text), text)
   return isLostText(error) ? Outcome.failure("unknown") : undefined
 }
+
+/** Of a function of which a part was executed. */
+const whole = (error: unknown, outcome: Outcome.Outcome): Outcome.Outcome =>
+  outcome._tag !== "Success" && outcome.sent === "no" && isAmongOthers(error)
+    ? { ...outcome, sent: "unknown" }
+    : outcome
 
 /**
  * The outcome of one attempt, whose error may be ours or ioredis' own. What is neither says nothing about the server
@@ -34,7 +40,7 @@ export const fromExit: Outcome.Classifier = (exit: Exit.Exit<unknown, unknown>) 
     if (reason._tag === "Die") return Outcome.fromExit(exit)
   }
   for (const reason of exit.cause.reasons) {
-    if (reason._tag === "Fail") return fromDriver(reason.error) ?? Outcome.ignored("unknown")
+    if (reason._tag === "Fail") return whole(reason.error, fromDriver(reason.error) ?? Outcome.ignored("unknown"))
   }
   return Outcome.fromExit(exit)
 }

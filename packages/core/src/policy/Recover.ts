@@ -7,7 +7,7 @@
  * later, of an attempt of a generation that has been cleared since, clears nothing.
  *
  * It stands inside the retry, so that the next attempt begins after it. The clearing goes on when the caller that began it
- * is interrupted. A breaker inside of it counts one failure of each generation: a server that was
+ * is interrupted. Each circuit inside of it counts one failure of each generation: a server that was
  * restarted leaves a whole pool of dead connections, and is well.
  *
  * @since 0.1.0
@@ -63,8 +63,8 @@ const timeoutOf = (timeout: Duration.Input): Duration.Duration => validate.durat
 
 class Recovery implements Breakages {
   private generation = 0
-  /** The last one of which a breaker has counted a failure. */
-  private counted = -1
+  /** The last one of which a circuit has counted a failure: what one has counted is no news to that one only. */
+  private readonly counted = new WeakMap<object, number>()
   /** The last one; it is over once its generation is. */
   private clearing: Clearing | undefined
   private readonly when: Options["when"]
@@ -82,10 +82,10 @@ class Recovery implements Breakages {
     return { apply: () => void (this.timeout = timeout) }
   }
 
-  hasCounted(exit: Exit.Exit<unknown, unknown>, generation: number): boolean {
+  hasCounted(exit: Exit.Exit<unknown, unknown>, generation: number, circuit: object): boolean {
     if (exit._tag === "Success" || !this.isBroken(exit.cause)) return false
-    if (this.counted >= generation) return true
-    this.counted = generation
+    if ((this.counted.get(circuit) ?? -1) >= generation) return true
+    this.counted.set(circuit, generation)
     return false
   }
 
@@ -101,7 +101,7 @@ class Recovery implements Breakages {
   private attempt<A, E, R>(effect: Effect.Effect<A, E, R>, call: Call): Effect.Effect<A, E, R> {
     return Effect.suspend(() => {
       const { generation } = this
-      call.breakage = { recovery: this, generation }
+      call.beginIn(this, generation)
       return Effect.catchCause(effect, (cause) =>
         this.isBroken(cause)
           ? Effect.andThen(this.clearOnce(generation, call), Effect.failCause(cause))
@@ -125,7 +125,7 @@ class Recovery implements Breakages {
 
   private start(context: Context.Context<never>, call: Call): Fiber.Fiber<void> {
     const begunAt = call.now()
-    const cleared = Effect.timeout(this.clear, this.timeout).pipe(
+    const cleared = this.bounded.pipe(
       // It is done for all, not within the time of the one that met it first.
       Effect.provideService(AmbientDeadline, Infinity),
       Effect.provideService(RetryScope, undefined),
@@ -138,6 +138,15 @@ class Recovery implements Breakages {
       })
     )
     return Effect.runForkWith(context)(cleared)
+  }
+
+  /** Ends in time even where the clearing cannot be interrupted: of its generation a breaker counts no more. */
+  private get bounded(): Effect.Effect<void, unknown> {
+    return Effect.flatMap(Effect.forkDetach(this.clear), (clearing) =>
+      Effect.onError(
+        Effect.timeout(Fiber.join(clearing), this.timeout),
+        () => Effect.sync(() => clearing.interruptUnsafe())
+      ))
   }
 
   private waitFor({ fiber }: Clearing): Effect.Effect<void> {

@@ -10,6 +10,7 @@ import type { LastError } from "@breakwater/core/Pool"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import type * as Net from "node:net"
 import { buildConnector, Client } from "undici/index.js"
 import type { DnsCache } from "./dns.ts"
@@ -28,8 +29,8 @@ export class Sockets {
   readonly create = Histogram.make()
   lastError: LastError | undefined
   private readonly clock: Clock.Clock
-  /** Sockets that are no request's. */
-  private others = 0
+  /** What ends the sockets that are no request's. */
+  private readonly others = new Set<Latch.Latch>()
   private readonly waiting: Array<() => void> = []
   private readonly max: number
 
@@ -49,11 +50,17 @@ export class Sockets {
 
   /**
    * Runs `connect` once there is room, which there soon is: whoever connects holds one of `max` permits and no socket, so
-   * one of the open sockets is not in use, and is closed, or is closing already.
+   * one of the open sockets is not in use, and is closed, or is closing already; or is no request's, and makes way.
    */
   whenRoom(connect: () => void): void {
     if (this.hasRoom) return connect()
     this.waiting.push(connect)
+    const [other] = this.others
+    if (other !== undefined) {
+      this.others.delete(other)
+      other.openUnsafe()
+      return this.left()
+    }
     let idle: Connection | undefined
     for (const connection of this.connections) {
       if (connection.isIdle && (idle === undefined || connection.usedAt < idle.usedAt)) idle = connection
@@ -66,23 +73,23 @@ export class Sockets {
     if (this.hasRoom) this.waiting.shift()?.()
   }
 
-  /** Runs what opens a socket that is no request's, where there is room for it; false where there is none. */
+  /** Runs what opens a socket that is no request's, for as long as there is room for it; false where there is none. */
   beside(connect: Effect.Effect<boolean>): Effect.Effect<boolean> {
     return Effect.suspend(() => {
       if (!this.hasRoom) return Effect.succeed(false)
-      this.others++
+      const other = Latch.makeUnsafe(false)
+      this.others.add(other)
       return Effect.ensuring(
-        connect,
+        Effect.raceFirst(connect, Effect.as(other.await, false)),
         Effect.sync(() => {
-          this.others--
-          this.left()
+          if (this.others.delete(other)) this.left()
         })
       )
     })
   }
 
   private get hasRoom(): boolean {
-    return this.open + this.opening + this.others < this.max
+    return this.open + this.opening + this.others.size < this.max
   }
 }
 
@@ -93,6 +100,8 @@ export interface Means {
   readonly dns: DnsCache
   /** No connection could be opened. */
   readonly onUnreachable: () => void
+  /** One has been. */
+  readonly onReached: () => void
 }
 
 export class Connection {
@@ -110,11 +119,13 @@ export class Connection {
   private connectError: Error | undefined
   private readonly sockets: Sockets
   private readonly onUnreachable: () => void
+  private readonly onReached: () => void
   private static uses = 0
 
-  constructor(origin: string, { dns, onUnreachable, settings, sockets }: Means) {
+  constructor(origin: string, { dns, onReached, onUnreachable, settings, sockets }: Means) {
     this.origin = origin
     this.onUnreachable = onUnreachable
+    this.onReached = onReached
     this.sockets = sockets
     sockets.connections.add(this)
     const own = { allowH2: false, lookup: dns.lookup, timeout: Duration.toMillis(settings.connectTimeout) }
@@ -182,7 +193,10 @@ export class Connection {
           dns.forget(options.hostname)
           this.onUnreachable()
           callback(error, null)
-        } else callback(null, socket)
+        } else {
+          this.onReached()
+          callback(null, socket)
+        }
       })
     })
   }

@@ -47,35 +47,49 @@ const isOpen = (policy: OriginPolicy): boolean => {
   return circuit?.state === "open" && circuit.mode === "automatic"
 }
 
-/**
- * What to run whenever a connection to the origin could not be opened. The circuit hears of that failure a moment later;
- * one that does not open by it, or is closed, ends the search.
- */
-export const make = (origin: string, policy: OriginPolicy, parts: Parts): Effect.Effect<void> => {
-  if (Policy.snapshot(policy).circuit === undefined) return Effect.void
+export interface Lookout {
+  /**
+   * What to run whenever a connection to the origin could not be opened. The circuit hears of that failure a moment later;
+   * one that does not open by it, or is closed, ends the search.
+   */
+  readonly search: Effect.Effect<void>
+  /** A connection to it was opened: what follows is another outage. */
+  readonly reached: () => void
+}
+
+/** `undefined` where there is no circuit. */
+export const make = (origin: string, policy: OriginPolicy, parts: Parts): Lookout | undefined => {
+  if (Policy.snapshot(policy).circuit === undefined) return undefined
   const { dns, settings, sockets } = parts
   const url = new URL(origin)
   let isLooking = false
-  let since = 0
-  const look = sockets.beside(accepts(url, settings, dns))
+  let since: number | undefined
+  const look = sockets.beside(Effect.tap(accepts(url, settings, dns), (found) =>
+    Effect.sync(() => {
+      if (!found) dns.forget(url.hostname)
+    })))
   const search = Effect.gen(function*() {
     const clock = yield* Clock.Clock
-    if (Policy.snapshot(policy).circuit?.state === "closed") since = Monotonic.millis(clock)
+    if (Policy.snapshot(policy).circuit?.state === "closed") since = undefined
     for (;;) {
-      const outage = Monotonic.millis(clock) - since
-      yield* Effect.sleep(Math.min(Math.max(outage * SHARE, SHORTEST), LONGEST))
+      const now = Monotonic.millis(clock)
+      since ??= now
+      yield* Effect.sleep(Math.min(Math.max((now - since) * SHARE, SHORTEST), LONGEST))
       if (!isOpen(policy)) return
       if (yield* look) return yield* CircuitBreaker.probe(policy)
     }
   })
-  return Effect.suspend(() => {
-    if (isLooking) return Effect.void
-    isLooking = true
-    return Effect.ensuring(
-      search,
-      Effect.sync(() => {
-        isLooking = false
-      })
-    )
-  })
+  return {
+    search: Effect.suspend(() => {
+      if (isLooking) return Effect.void
+      isLooking = true
+      return Effect.ensuring(
+        search,
+        Effect.sync(() => {
+          isLooking = false
+        })
+      )
+    }),
+    reached: () => void (since = undefined)
+  }
 }

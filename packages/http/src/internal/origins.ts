@@ -244,9 +244,14 @@ export class Origins {
     const scope = Scope.makeUnsafe()
     const { perOrigin, wait } = this.settings
     const name = `${this.settings.name} ${origin}`
-    let search: Effect.Effect<void> = Effect.void
-    const onUnreachable = () => Effect.runSyncWith(this.context)(Effect.forkIn(Effect.suspend(() => search), scope))
-    const means = { settings: this.settings, sockets: this.sockets, dns: this.dns, onUnreachable }
+    let lookout: Lookout.Lookout | undefined
+    const means = {
+      settings: this.settings,
+      sockets: this.sockets,
+      dns: this.dns,
+      onUnreachable: () => void (lookout && Effect.runSyncWith(this.context)(Effect.forkIn(lookout.search, scope))),
+      onReached: () => lookout?.reached()
+    }
     const pool = Effect.runSyncWith(this.context)(Scope.provide(
       Pool.make({
         name,
@@ -267,7 +272,7 @@ export class Origins {
     ))
     if (this.paused) Effect.runSync(Pool.pause(pool))
     const policy = this.policyFor(origin, name, Pool.clear(pool))
-    search = Lookout.make(origin, policy, means)
+    lookout = Lookout.make(origin, policy, means)
     const made = { origin, pool, policy, scope }
     this.known.set(origin, made)
     PubSub.publishUnsafe(this.made, made)

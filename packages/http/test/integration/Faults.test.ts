@@ -223,4 +223,49 @@ describe("A server that refuses connections", () => {
       // The one that looked, and that of the request.
       assert.strictEqual((yield* server.stats).accepted - accepted, 2)
     }))
+
+  it.live("is asked again as soon where its circuit had opened by what it answered", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeHttp.make(() => ({ status: 503 }))
+      const http = yield* open({
+        url: Redacted.make(server.url),
+        policy: { retry: false, breaker: { consecutive: 1, halfOpenCalls: 1, openFor: 1 } }
+      })
+      yield* http.client.get("/")
+      http.backend.update?.({ breaker: { openFor: "1 hour" } })
+      yield* server.kill
+      yield* eventually(Effect.map(http.stats, ({ total }) => total === 0))
+      assert.strictEqual((yield* failureOf(http.client.get("/"))).reason._tag, "ConnectFailed")
+      assert.strictEqual((yield* failureOf(http.client.get("/"))).reason._tag, "CircuitOpen")
+      yield* server.script(() => ({}))
+      yield* server.restore
+      yield* eventually(Effect.isSuccess(textOf(http, "/")))
+    }))
+
+  it.live("is found where its name has moved meanwhile", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeHttp.make()
+      let asked = 0
+      const http = yield* open({
+        url: Redacted.make(`http://shop.test:${server.port}`),
+        policy: { retry: false, breaker: { consecutive: 1, openFor: "1 hour" } },
+        dns: { resolve: () => Effect.sync(() => [{ address: ++asked > 2 ? "127.0.0.1" : "127.0.0.2", family: 4 }]) }
+      })
+      assert.strictEqual((yield* failureOf(http.client.get("/"))).reason._tag, "ConnectFailed")
+      yield* eventually(Effect.isSuccess(textOf(http, "/")))
+    }))
+
+  it.live("keeps no request to another from its connection while it is looked for", () =>
+    Effect.gen(function*() {
+      const server = yield* FakeHttp.make()
+      let asked = 0
+      const http = yield* open({
+        pool: { size: { max: 1 }, dial: { timeout: "1 minute" } },
+        policy: { retry: false, breaker: { consecutive: 1, openFor: "1 hour" } },
+        dns: { resolve: () => Effect.suspend(() => asked++ === 0 ? Effect.fail("gone") : Effect.never) }
+      })
+      yield* failureOf(http.client.get("http://shop.test"))
+      yield* eventually(Effect.sync(() => asked === 2))
+      assert.strictEqual(yield* textOf(http, server.url), "ok")
+    }))
 })

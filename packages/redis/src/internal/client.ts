@@ -18,7 +18,7 @@ import type { ChainableCommander, Redis as IoRedis } from "ioredis"
 import { isRedisError, RedisError } from "../RedisError.ts"
 import { blocksFor, isIdempotent } from "./commands.ts"
 import type { Connection } from "./connection.ts"
-import { amongOthers, fromCommand, fromDriver, lost } from "./driverError.ts"
+import { amongOthers, errorText, fromCommand, fromDriver, isAmongOthers, lost, noteAmongOthers } from "./driverError.ts"
 import type { Operations } from "./operations.ts"
 import { isOfReplica, spoilsConnection } from "./replies.ts"
 import type { Policies, Settings } from "./settings.ts"
@@ -65,7 +65,7 @@ export type Replies = "text" | "buffers"
 const OTHER_CONNECTIONS = 2
 
 const isUnsent = (error: unknown): boolean =>
-  isRedisError(error) && error.reason._tag === "ConnectionLost" && error.reason.sent === "no"
+  isRedisError(error) && error.reason._tag === "ConnectionLost" && error.reason.sent === "no" && !isAmongOthers(error)
 
 /** A server that has become another thing than it was is left, and dialled again. */
 const heed = ({ shared }: Parts, connection: Connection, error: RedisError): RedisError => {
@@ -286,15 +286,20 @@ const useOn = <A, E, R>(
     const { driver } = connection
     const before = driver.written
     // Whose commands those were cannot be told where others use the connection, too.
-    const whole = (error: RedisError): RedisError => {
-      const itself = error.reason._tag === "ErrorReply" ? 1 : 0
-      return driver.written - before > itself ? amongOthers(error) : error
+    const isPart = (error: unknown): boolean => {
+      const itself = errorText(error) === undefined ? 0 : 1
+      return driver.written - before > itself
+    }
+    // An error of the program's own stays what it is.
+    const noted = (error: E): E => {
+      if (isPart(error)) noteAmongOthers(error)
+      return error
     }
     const failure = (cause: unknown): RedisError => {
       const error = fromDriver(settings, undefined, cause)
-      return error === undefined
-        ? new RedisError({ _tag: "Rejected", redis: settings.name, cause })
-        : whole(heed(parts, connection, error))
+      if (error === undefined) return new RedisError({ _tag: "Rejected", redis: settings.name, cause })
+      heed(parts, connection, error)
+      return isPart(cause) ? amongOthers(error) : error
     }
     const begin = (): Used<A, E, R> => {
       const used = f(driver, controller.signal)
@@ -304,7 +309,7 @@ const useOn = <A, E, R>(
     }
     return Effect.try({ try: begin, catch: failure }).pipe(
       Effect.flatMap((used): Effect.Effect<A, E | RedisError, R> =>
-        Effect.isEffect(used) ? used : Effect.tryPromise({ try: () => used, catch: failure })
+        Effect.isEffect(used) ? Effect.mapError(used, noted) : Effect.tryPromise({ try: () => used, catch: failure })
       ),
       Effect.onExit((exit) =>
         Effect.sync(() => {

@@ -75,6 +75,15 @@ export const amongOthers = (error: RedisError): RedisError => {
   }
 }
 
+const others = new WeakSet<object>()
+
+/** The same for an error that must stay the one it is. */
+export const noteAmongOthers = (error: unknown): void => {
+  if (Predicate.isObject(error)) others.add(error)
+}
+
+export const isAmongOthers = (error: unknown): boolean => Predicate.isObject(error) && others.has(error)
+
 /** Some servers speak before they are asked, and ioredis has no command to give their error to. */
 const UNASKED = / Last error: ([\s\S]*)$/
 

@@ -4,7 +4,8 @@ import { Redis, RedisError, RedisOutcome } from "@breakwater/redis"
 import { Fault } from "@breakwater/testing"
 import * as TestRedis from "@breakwater/testing/TestRedis"
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Duration, Effect, Exit, Fiber, Redacted } from "effect"
+import { Duration, Effect, Exit, Fiber, identity, Redacted } from "effect"
+import type { Redis as IoRedis } from "ioredis"
 import { open, proxied } from "../utils/server.ts"
 
 const outcomeOf = (error: unknown) => RedisOutcome.fromExit(Exit.fail(error))
@@ -87,6 +88,21 @@ describe.skipIf(!TestRedis.available)("The policy of a Redis", () => {
             assert.strictEqual(runs, 2)
             yield* Effect.flip(redis.use((client) => (runs++, client.incr("runs"))))
             assert.strictEqual(runs, 6)
+            const published = (client: IoRedis) => Effect.promise(() => (runs++, client.publish("news", "once")))
+            const raw = yield* Effect.flip(redis.use((client) =>
+              Effect.andThen(
+                published(client),
+                Effect.tryPromise({ try: () => client.incr("runs"), catch: identity })
+              )
+            ))
+            assert.deepInclude(outcomeOf(raw), { _tag: "Failure", sent: "unknown" })
+            assert.strictEqual(runs, 7)
+            const other = yield* open()
+            const nested = yield* Effect.flip(
+              redis.use((client) => Effect.andThen(published(client), other.send("INCR", "runs")))
+            )
+            assert.deepInclude(outcomeOf(nested), { _tag: "Failure", sent: "unknown" })
+            assert.strictEqual(runs, 8)
           })
         )
       }))

@@ -172,7 +172,9 @@ export class Circuit {
   ): Effect.Effect<void> | undefined {
     const outcome = this.shared.classify(exit)
     const { generation: before, state } = this.state
-    if (Outcome.tellsNothing(outcome) || call.hasCounted(exit)) {
+    // What began before the circuit changed is not counted: it must not stand for what is.
+    if (generation !== before) return undefined
+    if (Outcome.tellsNothing(outcome) || call.hasCounted(exit, this)) {
       this.state.forget(generation)
     } else {
       const failed = outcome._tag !== "Success"

@@ -3,7 +3,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import { identity } from "effect/Function"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import type * as Types from "effect/Types"
@@ -112,8 +112,16 @@ export interface PolicyImpl extends Policy<unknown, never> {
  * @internal
  */
 export interface Breakages {
-  /** Whether an exit says what another one of its generation has said to a breaker. From now on it has. */
-  hasCounted(exit: Exit.Exit<unknown, unknown>, generation: number): boolean
+  /** Whether an exit says what another one of its generation has said to a circuit. From now on it has. */
+  hasCounted(exit: Exit.Exit<unknown, unknown>, generation: number, circuit: object): boolean
+}
+
+/** That an attempt began in a generation; those of one call that run at once are told apart by their fibers. */
+interface Begun {
+  readonly recovery: Breakages
+  readonly generation: number
+  readonly fiber: Fiber.Fiber<unknown, unknown> | undefined
+  readonly other: Begun | undefined
 }
 
 /**
@@ -133,8 +141,8 @@ export class Call {
   /** Which attempt of its retry it is in; `undefined` without one, and where that leaves the repeating to an outer one. */
   scope: AttemptOf | undefined
   lastFailure: { readonly error: unknown } | undefined
-  /** Set by a recovery for the attempt that begins. */
-  breakage: { readonly recovery: Breakages; readonly generation: number } | undefined
+  /** The last attempt that a recovery has let begin. */
+  private begun: Begun | undefined
   private inFlight = false
   private settled: Outcome.Sent = "no"
 
@@ -178,10 +186,21 @@ export class Call {
     if (sent !== "no" && this.settled !== "yes") this.settled = sent
   }
 
-  /** Whether a breaker has counted already what an attempt failed with. */
-  hasCounted(exit: Exit.Exit<unknown, unknown>): boolean {
-    const { breakage } = this
-    return breakage !== undefined && breakage.recovery.hasCounted(exit, breakage.generation)
+  /** By a recovery, for the attempt that begins. */
+  beginIn(recovery: Breakages, generation: number): void {
+    const fiber = Fiber.getCurrent()
+    const { begun } = this
+    this.begun = { recovery, generation, fiber, other: begun?.fiber === fiber ? begun?.other : begun }
+  }
+
+  /** Whether a circuit has counted already what an attempt failed with. */
+  hasCounted(exit: Exit.Exit<unknown, unknown>, circuit: object): boolean {
+    if (exit._tag === "Success" || this.begun === undefined) return false
+    const fiber = Fiber.getCurrent()
+    let begun: Begun | undefined = this.begun
+    while (begun !== undefined && begun.fiber !== fiber) begun = begun.other
+    const { generation, recovery } = begun ?? this.begun
+    return recovery.hasCounted(exit, generation, circuit)
   }
 
   get sent(): Outcome.Sent {
