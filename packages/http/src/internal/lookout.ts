@@ -15,7 +15,7 @@ import type { DnsCache } from "./dns.ts"
 import type { OriginPolicy, Settings } from "./settings.ts"
 
 /** How much of an outage the return of its server may go unnoticed, within bounds of milliseconds. Choices of ours. */
-const SHARE = 1 / 20
+const SHARE = 1 / 50
 const SHORTEST = 50
 const LONGEST = 60_000
 
