@@ -81,14 +81,10 @@ export interface Particulars {
  * @since 0.1.0
  * @category models
  */
-export interface Limits {
+export interface Limits extends Policy.Limits {
   /** A borrow's wait for a connection. */
   readonly wait?: Duration.Duration | undefined
   readonly dial?: Duration.Duration | undefined
-  /** One attempt. */
-  readonly timeout?: Duration.Duration | undefined
-  /** A whole call. */
-  readonly deadline?: Duration.Duration | undefined
 }
 
 /**

@@ -52,10 +52,10 @@ import {
   Call,
   fromStages,
   implOf,
-  limitsOf,
   type Policy,
   type PolicyImpl,
   RetryScope,
+  type Stage,
   TypeId
 } from "./internal/policy.ts"
 import { type Snapshot, snapshotOf } from "./internal/snapshot.ts"
@@ -229,7 +229,9 @@ export type AroundAttempts<E> = Exclude<E, PolicyError<AttemptTimeout | FaultInj
  * @since 0.1.0
  */
 export interface Limits {
+  /** One attempt. */
   readonly timeout?: Duration.Duration | undefined
+  /** A whole call. */
   readonly deadline?: Duration.Duration | undefined
 }
 
@@ -561,11 +563,21 @@ export const updateAll = (
  */
 export const limits = <E, Op extends Operation, Repeats extends boolean>(policy: Policy<E, Op, Repeats>): Limits => {
   const { stages } = implOf(policy)
-  return { timeout: shortest(limitsOf(stages, "Timeout")), deadline: shortest(limitsOf(stages, "Deadline")) }
+  return { timeout: shortest(stages, "Timeout"), deadline: shortest(stages, "Deadline") }
 }
 
-const shortest = (times: ReadonlyArray<Duration.Duration>): Duration.Duration | undefined =>
-  times.toSorted(Duration.Order)[0]
+// Backends ask with each call.
+const shortest = (
+  stages: ReadonlyArray<Stage>,
+  wanted: "Timeout" | "Deadline"
+): Duration.Duration | undefined => {
+  let least: Duration.Duration | undefined
+  for (const { kind, limit } of stages) {
+    if (kind !== wanted || limit === undefined) continue
+    if (least === undefined || Duration.isLessThan(limit, least)) least = limit
+  }
+  return least
+}
 
 /**
  * Reads the counts, for health and metrics. Constant time.

@@ -235,8 +235,7 @@ const Proto = {
   }
 }
 
-/** @internal */
-export const limitsOf = (
+const limitsOf = (
   stages: ReadonlyArray<Pick<Stage, "kind" | "limit">>,
   kind: Stage["kind"]
 ): ReadonlyArray<Duration.Duration> =>
