@@ -20,7 +20,7 @@ import * as Client from "./client.ts"
 import { PoolDispatcher } from "./dispatcher.ts"
 import { Origins } from "./origins.ts"
 import { probe as ask } from "./send.ts"
-import { policyOf, type Settings } from "./settings.ts"
+import type { Settings } from "./settings.ts"
 import { connectionsOf, type Stats, statsOf } from "./stats.ts"
 import type { Base } from "./url.ts"
 
@@ -137,16 +137,12 @@ const backendOf = (origins: Origins): Backend => ({
 })
 
 /** Opens one connection to each, where it is known to whom. A server that does not answer is for `health` to tell. */
-const warm = (origins: Origins): Effect.Effect<void> => {
-  return Effect.forEach(
+const warm = (origins: Origins): Effect.Effect<void> =>
+  Effect.forEach(
     basesOf(origins.settings),
     (one) => Effect.ignore(Effect.timeout(probeOf(origins, one), HEALTH_LIMIT)),
-    {
-      concurrency: "unbounded",
-      discard: true
-    }
+    { concurrency: "unbounded", discard: true }
   )
-}
 
 const basesOf = ({ base, hosts }: Settings): ReadonlyArray<Base> => {
   if (hosts.length > 0) return hosts
@@ -159,12 +155,12 @@ const tlsOf = (settings: Settings): string => {
   return all === undefined || encrypted.size > 1 ? "as each URL says" : ReadyLine.tls(all, settings.tls)
 }
 
-const readyOf = (settings: Settings): ReadyLine.Options => {
-  const { bodyTimeout, dnsTtl, headersTimeout, keepAlive, name, origins, perOrigin, redirects } = settings
+const readyOf = ({ pattern, settings }: Origins): ReadyLine.Options => {
+  const { bodyTimeout, dnsTtl, headersTimeout, keepAlive, origins, perOrigin, redirects } = settings
   return {
     at: basesOf(settings).map(({ origin }) => origin).join(",") || undefined,
     // Each origin has one like it, from its first request on.
-    policy: Policy.snapshot(policyOf(settings, name, Effect.void)),
+    policy: Policy.snapshot(pattern),
     facts: {
       per_origin: perOrigin,
       origins,
@@ -189,7 +185,7 @@ export const make = (settings: Settings): Effect.Effect<Parts, never, Scope.Scop
       times: { ...origins.times, create: origins.sockets.create }
     })
     yield* Backends.register(backend)
-    yield* ReadyLine.write(backend, readyOf(settings))
+    yield* ReadyLine.write(backend, readyOf(origins))
     return {
       settings,
       client: Client.make(origins),

@@ -56,15 +56,23 @@ const sum = (all: ReadonlyArray<Pool.Stats>, key: keyof Pool.Stats): number =>
   all.reduce((total, stats) => total + stats[key], 0)
 
 /** Of this moment. Those who wait are counted by the pool that they wait for. */
-export const connectionsOf = ({ permits, sockets: { closed, open, opened, opening, reused } }: Origins): Pool.Stats => {
-  const stats = Effect.runSync(Pool.stats(permits))
-  const used = Math.max(0, stats.used - opening)
-  return { ...stats, used, opening, closing: 0, idle: Math.max(0, open - used), opened, closed, reused }
+export const connectionsOf = (origins: Origins): Pool.Stats => connectionsWith(permitsOf(origins), origins)
+
+const permitsOf = ({ permits }: Origins): Pool.Stats => Effect.runSync(Pool.stats(permits))
+
+/** Who has a permit has a connection, or opens one. */
+const connectionsWith = (
+  permits: Pool.Stats,
+  { sockets: { closed, open, opened, opening, reused } }: Origins
+): Pool.Stats => {
+  const used = Math.max(0, permits.used - opening)
+  return { ...permits, used, opening, closing: 0, idle: Math.max(0, open - used), opened, closed, reused }
 }
 
 /** Of this moment. A request waits for its origin first and for a permit then: both count as waiting. */
 export const statsOf = (origins: Origins): Stats => {
-  const connections = connectionsOf(origins)
+  const permits = permitsOf(origins)
+  const connections = connectionsWith(permits, origins)
   const list = origins.list()
   const pools = list.map((origin) => origins.poolStats(origin))
   const both = [connections, ...pools]
@@ -80,7 +88,7 @@ export const statsOf = (origins: Origins): Stats => {
     refusedClosed: sum(both, "refusedClosed"),
     revoked: sum(pools, "revoked"),
     total: origins.sockets.open,
-    active: Effect.runSync(Pool.stats(origins.permits)).used,
+    active: permits.used,
     origins: list.map((origin) => originStats(origins, origin))
   }
 }
