@@ -233,8 +233,8 @@ const servers = (room: number): ReadonlyArray<Alert> => [
   }
 ]
 
-const number = (option: string, value: number, allowed: string, isAllowed: (value: number) => boolean): number =>
-  Number.isFinite(value) && isAllowed(value) ? value : Validate.refuse(option, value, allowed)
+const seconds = (option: string, value: number): number =>
+  Number.isFinite(value) && value > 0 ? value : Validate.refuse(option, value, "a number of seconds above 0")
 
 /**
  * The rules. Throws a `RangeError` for a bound that is not allowed.
@@ -247,8 +247,8 @@ export const make = (options: Options = {}): ReadonlyArray<Alert> => {
   return [
     ...waiters(Validate.integer("waiting", waiting, 0)),
     ...leaks,
-    ...isSlow(number("slow", slow, "a number of seconds above 0", (seconds) => seconds > 0)),
-    ...fails(number("failing", failing, "a number from 0 to 1", (share) => share >= 0 && share <= 1)),
+    ...isSlow(seconds("slow", slow)),
+    ...fails(Validate.share("failing", failing)),
     ...servers(Validate.integer("serverConnections", serverConnections, 1)),
     ...watchers
   ]

@@ -51,6 +51,14 @@ export const oneOf: <const T extends string>(option: string, value: string, allo
 export const integer: (option: string, value: number, least: number, most?: number) => number = validate.integer
 
 /**
+ * A number from 0 to 1.
+ *
+ * @since 0.1.0
+ * @category checks
+ */
+export const share: (option: string, value: number) => number = validate.share
+
+/**
  * A finite duration longer than zero: nothing waits without a bound.
  *
  * @since 0.1.0
