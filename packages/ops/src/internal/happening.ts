@@ -36,7 +36,7 @@ const field = (name: string, value: unknown): ReadonlyArray<readonly [string, un
   return [[name, typeof value === "string" ? short(value) : value]]
 }
 
-export const fieldsOf = (of: object): Record<string, unknown> =>
+const fieldsOf = (of: object): Record<string, unknown> =>
   Object.fromEntries(Object.entries(of).flatMap(([name, value]) => name === "_tag" ? [] : field(name, value)))
 
 /** `at`: epoch milliseconds. It has the kind with it: who hears of it may not have heard of the backend. */

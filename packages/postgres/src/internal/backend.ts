@@ -112,7 +112,7 @@ const readyOf = (settings: Settings, { outside }: Policies): ReadyLine.Options =
   const { pool, prepare, replicas, role, ssl } = settings
   return {
     at: placeOf(settings),
-    policy: CallPolicy.snapshot([outside]),
+    policy: Policy.snapshot(outside),
     facts: {
       start: LogLine.unless(pool.start, "background"),
       statement_timeout: statementTimeoutOf(settings),

@@ -4,6 +4,7 @@
  *
  * @internal
  */
+import * as Monotonic from "@breakwater/core/Monotonic"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -52,9 +53,9 @@ export class StatementLog {
   watch<A, E, R>(sql: string, work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return Effect.withFiber((fiber) => {
       const clock = Context.get(fiber.context, Clock.Clock)
-      const since = clock.monotonicTimeNanosUnsafe()
+      const since = Monotonic.millis(clock)
       return Effect.onExitPrimitive(work, () => {
-        const millis = Number(clock.monotonicTimeNanosUnsafe() - since) / 1e6
+        const millis = Monotonic.millis(clock) - since
         this.durationOf(sql).updateUnsafe(millis / 1000, fiber.context)
         return this.line(sql, millis)
       })

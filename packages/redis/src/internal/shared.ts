@@ -45,6 +45,8 @@ export class Shared {
   /** Slots that wait for the pool. */
   private borrowing = 0
   private readonly begun: Latch.Latch
+  /** What callers wait for a connection that is open may be less than opening one takes. */
+  private readonly opening: Duration.Duration
   private readonly lease: Pool.UseOptions
   private readonly pool: Pool.Pool<Connection>
   private readonly settings: Settings
@@ -55,12 +57,9 @@ export class Shared {
     this.settings = settings
     this.policy = policy
     this.begun = Latch.makeUnsafe(settings.pool.start !== "lazy")
-    this.lease = {
-      priority: PRIORITY,
-      label: labelOf(settings),
-      // Callers may wait for less than a dial takes; a slot that did would count as a caller that was turned away.
-      timeout: Duration.sum(settings.dialTimeout, settings.waitTimeout)
-    }
+    this.opening = Duration.sum(settings.dialTimeout, settings.waitTimeout)
+    // A slot that waited for less would count as a caller that was turned away.
+    this.lease = { priority: PRIORITY, label: labelOf(settings), timeout: this.opening }
   }
 
   get numbers(): { readonly open: number; readonly inUse: number; readonly waiting: number; readonly slots: number } {
@@ -101,8 +100,7 @@ export class Shared {
     const ready: Effect.Effect<void, PoolError> = Effect.suspend(() =>
       this.open.length >= this.settings.shared ? Effect.void : Effect.andThen(this.wait, ready)
     )
-    // What callers wait for a connection that is open may be less than opening one takes.
-    return this.bounded(ready, Duration.sum(this.settings.dialTimeout, this.settings.waitTimeout))
+    return this.bounded(ready, this.opening)
   })
 
   /** Replaces them all; what runs on them may finish. */
